@@ -80,9 +80,7 @@ class TargetHeld(OtterflowError):
 
     def __init__(self, target: str, holder: str) -> None:
         self.target, self.holder = target, holder
-        super().__init__(
-            f"target: {target!r} is held by experiment {holder!r}; wait for it to end, or stop it first"
-        )
+        super().__init__(f"target: {target!r} is held by experiment {holder!r}; wait for it to end, or stop it first")
 
 
 class TrialFault(OtterflowError):

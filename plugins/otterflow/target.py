@@ -156,9 +156,7 @@ def load_target(path: Path) -> Target:
         record = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise InvalidInput(
-            Problem("target", f"{path.stem!r} is unknown", f"known targets: {known}")
-        ) from None
+        raise InvalidInput(Problem("target", f"{path.stem!r} is unknown", f"known targets: {known}")) from None
     except yaml.YAMLError as error:
         raise InvalidInput(Problem(path.name, "not readable as YAML", str(error))) from None
     if not isinstance(record, dict):
@@ -169,7 +167,5 @@ def load_target(path: Path) -> Target:
         raise InvalidInput(problems_of(error, path.name)) from None
     if target.name != path.stem:
         advice = f"name the file {target.name}.yaml or the target {path.stem!r}"
-        raise InvalidInput(
-            Problem(f"{path.name}: name", f"{target.name!r} differs from the file's name", advice)
-        )
+        raise InvalidInput(Problem(f"{path.name}: name", f"{target.name!r} differs from the file's name", advice))
     return target
