@@ -1,0 +1,1 @@
+"""What is known of a DBMS's knobs: the catalog, the search space, units, rules, and constraints between knobs."""
