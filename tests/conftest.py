@@ -1,0 +1,85 @@
+"""Fixtures that all tests share: Airflow's folders in a temporary place, and a private database host."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+# Airflow reads its configuration when it is first imported, so this comes before any test module does that.
+_SCRATCH = Path(tempfile.mkdtemp(prefix="otterflow-airflow-"))
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "OTTERFLOW_"))]:
+    del os.environ[_name]
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(_SCRATCH),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_SCRATCH}/airflow.db",
+    }
+)
+
+from stack.free_cache import grant  # noqa: E402
+from stack.host import DatabaseHost  # noqa: E402
+from stack.users import server_user  # noqa: E402
+from tests.layers import LayerSummary  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count the tests and their time by layer."""
+    config.pluginmanager.register(LayerSummary(), "layer-summary")
+
+
+@pytest.fixture(scope="session")
+def db_host() -> Iterator[DatabaseHost]:
+    """A running PostgreSQL behind a running sshd, one for the whole test run. Leave it as you found it."""
+    folder = Path(tempfile.mkdtemp(prefix="otterflow-host-"))
+    folder.chmod(0o755)  # the servers' user has to pass
+    grant(server_user())
+    host = DatabaseHost(folder)
+    try:
+        host.start()
+        yield host
+    finally:
+        host.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def clean_host(db_host: DatabaseHost) -> Iterator[DatabaseHost]:
+    """The host with no knobs file and its server up; afterwards it is put back so, whatever the test did to it."""
+    _put_back(db_host)
+    yield db_host
+    _put_back(db_host)
+
+
+@pytest.fixture
+def host_environment(db_host: DatabaseHost, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The host's connections and target file, in the environment of this test."""
+    environment = db_host.environment()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+def _put_back(host: DatabaseHost) -> None:
+    cluster = host.cluster
+    if cluster.knobs_file.exists():
+        cluster.knobs_file.unlink()
+        cluster.stop()
+    overrides = cluster.data_dir / "postgresql.auto.conf"
+    if "=" in overrides.read_text():
+        host.user.write_file(overrides, "")
+        cluster.stop()
+    cluster.start()
+    host.sshd.start()
