@@ -1,0 +1,1 @@
+VACUUM (ANALYZE) calendar, store, product, customer, returns, visits;
