@@ -1,0 +1,33 @@
+"""The database that keeps experiments, trials, metrics and measurements. Start at `Repository.open`."""
+
+from __future__ import annotations
+
+from otterflow.repository.records import (
+    Experiment,
+    ExperimentState,
+    JsonObject,
+    LastGood,
+    Measurement,
+    MetricRow,
+    MetricScope,
+    NewExperiment,
+    Trial,
+    TrialKind,
+    TrialState,
+)
+from otterflow.repository.repository import Repository
+
+__all__ = [
+    "Experiment",
+    "ExperimentState",
+    "JsonObject",
+    "LastGood",
+    "Measurement",
+    "MetricRow",
+    "MetricScope",
+    "NewExperiment",
+    "Repository",
+    "Trial",
+    "TrialKind",
+    "TrialState",
+]

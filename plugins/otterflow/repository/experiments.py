@@ -1,0 +1,243 @@
+"""Experiments: what they are, how far they are, what their target looked like, and what came of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, joinedload
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.repository.records import (
+    Experiment,
+    ExperimentState,
+    JsonObject,
+    LastGood,
+    NewExperiment,
+    TrialState,
+)
+from otterflow.repository.store import Store, find_experiment, insert_missing, keep_configuration, keep_surroundings
+from otterflow.repository.tables import ExperimentRow, MeasurementRow, TargetRow, TrialRow
+from otterflow.repository.values import LARGEST_SEED, finite, member, now, plain, plain_object, text, whole
+
+
+class ExperimentStore(Store):
+    """Questions about experiments, and what may be written about them."""
+
+    def create_experiment(self, record: NewExperiment) -> Experiment:
+        """Record a new experiment in state `created`.
+
+        A second call with the same record gives the same experiment, for a task may be retried. Raises InvalidInput
+        for the field `experiment` if the name is taken: by another specification, or by an experiment that is past
+        its preparation.
+        """
+        values = _new_values(record)
+        with self._database.write() as session:
+            definition = record.target_definition
+            insert_missing(session, TargetRow, name=record.target)
+            if definition is not None:
+                target = session.get_one(TargetRow, record.target)
+                target.definition = plain_object("target_definition", definition)
+                session.flush()
+            insert_missing(session, ExperimentRow, **values)
+            row = find_experiment(session, record.name, lock=True)
+            _raise_if_taken(row, values)
+            return _experiment(row)
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment called `name`. Raises InvalidInput that names the known ones."""
+        with self._database.read() as session:
+            return _experiment(find_experiment(session, name))
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments, oldest first."""
+        related = [
+            joinedload(relation)
+            for relation in (
+                ExperimentRow.baseline,
+                ExperimentRow.rules,
+                ExperimentRow.last_good,
+                ExperimentRow.surroundings,
+            )
+        ]
+        with self._database.read() as session:
+            rows = session.scalars(select(ExperimentRow).options(*related).order_by(ExperimentRow.id))
+            return [_experiment(row) for row in rows]
+
+    def prepare_experiment(
+        self,
+        name: str,
+        *,
+        space: list[JsonObject],
+        baseline: JsonObject,
+        baseline_file: str,
+        rules: JsonObject,
+        facts: JsonObject,
+        versions: JsonObject,
+        hardware: JsonObject,
+        catalog_hash: str,
+        live: JsonObject,
+    ) -> None:
+        """Record what was found on the target.
+
+        That is the space to search, the configuration in force (`baseline`) with the text of its file, the rule-based
+        one, the facts for the rules, versions, hardware, the knob catalog's hash and the server's own limits and
+        settings (`live`).
+
+        Once a trial has started, space, baseline, its file and the rules stay as they are: the file on the target is
+        otterflow's own by then. The rest is brought up to date. The state does not change.
+        """
+        with self._database.write() as session:
+            row = find_experiment(session, name, lock=True)
+            if not _has_started_trials(session, row):
+                row.space = plain("space", space)
+                row.baseline_hash = keep_configuration(session, "baseline", baseline)
+                row.baseline_file = text(baseline_file)
+                row.rules_hash = keep_configuration(session, "rules", rules)
+            row.facts = plain_object("facts", facts)
+            row.live = plain_object("live", live)
+            row.surroundings_hash = keep_surroundings(session, versions, hardware, catalog_hash)
+
+    def set_experiment_state(self, name: str, state: ExperimentState | str, message: str = "") -> None:
+        """Move the experiment to `state`.
+
+        The first `running` sets `started_at`; entering finished, failed or stopped sets `ended_at`, and leaving them
+        clears it. Raises InvalidInput for an unknown state.
+        """
+        known = member(ExperimentState, "state", state)
+        with self._database.write() as session:
+            _set_state(find_experiment(session, name, lock=True), known, message)
+
+    def request_stop(self, name: str, reason: str = "") -> None:
+        """Ask the experiment to end after the trial under way. The first reason stays; one that has ended is left."""
+        with self._database.write() as session:
+            row = find_experiment(session, name, lock=True)
+            if not row.stop_requested and not ExperimentState(row.state).ended:
+                row.stop_requested, row.stop_reason = True, text(reason)
+
+    def extend(self, name: str, *, iterations: int, time_budget_s: float | None) -> Experiment:
+        """Resume the experiment, or lengthen a running one.
+
+        `iterations` is the new total, not what is added, so that a retried task extends once. `time_budget_s`
+        replaces the former budget; None is no limit.
+
+        An experiment that had ended is in state `preparing` afterwards, its request to stop is gone, and its final
+        comparison gets a new number if the former one holds measurements. Raises InvalidInput for a smaller total,
+        and while the experiment is stopping or finishing.
+        """
+        total = whole("iterations", iterations)
+        budget = None if time_budget_s is None else finite("time_budget_s", time_budget_s)
+        with self._database.write() as session:
+            row = find_experiment(session, name, lock=True)
+            _raise_unless_extendable(row, total)
+            row.spec = {**row.spec, "iterations": total, "time_budget_s": budget}
+            if ExperimentState(row.state).ended:
+                _set_state(row, ExperimentState.preparing, "")
+                row.stop_requested, row.stop_reason = False, ""
+                row.comparison += _has_measurements(session, row)
+            return _experiment(row)
+
+    def record_last_good(self, experiment: str, *, configuration: JsonObject, file: str) -> None:
+        """Record the configuration that `recover` puts back, and the text of its file."""
+        with self._database.write() as session:
+            row = find_experiment(session, experiment, lock=True)
+            row.last_good_hash = keep_configuration(session, "last_good", configuration)
+            row.last_good_file = text(file)
+
+    def record_outcome(self, experiment: str, outcome: JsonObject) -> None:
+        """Record the final result."""
+        with self._database.write() as session:
+            find_experiment(session, experiment, lock=True).outcome = plain_object("outcome", outcome)
+
+
+def _new_values(record: NewExperiment) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "target": record.target,
+        "benchmark": record.benchmark,
+        "objective": record.objective,
+        "spec": plain_object("spec", record.spec),
+        "state": ExperimentState.created,
+        "message": "",
+        "stop_requested": False,
+        "stop_reason": "",
+        "space": [],
+        "facts": {},
+        "live": {},
+        "comparison": 1,
+        "seed": whole("seed", record.seed, most=LARGEST_SEED),
+        "code_version": record.code_version,
+        "created_at": now(),
+    }
+
+
+def _raise_if_taken(row: ExperimentRow, values: dict[str, Any]) -> None:
+    same = all(getattr(row, key) == values[key] for key in ("target", "benchmark", "objective", "spec", "seed"))
+    if same and row.state in {ExperimentState.created, ExperimentState.preparing}:
+        return
+    taken = f"{row.name!r} is taken by an experiment on target {row.target!r} in state {row.state}"
+    advice = "choose another name, or resume that one with more iterations"
+    raise InvalidInput(Problem("experiment", taken, advice))
+
+
+def _raise_unless_extendable(row: ExperimentRow, total: int) -> None:
+    if row.state in {ExperimentState.stopping, ExperimentState.finishing}:
+        advice = "wait until it has ended, then resume it"
+        raise InvalidInput(Problem("experiment", f"{row.name!r} is {row.state}", advice))
+    former = row.spec.get("iterations", 0)
+    if total < former:
+        advice = f"give the new total, at least the {former} of the experiment"
+        raise InvalidInput(Problem("iterations", str(total), advice))
+
+
+def _set_state(row: ExperimentRow, state: ExperimentState, message: str) -> None:
+    if state is ExperimentState.running and row.started_at is None:
+        row.started_at = now()
+    if row.state != state:
+        row.ended_at = now() if state.ended else None
+    row.state, row.message = state, text(message)
+
+
+def _has_started_trials(session: Session, row: ExperimentRow) -> bool:
+    started = exists().where(TrialRow.experiment_id == row.id, TrialRow.state != TrialState.planned)
+    return bool(session.scalar(select(started)))
+
+
+def _has_measurements(session: Session, row: ExperimentRow) -> bool:
+    key = (MeasurementRow.experiment_id == row.id, MeasurementRow.comparison == row.comparison)
+    return bool(session.scalar(select(exists().where(*key))))
+
+
+def _experiment(row: ExperimentRow) -> Experiment:
+    last_good = None
+    if row.last_good is not None and row.last_good_file is not None:
+        last_good = LastGood(row.last_good.content, row.last_good_file)
+    surroundings = row.surroundings
+    return Experiment(
+        name=row.name,
+        target=row.target,
+        benchmark=row.benchmark,
+        objective=row.objective,
+        spec=row.spec,
+        state=ExperimentState(row.state),
+        message=row.message,
+        stop_requested=row.stop_requested,
+        stop_reason=row.stop_reason,
+        space=row.space,
+        baseline=row.baseline.content if row.baseline else None,
+        baseline_file=row.baseline_file,
+        rules=row.rules.content if row.rules else None,
+        facts=row.facts,
+        live=row.live,
+        versions=surroundings.versions if surroundings else {},
+        hardware=surroundings.hardware if surroundings else {},
+        catalog_hash=surroundings.catalog_hash if surroundings else "",
+        last_good=last_good,
+        outcome=row.outcome,
+        comparison=row.comparison,
+        seed=row.seed,
+        code_version=row.code_version,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )

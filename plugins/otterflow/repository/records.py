@@ -1,0 +1,185 @@
+"""What the repository takes and gives: plain, frozen dataclasses that hold no connection and no table.
+
+Configurations hold canonical values (integers in the unit that `pg_settings.unit` reports, reals as float, enums as
+str, booleans as bool). All times are aware datetimes in UTC; all durations are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+JsonObject = dict[str, Any]
+"""A JSON object: string keys; strings, finite numbers, booleans, None, lists and objects as values."""
+
+
+class ExperimentState(StrEnum):
+    """Where an experiment is in its life."""
+
+    created = "created"
+    preparing = "preparing"
+    running = "running"
+    stopping = "stopping"
+    finishing = "finishing"
+    finished = "finished"
+    failed = "failed"
+    stopped = "stopped"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens unless the experiment is resumed."""
+        return self in {ExperimentState.finished, ExperimentState.failed, ExperimentState.stopped}
+
+
+class TrialKind(StrEnum):
+    """Where a trial's configuration came from."""
+
+    baseline = "baseline"
+    rules = "rules"
+    design = "design"
+    model = "model"
+    reference = "reference"
+
+
+class TrialState(StrEnum):
+    """How far a trial is, or how it ended."""
+
+    planned = "planned"
+    running = "running"
+    ok = "ok"
+    crashed = "crashed"
+    failed = "failed"
+    timed_out = "timed_out"
+    not_applied = "not_applied"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trial is over."""
+        return self not in {TrialState.planned, TrialState.running}
+
+
+class MetricScope(StrEnum):
+    """Whose metric it is: the DBMS's or its host's."""
+
+    dbms = "dbms"
+    host = "host"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewExperiment:
+    """What is known of an experiment before its target is looked at.
+
+    `spec` is the validated form; `extend` changes its keys `iterations` and `time_budget_s`. `target_definition` is
+    the target's file, kept with the target as last seen.
+    """
+
+    name: str
+    target: str
+    benchmark: str
+    objective: str
+    spec: JsonObject
+    seed: int
+    code_version: str
+    target_definition: JsonObject | None = None
+
+
+@dataclass(frozen=True)
+class LastGood:
+    """The last configuration known to be good, and the text of the file that puts it in force."""
+
+    configuration: JsonObject
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One experiment as the repository knows it. What `prepare_experiment` records is None or empty before it."""
+
+    name: str
+    target: str
+    benchmark: str
+    objective: str
+    spec: JsonObject
+    state: ExperimentState
+    message: str
+    stop_requested: bool
+    stop_reason: str
+    space: list[JsonObject]
+    baseline: JsonObject | None
+    baseline_file: str | None
+    rules: JsonObject | None
+    facts: JsonObject
+    live: JsonObject
+    versions: JsonObject
+    hardware: JsonObject
+    catalog_hash: str
+    last_good: LastGood | None
+    outcome: JsonObject | None
+    comparison: int
+    """Number of the final comparison that measurements belong to now, from 1; a resumed experiment makes a new one."""
+    seed: int
+    code_version: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One try of one iteration's trial.
+
+    `metrics` and `host` are per second for counters and as read for gauges; `reset` names the counters that were
+    reset inside the measured window. `seconds` is each task's duration by its name. `versions`, `hardware` and
+    `catalog_hash` are those of the moment the try began.
+    """
+
+    experiment: str
+    iteration: int
+    attempt: int
+    kind: TrialKind
+    state: TrialState
+    wanted: JsonObject
+    in_force: JsonObject | None = None
+    objective: float | None = None
+    result: JsonObject | None = None
+    repeats: list[float] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    host: dict[str, float] = field(default_factory=dict)
+    reset: list[str] = field(default_factory=list)
+    repairs: list[JsonObject] = field(default_factory=list)
+    reasons: JsonObject = field(default_factory=dict)
+    seed: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    message: str = ""
+    log_tail: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    versions: JsonObject = field(default_factory=dict)
+    hardware: JsonObject = field(default_factory=dict)
+    catalog_hash: str = ""
+    code_version: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of the final, interleaved comparison: `arm` (baseline, rules, best) in `round` (from 0)."""
+
+    comparison: int
+    round: int
+    arm: str
+    value: float | None
+    result: JsonObject
+    state: TrialState
+    measured_at: datetime
+
+
+class MetricRow(NamedTuple):
+    """One metric of one trial, for models that read many trials in bulk."""
+
+    experiment: str
+    iteration: int
+    scope: MetricScope
+    name: str
+    value: float

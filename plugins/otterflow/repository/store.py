@@ -1,0 +1,63 @@
+"""What the stores share: the database, and the steps that several of them take inside a transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.repository.database import Database
+from otterflow.repository.records import JsonObject
+from otterflow.repository.tables import Base, ConfigurationRow, ExperimentRow, SurroundingsRow
+from otterflow.repository.values import content_hash, plain_object
+
+
+class Store:
+    """A part of the repository: some questions and writes over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
+def insert_missing(session: Session, table: type[Base], **values: Any) -> None:
+    """Insert a row unless one with its key is there, whoever else is inserting it at this moment."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    session.execute(insert(table).values(**values).on_conflict_do_nothing())
+
+
+def keep_configuration(session: Session, field: str, configuration: JsonObject) -> str:
+    """Store a configuration once; its hash."""
+    content = plain_object(field, configuration)
+    digest = content_hash(content)
+    insert_missing(session, ConfigurationRow, hash=digest, content=content)
+    return digest
+
+
+def keep_surroundings(session: Session, versions: JsonObject, hardware: JsonObject, catalog_hash: str) -> str:
+    """Store versions, hardware and catalog hash once; their hash."""
+    content = {"versions": plain_object("versions", versions), "hardware": plain_object("hardware", hardware)}
+    digest = content_hash({**content, "catalog_hash": catalog_hash})
+    insert_missing(session, SurroundingsRow, hash=digest, catalog_hash=catalog_hash, **content)
+    return digest
+
+
+def find_experiment(session: Session, name: str, *, lock: bool = False) -> ExperimentRow:
+    """The experiment's row; with `lock`, no other transaction changes the experiment until this one ends.
+
+    Raises InvalidInput that names the known experiments.
+    """
+    row = session.scalar(_experiment_named(name, lock))
+    if row is not None:
+        return row
+    known = session.scalars(select(ExperimentRow.name).order_by(ExperimentRow.created_at.desc()).limit(20)).all()
+    advice = f"known experiments: {', '.join(known) or 'none'}"
+    raise InvalidInput(Problem("experiment", f"{name!r} is unknown", advice))
+
+
+def _experiment_named(name: str, lock: bool) -> Select[ExperimentRow]:
+    query = select(ExperimentRow).where(ExperimentRow.name == name)
+    return query.with_for_update(key_share=True) if lock else query

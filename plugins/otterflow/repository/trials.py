@@ -1,0 +1,214 @@
+"""Trials: planned, tried (perhaps more than once), measured and ended.
+
+Every write says the same when it is said twice. It goes to the newest try of the iteration, or to the one named by
+`attempt`: a task that knows its try should name it, for a forgotten one of an older try may still be running.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.repository.records import JsonObject, MetricScope, Trial, TrialKind, TrialState
+from otterflow.repository.store import Store, find_experiment, keep_configuration
+from otterflow.repository.tables import ExperimentRow, TrialRow
+from otterflow.repository.values import LARGEST_SEED, member, now, plain, plain_object, text, whole
+
+_PLANNED_COLUMNS = ("experiment_id", "iteration", "kind", "wanted_hash", "repairs", "reasons", "seed")
+
+
+class TrialStore(Store):
+    """Questions about trials, and what may be written about them."""
+
+    def plan_trial(
+        self,
+        experiment: str,
+        iteration: int,
+        *,
+        kind: TrialKind | str,
+        wanted: JsonObject,
+        repairs: list[JsonObject],
+        reasons: JsonObject,
+        seed: int,
+    ) -> Trial:
+        """Record the configuration that `iteration` is to try; what is planned then.
+
+        A plan that no task has begun is replaced; one that has begun stays as it is and is returned.
+        """
+        number = whole("iteration", iteration)
+        plan = {
+            "kind": member(TrialKind, "kind", kind),
+            "repairs": plain("repairs", repairs),
+            "reasons": plain_object("reasons", reasons),
+            "seed": whole("seed", seed, most=LARGEST_SEED),
+        }
+        with self._database.write() as session:
+            parent = find_experiment(session, experiment, lock=True)
+            row = _newest(session, parent, number)
+            if row is None:
+                row = _fresh_try(1, experiment_id=parent.id, iteration=number, **plan)
+                row.wanted_hash = keep_configuration(session, "wanted", wanted)
+                session.add(row)
+            elif row.state == TrialState.planned:
+                row.wanted_hash = keep_configuration(session, "wanted", wanted)
+                for column, value in plan.items():
+                    setattr(row, column, value)
+            session.flush()
+            return to_trial(parent.name, row)
+
+    def begin_try(self, experiment: str, iteration: int, *, code_version: str = "") -> Trial:
+        """Open the try that is to be measured; the trial with its number in `attempt`.
+
+        - Planned: the try opens. `code_version` is the experiment's unless given.
+        - Open and without a result: it is returned as it is, for the task was retried.
+        - Ended, or open with a result (the run was cleared): the next try opens with the same plan. The older rows
+          stay; one that was open ends as failed, for nobody is left to end it.
+        """
+        with self._database.write() as session:
+            parent = find_experiment(session, experiment, lock=True)
+            row = _required(session, parent, iteration)
+            if row.state == TrialState.running and row.result is not None:
+                message = f"not ended before try {row.attempt + 1} began"
+                row.state, row.message, row.ended_at = TrialState.failed, message, now()
+            if TrialState(row.state).ended:
+                row = _next_try(row)
+                session.add(row)
+            if row.state == TrialState.planned:
+                row.state, row.started_at = TrialState.running, now()
+                row.code_version = code_version or parent.code_version
+                row.surroundings_hash = parent.surroundings_hash
+            session.flush()
+            return to_trial(parent.name, row)
+
+    def trial(self, experiment: str, iteration: int, *, attempt: int | None = None) -> Trial:
+        """The newest try of `iteration`, or the one numbered `attempt`. Raises InvalidInput if there is none."""
+        with self._database.read() as session:
+            return to_trial(experiment, find_try(session, experiment, iteration, attempt))
+
+    def trials(self, experiment: str) -> list[Trial]:
+        """The newest try of every iteration, in order of iteration."""
+        with self._database.read() as session:
+            parent = find_experiment(session, experiment)
+            newest = (
+                select(TrialRow.iteration, func.max(TrialRow.attempt))
+                .where(TrialRow.experiment_id == parent.id)
+                .group_by(TrialRow.iteration)
+            )
+            query = (
+                select(TrialRow)
+                .where(TrialRow.experiment_id == parent.id)
+                .where(tuple_(TrialRow.iteration, TrialRow.attempt).in_(newest))
+                .options(joinedload(TrialRow.wanted), joinedload(TrialRow.in_force), joinedload(TrialRow.surroundings))
+                .options(selectinload(TrialRow.seconds), selectinload(TrialRow.metrics))
+                .order_by(TrialRow.iteration)
+            )
+            return [to_trial(parent.name, row) for row in session.scalars(query)]
+
+    def end_trial(
+        self,
+        experiment: str,
+        iteration: int,
+        state: TrialState | str,
+        *,
+        message: str = "",
+        log_tail: str = "",
+        attempt: int | None = None,
+    ) -> None:
+        """End the try in `state`: ok, crashed, failed, timed_out or not_applied. A try that has ended keeps its state.
+
+        Raises InvalidInput for a state that is no end, and for ok without a recorded objective.
+        """
+        known = member(TrialState, "state", state)
+        if not known.ended:
+            raise InvalidInput(Problem("state", f"{state!r} does not end a trial", "give how the trial ended"))
+        with self._database.write() as session:
+            row = locked_try(session, experiment, iteration, attempt)
+            if TrialState(row.state).ended:
+                return
+            if known is TrialState.ok and row.objective is None:
+                advice = "call record_result with the objective first, or end the trial as failed"
+                raise InvalidInput(Problem("state", "'ok' for a trial without an objective", advice))
+            row.state, row.ended_at = known, now()
+            row.message, row.log_tail = text(message), text(log_tail)
+
+
+def locked_try(session: Session, experiment: str, iteration: int, attempt: int | None) -> TrialRow:
+    """The row of a try, with its experiment locked until the transaction ends. Raises InvalidInput if none is there."""
+    return _required(session, find_experiment(session, experiment, lock=True), iteration, attempt)
+
+
+def find_try(session: Session, experiment: str, iteration: int, attempt: int | None) -> TrialRow:
+    """The row of a try, for reading. Raises InvalidInput if there is none."""
+    return _required(session, find_experiment(session, experiment), iteration, attempt)
+
+
+def to_trial(experiment: str, row: TrialRow) -> Trial:
+    """The row, with all that belongs to it, as a record."""
+    surroundings = row.surroundings
+    of_scope = {
+        scope: {metric.name: metric.value for metric in row.metrics if metric.scope == scope} for scope in MetricScope
+    }
+    return Trial(
+        experiment=experiment,
+        iteration=row.iteration,
+        attempt=row.attempt,
+        kind=TrialKind(row.kind),
+        state=TrialState(row.state),
+        wanted=row.wanted.content,
+        in_force=row.in_force.content if row.in_force else None,
+        objective=row.objective,
+        result=row.result,
+        repeats=row.repeats,
+        metrics=of_scope[MetricScope.dbms],
+        host=of_scope[MetricScope.host],
+        reset=row.reset,
+        repairs=row.repairs,
+        reasons=row.reasons,
+        seed=row.seed,
+        seconds={item.task: item.seconds for item in row.seconds},
+        message=row.message,
+        log_tail=row.log_tail,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        versions=surroundings.versions if surroundings else {},
+        hardware=surroundings.hardware if surroundings else {},
+        catalog_hash=surroundings.catalog_hash if surroundings else "",
+        code_version=row.code_version,
+    )
+
+
+def _newest(session: Session, parent: ExperimentRow, iteration: int, attempt: int | None = None) -> TrialRow | None:
+    query = select(TrialRow).where(TrialRow.experiment_id == parent.id, TrialRow.iteration == iteration)
+    if attempt is not None:
+        query = query.where(TrialRow.attempt == attempt)
+    return session.scalar(query.order_by(TrialRow.attempt.desc()).limit(1))
+
+
+def _required(session: Session, parent: ExperimentRow, iteration: int, attempt: int | None = None) -> TrialRow:
+    row = _newest(session, parent, whole("iteration", iteration), attempt)
+    if row is not None:
+        return row
+    wanted = f"{iteration}" if attempt is None else f"{iteration}, try {attempt},"
+    last = session.scalar(select(func.max(TrialRow.iteration)).where(TrialRow.experiment_id == parent.id))
+    advice = f"experiment {parent.name!r} has " + ("no trials" if last is None else f"trials up to iteration {last}")
+    raise InvalidInput(Problem("iteration", f"{wanted} is not planned", advice))
+
+
+def _fresh_try(attempt: int, **plan: object) -> TrialRow:
+    """A planned try with nothing measured."""
+    return TrialRow(
+        **plan,
+        attempt=attempt,
+        state=TrialState.planned,
+        repeats=[],
+        reset=[],
+        message="",
+        log_tail="",
+        code_version="",
+    )
+
+
+def _next_try(row: TrialRow) -> TrialRow:
+    """A planned try after `row`, with the same plan."""
+    return _fresh_try(row.attempt + 1, **{column: getattr(row, column) for column in _PLANNED_COLUMNS})
