@@ -59,5 +59,5 @@ class DatabaseAccess:
 
 
 def _pgpass_host(host: str) -> str:
-    """What to write for a socket folder, which libpq looks up under its own path, or as `localhost` when it is the built-in default."""
+    """What a password file's line names: libpq knows a socket by its folder, or as `localhost` for its own default."""
     return "*" if host.startswith("/") else host
