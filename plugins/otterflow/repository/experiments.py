@@ -115,22 +115,22 @@ class ExperimentStore(Store):
             if not row.stop_requested and not ExperimentState(row.state).ended:
                 row.stop_requested, row.stop_reason = True, text(reason)
 
-    def extend(self, name: str, *, iterations: int, time_budget_s: float | None) -> Experiment:
+    def extend(self, name: str, *, iterations: int, time_budget_min: float | None) -> Experiment:
         """Resume the experiment, or lengthen a running one.
 
-        `iterations` is the new total, not what is added, so that a retried task extends once. `time_budget_s`
-        replaces the former budget; None is no limit.
+        `iterations` is the new total, not what is added, so that a retried task extends once. `time_budget_min`
+        replaces the former budget, in minutes; None is no limit.
 
         An experiment that had ended is in state `preparing` afterwards, its request to stop is gone, and its final
         comparison gets a new number if the former one holds measurements. Raises InvalidInput for a smaller total,
         and while the experiment is stopping or finishing.
         """
         total = whole("iterations", iterations)
-        budget = None if time_budget_s is None else finite("time_budget_s", time_budget_s)
+        budget = None if time_budget_min is None else finite("time_budget_min", time_budget_min)
         with self._database.write() as session:
             row = find_experiment(session, name, lock=True)
             _raise_unless_extendable(row, total)
-            row.spec = {**row.spec, "iterations": total, "time_budget_s": budget}
+            row.spec = {**row.spec, "iterations": total, "time_budget_min": budget}
             if ExperimentState(row.state).ended:
                 _set_state(row, ExperimentState.preparing, "")
                 row.stop_requested, row.stop_reason = False, ""

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import aliased
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.repository.records import JsonObject, MetricRow, MetricScope, TrialState
+from otterflow.repository.records import JsonObject, MetricRow, MetricScope, Snapshots, TrialState
 from otterflow.repository.store import Store, insert_missing, keep_configuration
 from otterflow.repository.tables import ExperimentRow, MetricValueRow, SecondsRow, SnapshotRow, TrialRow
 from otterflow.repository.trials import find_try, locked_try
@@ -51,13 +51,13 @@ class MeasuringStore(Store):
             row = locked_try(session, experiment, iteration, attempt)
             session.merge(SnapshotRow(trial_id=row.id, moment="after", content=content))
 
-    def before(self, experiment: str, iteration: int, *, attempt: int | None = None) -> JsonObject | None:
-        """The raw counters at the begin of the measured window; None before they are recorded."""
-        return self._snapshot(experiment, iteration, attempt, "before")
-
-    def after(self, experiment: str, iteration: int, *, attempt: int | None = None) -> JsonObject | None:
-        """The raw counters at the end of the measured window; None before they are recorded."""
-        return self._snapshot(experiment, iteration, attempt, "after")
+    def snapshots(self, experiment: str, iteration: int, *, attempt: int | None = None) -> Snapshots:
+        """The raw counters around the measured window; a side that is not recorded yet is empty."""
+        with self._database.read() as session:
+            row = find_try(session, experiment, iteration, attempt)
+            query = select(SnapshotRow.moment, SnapshotRow.content).where(SnapshotRow.trial_id == row.id)
+            found = {moment: content for moment, content in session.execute(query)}
+        return Snapshots(before=found.get("before", {}), after=found.get("after", {}))
 
     def record_result(
         self,
@@ -152,8 +152,3 @@ class MeasuringStore(Store):
                 MetricRow(experiment, iteration, MetricScope(of), name, value)
                 for experiment, iteration, of, name, value in session.execute(query)
             ]
-
-    def _snapshot(self, experiment: str, iteration: int, attempt: int | None, moment: str) -> JsonObject | None:
-        with self._database.read() as session:
-            row = session.get(SnapshotRow, (find_try(session, experiment, iteration, attempt).id, moment))
-            return row.content if row else None

@@ -71,7 +71,7 @@ class MetricScope(StrEnum):
 class NewExperiment:
     """What is known of an experiment before its target is looked at.
 
-    `spec` is the validated form; `extend` changes its keys `iterations` and `time_budget_s`. `target_definition` is
+    `spec` is the validated form; `extend` changes its keys `iterations` and `time_budget_min`. `target_definition` is
     the target's file, kept with the target as last seen.
     """
 
@@ -173,6 +173,13 @@ class Measurement:
     result: JsonObject
     state: TrialState
     measured_at: datetime
+
+
+class Snapshots(NamedTuple):
+    """The raw counters at the begin and at the end of a measured window; {} where none is recorded yet."""
+
+    before: JsonObject
+    after: JsonObject
 
 
 class MetricRow(NamedTuple):

@@ -198,7 +198,6 @@ class TrialRow(Base):
     in_force: Mapped[ConfigurationRow | None] = relationship(foreign_keys=[in_force_hash], viewonly=True)
     surroundings: Mapped[SurroundingsRow | None] = relationship(viewonly=True)
     seconds: Mapped[list[SecondsRow]] = relationship(viewonly=True, order_by="SecondsRow.task")
-    metrics: Mapped[list[MetricValueRow]] = relationship(viewonly=True)
 
 
 class SecondsRow(Base):

@@ -6,16 +6,20 @@ Every write says the same when it is said twice. It goes to the newest try of th
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, tuple_
+from collections import defaultdict
+
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.repository.records import JsonObject, MetricScope, Trial, TrialKind, TrialState
 from otterflow.repository.store import Store, find_experiment, keep_configuration
-from otterflow.repository.tables import ExperimentRow, TrialRow
+from otterflow.repository.tables import ExperimentRow, MetricValueRow, SnapshotRow, TrialRow
 from otterflow.repository.values import LARGEST_SEED, member, now, plain, plain_object, text, whole
 
 _PLANNED_COLUMNS = ("experiment_id", "iteration", "kind", "wanted_hash", "repairs", "reasons", "seed")
+
+_Metrics = dict[str, dict[str, float]]
 
 
 class TrialStore(Store):
@@ -55,20 +59,23 @@ class TrialStore(Store):
                 for column, value in plan.items():
                     setattr(row, column, value)
             session.flush()
-            return to_trial(parent.name, row)
+            return _with_metrics(session, experiment, row)
 
     def begin_try(self, experiment: str, iteration: int, *, code_version: str = "") -> Trial:
         """Open the try that is to be measured; the trial with its number in `attempt`.
 
         - Planned: the try opens. `code_version` is the experiment's unless given.
-        - Open and without a result: it is returned as it is, for the task was retried.
-        - Ended, or open with a result (the run was cleared): the next try opens with the same plan. The older rows
-          stay; one that was open ends as failed, for nobody is left to end it.
+        - Open, its measured window not begun: it is returned as it is, for the task was retried.
+        - Ended, or its measured window begun (the run was cleared): the next try opens with the same plan. The older
+          rows stay; one that was open ends as failed, for nobody is left to end it.
+
+        So this belongs into the first task of a run, never into the one that measures: that one is retried inside the
+        window, and must find its try.
         """
         with self._database.write() as session:
             parent = find_experiment(session, experiment, lock=True)
             row = _required(session, parent, iteration)
-            if row.state == TrialState.running and row.result is not None:
+            if row.state == TrialState.running and _is_measured(session, row):
                 message = f"not ended before try {row.attempt + 1} began"
                 row.state, row.message, row.ended_at = TrialState.failed, message, now()
             if TrialState(row.state).ended:
@@ -79,12 +86,12 @@ class TrialStore(Store):
                 row.code_version = code_version or parent.code_version
                 row.surroundings_hash = parent.surroundings_hash
             session.flush()
-            return to_trial(parent.name, row)
+            return _with_metrics(session, experiment, row)
 
     def trial(self, experiment: str, iteration: int, *, attempt: int | None = None) -> Trial:
         """The newest try of `iteration`, or the one numbered `attempt`. Raises InvalidInput if there is none."""
         with self._database.read() as session:
-            return to_trial(experiment, find_try(session, experiment, iteration, attempt))
+            return _with_metrics(session, experiment, find_try(session, experiment, iteration, attempt))
 
     def trials(self, experiment: str) -> list[Trial]:
         """The newest try of every iteration, in order of iteration."""
@@ -100,10 +107,12 @@ class TrialStore(Store):
                 .where(TrialRow.experiment_id == parent.id)
                 .where(tuple_(TrialRow.iteration, TrialRow.attempt).in_(newest))
                 .options(joinedload(TrialRow.wanted), joinedload(TrialRow.in_force), joinedload(TrialRow.surroundings))
-                .options(selectinload(TrialRow.seconds), selectinload(TrialRow.metrics))
+                .options(selectinload(TrialRow.seconds))
                 .order_by(TrialRow.iteration)
             )
-            return [to_trial(parent.name, row) for row in session.scalars(query)]
+            rows = session.scalars(query).all()
+            metrics = _metrics(session, TrialRow.experiment_id == parent.id)
+            return [_trial(experiment, row, metrics[row.id]) for row in rows]
 
     def end_trial(
         self,
@@ -143,12 +152,22 @@ def find_try(session: Session, experiment: str, iteration: int, attempt: int | N
     return _required(session, find_experiment(session, experiment), iteration, attempt)
 
 
-def to_trial(experiment: str, row: TrialRow) -> Trial:
-    """The row, with all that belongs to it, as a record."""
+def _with_metrics(session: Session, experiment: str, row: TrialRow) -> Trial:
+    return _trial(experiment, row, _metrics(session, TrialRow.id == row.id)[row.id])
+
+
+def _metrics(session: Session, which: ColumnElement[bool]) -> defaultdict[int, _Metrics]:
+    """The metrics of those trials, by the trial's id and the scope; read as plain rows, for they are many."""
+    found: defaultdict[int, _Metrics] = defaultdict(lambda: {scope: {} for scope in MetricScope})
+    columns = (MetricValueRow.trial_id, MetricValueRow.scope, MetricValueRow.name, MetricValueRow.value)
+    query = select(*columns).join(TrialRow, TrialRow.id == MetricValueRow.trial_id).where(which)
+    for trial_id, scope, name, value in session.execute(query.order_by(MetricValueRow.name)):
+        found[trial_id][scope][name] = value
+    return found
+
+
+def _trial(experiment: str, row: TrialRow, metrics: _Metrics) -> Trial:
     surroundings = row.surroundings
-    of_scope = {
-        scope: {metric.name: metric.value for metric in row.metrics if metric.scope == scope} for scope in MetricScope
-    }
     return Trial(
         experiment=experiment,
         iteration=row.iteration,
@@ -160,8 +179,8 @@ def to_trial(experiment: str, row: TrialRow) -> Trial:
         objective=row.objective,
         result=row.result,
         repeats=row.repeats,
-        metrics=of_scope[MetricScope.dbms],
-        host=of_scope[MetricScope.host],
+        metrics=metrics[MetricScope.dbms],
+        host=metrics[MetricScope.host],
         reset=row.reset,
         repairs=row.repairs,
         reasons=row.reasons,
@@ -193,6 +212,11 @@ def _required(session: Session, parent: ExperimentRow, iteration: int, attempt: 
     last = session.scalar(select(func.max(TrialRow.iteration)).where(TrialRow.experiment_id == parent.id))
     advice = f"experiment {parent.name!r} has " + ("no trials" if last is None else f"trials up to iteration {last}")
     raise InvalidInput(Problem("iteration", f"{wanted} is not planned", advice))
+
+
+def _is_measured(session: Session, row: TrialRow) -> bool:
+    """Whether the measured window of an open try has begun."""
+    return row.result is not None or session.get(SnapshotRow, (row.id, "before")) is not None
 
 
 def _fresh_try(attempt: int, **plan: object) -> TrialRow:
