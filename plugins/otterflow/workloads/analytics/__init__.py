@@ -1,0 +1,1 @@
+"""A fixed stream of SQL queries over data generated in SQL, run by psql."""

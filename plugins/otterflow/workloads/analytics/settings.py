@@ -1,0 +1,75 @@
+"""What a benchmark file says about a stream of queries: where its SQL is, and how large the data are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
+LOAD_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]{1,60}")
+
+
+class AnalyticsSettings(BaseModel):
+    """A folder of SQL beside the benchmark file, and the value of `:scale` in it.
+
+    The folder holds `session.sql` (sent first in every session), `load/NN_name.sql` (in the order of their numbers;
+    files with the same number run at the same time) and `queries/name.sql` (the stream, in the order of their names).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    in_passes: ClassVar[bool] = True
+
+    driver: Literal["analytics"]
+    sql: Path
+    """The folder; a relative path is taken from the benchmark file's own folder."""
+    scale: Annotated[int, Field(ge=1, le=100_000)]
+    bytes_per_scale: Annotated[int, Field(ge=1)]
+    """What one unit of scale takes on disk, indexes included."""
+
+    @field_validator("sql")
+    @classmethod
+    def _complete_folder(cls, value: Path, info: ValidationInfo) -> Path:
+        folder = Path((info.context or {}).get("folder", ".")) / value
+        problem = _missing(folder)
+        if problem:
+            raise ValueError(problem)
+        return folder.resolve()
+
+    @property
+    def session_file(self) -> Path:
+        """SQL that every session starts with."""
+        return self.sql / "session.sql"
+
+    @property
+    def load_files(self) -> tuple[Path, ...]:
+        """The files that make the data, in their order."""
+        return tuple(sorted((self.sql / "load").glob("*.sql")))
+
+    @property
+    def query_files(self) -> tuple[Path, ...]:
+        """The queries of the stream, in their order."""
+        return tuple(sorted((self.sql / "queries").glob("*.sql")))
+
+    @property
+    def query_names(self) -> tuple[str, ...]:
+        """The names under which the queries are timed."""
+        return tuple(path.stem for path in self.query_files)
+
+
+def _missing(folder: Path) -> str | None:
+    """What keeps a folder from being a stream's; None if it is one."""
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not (folder / "session.sql").is_file():
+        return f"{folder} has no session.sql"
+    for part, name, shape in (("load", LOAD_NAME, "NN_name.sql"), ("queries", QUERY_NAME, "name.sql")):
+        files = sorted((folder / part).glob("*.sql"))
+        if not files:
+            return f"{folder / part} has no {shape}"
+        odd = [path.name for path in files if not name.fullmatch(path.stem)]
+        if odd:
+            return f"{folder / part}: {', '.join(odd)} not named like {shape} (lower case, digits and _)"
+    return None

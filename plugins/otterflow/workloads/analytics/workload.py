@@ -1,0 +1,141 @@
+"""The scripts that load a stream's data and run the stream, with psql.
+
+Source: https://www.postgresql.org/docs/current/app-psql.html.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from otterflow.dbms.access import DatabaseAccess
+from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
+from otterflow.workloads.analytics.settings import AnalyticsSettings
+from otterflow.workloads.job import JobScript, RunPlan, access_files, prologue
+from otterflow.workloads.result import BenchmarkResult
+
+PSQL = "psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1"
+
+END_IF_ABANDONED = """\
+-- A server from version 14 on then ends a query within a second when its client is gone, as after a time limit.
+SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval' \\g /dev/null
+"""
+
+LOAD_FUNCTIONS = """\
+trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+load_file() {
+    local begun; begun=$(now_ms)
+    echo "loading: $1"
+    PSQL --set=scale="$scale" --file=session.sql --file="$1"
+    echo "loaded: $1 in $(($(now_ms) - begun)) ms"
+}
+load_together() {
+    local name pid pids=()
+    for name in "$@"; do load_file "$name" & pids+=($!); done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+}
+""".replace("PSQL", PSQL)
+
+PASS_LOOP = """\
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+: > TIMINGS
+begun=$(now_ms) done=0 elapsed=0 last=0
+while ((done < passes || elapsed + last <= budget_ms)); do
+    echo "pass $((done + 1))" | tee -a TIMINGS
+    stdbuf -oL PSQL --file=stream.sql | tee -a TIMINGS
+    last=$(($(now_ms) - begun - elapsed)) elapsed=$(($(now_ms) - begun)) done=$((done + 1))
+    echo "pass_ms $last" | tee -a TIMINGS
+done
+echo "measured_ms $elapsed" | tee -a TIMINGS
+""".replace("PSQL", PSQL).replace("TIMINGS", TIMINGS_FILE)
+
+_PASS_BEGUN = re.compile(r"pass (\d+)\s*$")
+_PASS_ENDED = re.compile(r"pass_ms (\d+)\s*$")
+_LOADED = re.compile(r"loaded: (\S+)\.sql in (\d+) ms\s*$")
+
+
+@dataclass(frozen=True)
+class AnalyticsWorkload:
+    """A fixed set of queries as one stream, each timed by the client. Times are in seconds."""
+
+    settings: AnalyticsSettings
+    load_timeout_s: float
+    run_timeout_s: float
+
+    def programs(self) -> tuple[str, ...]:
+        """psql, and what the scripts are made of."""
+        return ("psql", "stdbuf", "date", "tee")
+
+    def data_fingerprint(self) -> str:
+        """The scale, and a hash of the SQL that makes the data."""
+        digest = hashlib.sha256()
+        for path in (self.settings.session_file, *self.settings.load_files):
+            digest.update(f"{path.name}\0{path.read_text()}\0".encode())
+        return f"analytics-{self.settings.scale}-{digest.hexdigest()[:16]}"
+
+    def estimated_bytes(self) -> int:
+        """Tables and indexes after loading."""
+        return self.settings.scale * self.settings.bytes_per_scale
+
+    def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
+        """Run the load files in the order of their numbers; those with the same number at the same time."""
+        files = self.settings.load_files
+        steps = [
+            "load_together " + " ".join(shlex.quote(path.name) for path in together)
+            for _, together in groupby(files, key=lambda path: path.name[:2])
+        ]
+        script = prologue(access, bin_dir) + LOAD_FUNCTIONS + f"scale={self.settings.scale}\n" + "\n".join(steps) + "\n"
+        contents = access_files(access) | {"session.sql": self._session()} | _texts(files)
+        return JobScript(script, contents, self.load_timeout_s)
+
+    def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
+        """The stream itself, for the plan's passes of warm-up."""
+        if not asked.warms_up:
+            return None
+        return self._stream(access, bin_dir, asked.warmup_passes, asked.warmup_s, results=())
+
+    def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
+        """The measured passes, each in a session of its own, with the time of every query."""
+        return self._stream(access, bin_dir, asked.passes, asked.duration_s, results=(TIMINGS_FILE,))
+
+    def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
+        """The result from the passes' timings; raises BenchmarkFailed."""
+        return read_result(results.get(TIMINGS_FILE, ""), log, self.settings.query_names)
+
+    def progress(self, line: str) -> str | None:
+        """What a pass or a step of the load says when it begins or ends."""
+        if begun := _PASS_BEGUN.match(line):
+            return f"pass {begun.group(1)} of the stream has begun"
+        if ended := _PASS_ENDED.match(line):
+            return f"pass of the stream took {int(ended.group(1)) / 1000:.1f} s"
+        if loaded := _LOADED.match(line):
+            return f"loaded {loaded.group(1)} in {int(loaded.group(2)) / 1000:.1f} s"
+        return None
+
+    def _stream(
+        self, access: DatabaseAccess, bin_dir: str | None, passes: int, budget_s: float, results: tuple[str, ...]
+    ) -> JobScript:
+        bounds = f"passes={passes} budget_ms={round(budget_s * 1000)}\n"
+        queries = self.settings.query_files
+        files = access_files(access) | {"stream.sql": self._stream_sql()} | _texts(queries)
+        return JobScript(prologue(access, bin_dir) + bounds + PASS_LOOP, files, budget_s + self.run_timeout_s, results)
+
+    def _session(self) -> str:
+        return END_IF_ABANDONED + self.settings.session_file.read_text()
+
+    def _stream_sql(self) -> str:
+        r"""One pass for psql: rows go to /dev/null, `\timing` and `\echo` to its output."""
+        lines = [self._session(), r"\o /dev/null", r"\timing on"]
+        for path in self.settings.query_files:
+            lines += [rf"\echo query {path.stem}", rf"\i {path.name}"]
+        return "\n".join(lines) + "\n"
+
+
+def _texts(paths: tuple[Path, ...]) -> dict[str, str]:
+    return {path.name: path.read_text() for path in paths}

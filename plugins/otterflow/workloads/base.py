@@ -1,0 +1,67 @@
+"""What every workload can do, and which class does it for a benchmark: the seam for new drivers.
+
+A new driver is a settings block in `definition.DriverSettings` and a class of this shape that `workload_for` picks.
+An experiment loads once; each trial then runs the warm-up job, reads the server's counters, runs the measured job and
+reads the counters again, which is why warm-up and measurement are two scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from otterflow.dbms.access import DatabaseAccess
+from otterflow.workloads.analytics.settings import AnalyticsSettings
+from otterflow.workloads.analytics.workload import AnalyticsWorkload
+from otterflow.workloads.definition import Benchmark
+from otterflow.workloads.job import JobScript, RunPlan, plan
+from otterflow.workloads.pgbench.settings import PgbenchSettings
+from otterflow.workloads.pgbench.workload import PgbenchWorkload
+from otterflow.workloads.result import BenchmarkResult
+
+__all__ = ["JobScript", "RunPlan", "Workload", "plan", "workload_for"]
+
+
+class Workload(Protocol):
+    """How one benchmark is loaded and run, as scripts, and how its output is read.
+
+    `bin_dir` is where PostgreSQL's client programs are on the driver host, None if they are on its PATH.
+    """
+
+    def programs(self) -> tuple[str, ...]:
+        """The programs that the driver host must have."""
+
+    def data_fingerprint(self) -> str:
+        """A short name for what `load` makes; it changes whenever the data would."""
+
+    def estimated_bytes(self) -> int:
+        """About what the loaded data take on the server's disk, indexes included."""
+
+    def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
+        """Make the data in an existing database; what an earlier load left there is replaced."""
+
+    def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
+        """Load the caches as the measured run will find them; None if the plan asks for no warm-up."""
+
+    def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
+        """The measured run; its `results` are what `parse` reads."""
+
+    def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
+        """The result from the run's files and log.
+
+        Raises BenchmarkFailed, with a sentence, for output that is empty, cut short or tells of a failure. Whether the
+        numbers are to be believed is `otterflow.workloads.result.believe`'s to say.
+        """
+
+    def progress(self, line: str) -> str | None:
+        """A line of a running job's log as a sentence for the task's log; None if it says nothing of progress."""
+
+
+def workload_for(benchmark: Benchmark) -> Workload:
+    """The class that runs this benchmark's driver."""
+    settings = benchmark.workload
+    if isinstance(settings, PgbenchSettings):
+        return PgbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, AnalyticsSettings):
+        return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    raise TypeError(f"no workload class for the settings {type(settings).__name__}")

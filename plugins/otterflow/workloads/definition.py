@@ -1,0 +1,125 @@
+"""A benchmark as its YAML file defines it: the workload and its size, how long it runs, and what it is tuned for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.target import NAME_PATTERN, problems_of
+from otterflow.workloads.analytics.settings import AnalyticsSettings
+from otterflow.workloads.objective import Objective
+from otterflow.workloads.pgbench.settings import PgbenchSettings
+
+
+class WorkloadKind(StrEnum):
+    """What sort of load it is; the rule-based configuration depends on it."""
+
+    oltp = "oltp"
+    web = "web"
+    analytics = "analytics"
+    mixed = "mixed"
+
+
+DriverSettings = Annotated[PgbenchSettings | AnalyticsSettings, Field(discriminator="driver")]
+"""One block for each driver; `otterflow.workloads.base` has the class that runs it."""
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class Benchmark(BaseModel):
+    """A workload with how to load it, run it and read its result.
+
+    A timed workload (pgbench) warms up for `warmup_s` and is measured for `duration_s`. A stream of queries runs
+    `warmup_passes` times unmeasured and `passes` times measured; with `duration_s` it is measured for more passes, as
+    many as fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    title: Annotated[str, Field(min_length=1, max_length=80)]
+    description: str = ""
+    kind: WorkloadKind
+    workload: DriverSettings
+    objective: Objective
+    """What it is usually tuned for."""
+    warmup_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
+    duration_s: Seconds | None = None
+    warmup_passes: Annotated[int, Field(ge=0, le=1000)] | None = None
+    passes: Annotated[int, Field(ge=1, le=1000)] | None = None
+    load_timeout_s: Seconds
+    run_timeout_s: Seconds
+    """How much longer than the asked time a run may take before it is ended; for a stream, the time of all passes."""
+    max_error_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of transactions that may fail before a result is no longer believed."""
+
+    @property
+    def driver(self) -> str:
+        """The name of the program or class that runs the workload."""
+        return self.workload.driver
+
+    @property
+    def scale(self) -> int:
+        """The size of the data, in the driver's own unit."""
+        return self.workload.scale
+
+    @model_validator(mode="after")
+    def _length_fits_the_driver(self) -> Benchmark:
+        needed: tuple[str, ...]
+        foreign: tuple[str, ...]
+        if self.workload.in_passes:
+            needed, foreign = ("passes", "warmup_passes"), ("warmup_s",)
+        else:
+            needed, foreign = ("warmup_s", "duration_s"), ("passes", "warmup_passes")
+        lacking = [name for name in needed if getattr(self, name) is None]
+        if lacking:
+            raise ValueError(f"{' and '.join(lacking)} must be given for driver {self.driver!r}")
+        surplus = [name for name in foreign if getattr(self, name) is not None]
+        if surplus:
+            raise ValueError(f"{' and '.join(surplus)} mean nothing for driver {self.driver!r}; take them out")
+        if (self.objective is Objective.run_time) > self.workload.in_passes:
+            raise ValueError(f"objective run_time is a stream's; driver {self.driver!r} runs for a fixed time")
+        return self
+
+
+def load_benchmark(path: Path) -> Benchmark:
+    """Read and check one benchmark file; paths in it are relative to its folder.
+
+    Raises InvalidInput that lists every wrong field, each with the file, the value and what would be right.
+    """
+    try:
+        record = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise InvalidInput(Problem("benchmark", f"{path.stem!r} is unknown", f"known benchmarks: {known}")) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput(Problem(path.name, "not readable as YAML", str(error))) from None
+    if not isinstance(record, dict):
+        raise InvalidInput(Problem(path.name, "holds no mapping", "see include/benchmarks/ for examples"))
+    try:
+        benchmark = Benchmark.model_validate(record, context={"folder": path.parent})
+    except ValidationError as error:
+        raise InvalidInput(problems_of(error, path.name)) from None
+    if benchmark.name != path.stem:
+        advice = f"name the file {benchmark.name}.yaml or the benchmark {path.stem!r}"
+        raise InvalidInput(Problem(f"{path.name}: name", f"{benchmark.name!r} differs from the file's name", advice))
+    return benchmark
+
+
+def benchmarks(folder: Path) -> dict[str, Benchmark]:
+    """All benchmarks of a folder by name, sorted. Raises InvalidInput with the problems of all files at once."""
+    loaded: dict[str, Benchmark] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            loaded[path.stem] = load_benchmark(path)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput(problems)
+    return loaded

@@ -1,0 +1,1 @@
+"""pgbench, PostgreSQL's own benchmark, with the latency of every transaction."""

@@ -1,0 +1,98 @@
+"""Reads what a pgbench run left: its report, and the summary of its log of transactions."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.result import BenchmarkResult
+
+REPORT_FILE = "pgbench.txt"
+LATENCY_FILE = "latency.txt"
+
+_TRANSACTIONS = re.compile(r"^number of transactions actually processed: (\d+)(?:/\d+)?\s*$", re.M)
+_FAILED = re.compile(r"^number of failed transactions: (\d+)", re.M)
+_TPS = re.compile(r"^tps = (\S+) \((?:without initial connection time|excluding connections establishing)\)\s*$", re.M)
+"""From version 14 on, and before."""
+_COMPLAINTS = re.compile(r"^.*(?:Run was aborted|fatal:|FATAL|ERROR:|error:|aborted).*$", re.M)
+_LATENCY_NUMBERS = ("count", "sum_us", "span_us", "failed", "unreadable", "p50_us", "p95_us", "p99_us")
+
+
+def read_result(results: Mapping[str, str], log: str, latency_sample: float = 1.0) -> BenchmarkResult:
+    """The result from the two files, cross-checked with each other; `latency_sample` is the share that was logged.
+
+    Raises BenchmarkFailed with a sentence for output that is empty or cut short, for a run that pgbench gave up, and
+    for a log that does not agree with the report.
+    """
+    report = results.get(REPORT_FILE, "")
+    if "Run was aborted" in log or "Run was aborted" in report:
+        raise BenchmarkFailed(f"pgbench gave up: {_complaint(log)}")
+    if not report.strip():
+        raise BenchmarkFailed(f"pgbench printed no report: {_complaint(log)}")
+    transactions = int(_one(_TRANSACTIONS, report, "number of transactions actually processed"))
+    throughput = _number(_one(_TPS, report, "tps"), "tps")
+    failed = _FAILED.search(report)  # not reported before version 15, where a failure ends the client
+    latency = _read_latency(results.get(LATENCY_FILE, ""))
+    errors = int(failed.group(1)) if failed else int(latency["failed"])
+    _check_log(latency, transactions, latency_sample)
+    return BenchmarkResult(
+        throughput=throughput,
+        latency_ms={
+            "mean": latency["sum_us"] / latency["count"] / 1000,
+            **{name: latency[f"{name}_us"] / 1000 for name in ("p50", "p95", "p99")},
+        },
+        errors=errors,
+        transactions=transactions,
+        seconds=latency["span_us"] / 1e6,
+    )
+
+
+def _one(pattern: re.Pattern[str], report: str, what: str) -> str:
+    found = pattern.findall(report)
+    if len(found) != 1:
+        raise BenchmarkFailed(f"pgbench's report is cut short or not pgbench's: it has {len(found)} lines {what!r}")
+    return str(found[0])
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BenchmarkFailed(f"pgbench reports {what} = {text!r}, which is no number") from None
+
+
+def _read_latency(text: str) -> dict[str, float]:
+    """The summary's `name value` lines as numbers."""
+    numbers = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        numbers[name] = _number(value, f"{LATENCY_FILE}: {name}")
+    if numbers.get("count") == 0:
+        raise BenchmarkFailed("pgbench's log holds no finished transaction")
+    lacking = [name for name in _LATENCY_NUMBERS if name not in numbers]
+    if lacking:
+        raise BenchmarkFailed(f"the summary of pgbench's log is cut short: no {', '.join(lacking)}")
+    return numbers
+
+
+def _check_log(latency: Mapping[str, float], transactions: int, sample: float) -> None:
+    """The log and the report count the same transactions, but for the luck of the draw where a sample was logged."""
+    if latency["unreadable"]:
+        raise BenchmarkFailed(f"pgbench's log has {latency['unreadable']:.0f} lines that are not transactions")
+    expected = transactions * sample
+    luck = 6 * math.sqrt(transactions * sample * (1 - sample))
+    if abs(latency["count"] - expected) > luck:
+        raise BenchmarkFailed(
+            f"pgbench reports {transactions} transactions, but its log has {latency['count']:.0f}"
+            + (f" where a sample of {sample:g} would have about {expected:.0f}" if sample < 1 else "")
+        )
+
+
+def _complaint(log: str) -> str:
+    """The last line of a log that sounds like trouble, or its last line at all."""
+    complaints = _COMPLAINTS.findall(log)
+    without_summary = [line for line in complaints if "Run was aborted" not in line]
+    lines = without_summary or complaints or log.strip().splitlines()[-1:]
+    return str(lines[-1]).strip() if lines else "it said nothing"
