@@ -88,7 +88,7 @@ def test_a_silent_host_is_a_connection_fault(
         session.run("true", what="a test", timeout_s=10)
         relay.freeze()
         started = time.monotonic()
-        with pytest.raises(ConnectionFault, match="of a test|during a test"):
+        with pytest.raises(ConnectionFault, match=r"of a test|during a test"):
             session.run("true", what="a test", timeout_s=1)
         assert time.monotonic() - started < 10
 
@@ -120,7 +120,7 @@ def test_another_host_key_is_refused_with_the_setting_to_change(sshd: PrivateSsh
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
     other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
     with Session(lambda: client_of(sshd, host_key=other)) as session:
-        with pytest.raises(AccessRefused, match="shows another key.*host_key"):
+        with pytest.raises(AccessRefused, match=r"shows another key.*host_key"):
             session.run("true", what="a test", timeout_s=5)
 
 
@@ -130,7 +130,7 @@ def test_an_unknown_host_is_refused_with_the_setting_to_change(sshd: PrivateSshd
         client.connect(sshd.host, sshd.port, sshd.user.name, key_filename=str(sshd.key_file), timeout=5)
         return client
 
-    with Session(connect) as session, pytest.raises(AccessRefused, match="is not known.*host_key"):
+    with Session(connect) as session, pytest.raises(AccessRefused, match=r"is not known.*host_key"):
         session.run("true", what="a test", timeout_s=5)
 
 
