@@ -1,0 +1,44 @@
+"""What a configuration changes, in PostgreSQL's spelling, for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from otterflow.knobs.catalog import KnobCatalog
+from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.space import Value
+from otterflow.knobs.units import display
+
+
+@dataclass(frozen=True)
+class Change:
+    """One changed knob: its value before and after as PostgreSQL spells it, and what it does."""
+
+    knob: str
+    before: str
+    after: str
+    does: str
+    restart: bool
+
+
+def changed(
+    config: Mapping[str, Value],
+    baseline: Mapping[str, Value],
+    live: Mapping[str, LiveSetting],
+    catalog: KnobCatalog | None = None,
+) -> list[Change]:
+    """The knobs of `config` whose value differs from `baseline`, in the order of `config`.
+
+    A knob that `baseline` lacks is compared with the server's value. What a knob does is the catalog's sentence, or the
+    server's own description without one.
+    """
+    sentences = {knob.name: knob.does for knob in catalog.knobs} if catalog else {}
+    rows = []
+    for name, value in config.items():
+        setting = live[name]
+        before = baseline.get(name, setting.value)
+        if before != value:
+            does = sentences.get(name, setting.short_desc)
+            rows.append(Change(name, display(before, setting), display(value, setting), does, setting.needs_restart))
+    return rows
