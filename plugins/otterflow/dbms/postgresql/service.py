@@ -1,0 +1,252 @@
+"""Starting, stopping and restarting the server, and telling what became of it.
+
+Each builder gives one bash command for the target's kind of service. A start that failed prints to stderr what the
+server wrote to its log meanwhile, so that the reason stands beside the exit code. `classify_start` then tells a server
+that refused its configuration, which teaches the tuner, from a command that could not run, which does not.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from otterflow.dbms.access import DatabaseAccess
+from otterflow.remote.shell import has_glob, join, quote, quote_glob
+from otterflow.target import CommandService, PgCtl, PgCtlCluster, SystemdService, Target
+
+RELOAD_SQL = "SELECT pg_reload_conf()"
+"""Reload by SQL, where the user may: the same for every kind of service."""
+
+STILL_RUNNING = 80
+"""Exit code of a restart whose stop did not stop the server: nothing was started."""
+IMMEDIATE_STOP_S = 30
+"""How long an immediate shutdown may take, after a fast one did not end in time."""
+LOG_TAIL_BYTES = 16 * 2**10
+
+
+class StartOutcome(StrEnum):
+    """What became of a start: the server is up, it refused its configuration, or it never got the chance."""
+
+    up = "up"
+    refused = "refused"
+    not_run = "not_run"
+
+
+def program(target: Target, name: str) -> str:
+    """The program's path on the target, quoted; its bare name where the target gives no `bin_dir`."""
+    return quote(f"{target.bin_dir.rstrip('/')}/{name}" if target.bin_dir else name)
+
+
+def start_command(target: Target) -> str:
+    """Start the server and wait until it accepts connections. A running server is a success."""
+    return f"{_LOG_FUNCTIONS}\n{_logs(target)}\n{service_functions(target)}\n{_reported('start_server')}\n"
+
+
+def stop_command(target: Target) -> str:
+    """Stop the server (fast shutdown, immediate if that does not end in time). A stopped server is a success."""
+    return f"{service_functions(target)}\nstop_server\n"
+
+
+def restart_command(target: Target) -> str:
+    """Stop, then start, whatever state a failed restart has left: up, down, or a dead postmaster's children."""
+    return (
+        f"{_LOG_FUNCTIONS}\n{_logs(target)}\n{service_functions(target)}\n"
+        f"{_reported(f'{{ stop_server || exit {STILL_RUNNING}; start_server; }}')}\n"
+    )
+
+
+def reload_command(target: Target) -> str:
+    """Have the running server read its configuration again."""
+    match target.service:
+        case SystemdService(unit=unit):
+            return join(["sudo", "-n", "systemctl", "reload", unit])
+        case PgCtlCluster() as cluster:
+            return f"{_pg_ctlcluster(cluster)} reload"
+        case _:
+            return f"{program(target, 'pg_ctl')} -D {quote(target.data_dir)} reload"
+
+
+def status_command(target: Target) -> str:
+    """Exit code 0 where the service runs, whether or not it accepts connections; see `is_up_command` for that."""
+    match target.service:
+        case SystemdService(unit=unit):
+            return join(["systemctl", "is-active", "--quiet", unit])
+        case PgCtlCluster(version=version, cluster=name):
+            return join(["pg_ctlcluster", version, name, "status"])
+        case _:
+            return f"{program(target, 'pg_ctl')} -D {quote(target.data_dir)} status"
+
+
+def is_up_command(target: Target, access: DatabaseAccess, timeout_s: int = 3) -> str:
+    """`pg_isready` as the target sees its server: exit code 0 accepts, 1 refuses (starting up), 2 no answer."""
+    words = ["-h", access.host, "-p", str(access.port), "-U", access.user, "-d", access.database, "-t", str(timeout_s)]
+    return f"{program(target, 'pg_isready')} {join(words)}"
+
+
+def log_tail_command(target: Target, max_bytes: int = LOG_TAIL_BYTES) -> str:
+    """The end of the server's newest log: of the file, of the newest that matches the glob, or of one in the folder.
+
+    Exit code 1 with the reason where none can be read.
+    """
+    return f"""{_logs(target)}
+newest=
+for log in "${{logs[@]}}"; do
+  if [ -f "$log" ] && {{ [ -z "$newest" ] || [ "$log" -nt "$newest" ]; }}; then newest=$log; fi
+done
+if [ -z "$newest" ]; then echo "log_file: no file matches "{quote(target.log_file)} >&2; exit 1; fi
+tail -c {max_bytes} -- "$newest"
+"""
+
+
+def restart_limit_s(target: Target) -> float:
+    """The longest that `restart_command` may take on the target, in seconds: the limit to run it under."""
+    return float(target.stop_timeout_s + IMMEDIATE_STOP_S + target.start_timeout_s + 30)
+
+
+def classify_start(exit_code: int, stderr: str) -> StartOutcome:
+    """What became of `start_command` or `restart_command`, by exit code and by what it and the server's log say.
+
+    A full disk, a taken port, a missing program or a forbidden sudo is the machinery's fault; whatever else stops the
+    server is the configuration's.
+    """
+    if exit_code == 0:
+        return StartOutcome.up
+    if exit_code in (STILL_RUNNING, 126, 127) or _NOT_THE_CONFIGURATION.search(stderr):
+        return StartOutcome.not_run
+    return StartOutcome.refused
+
+
+_NOT_THE_CONFIGURATION = re.compile(
+    r"""
+      ^sudo:\ .* | is\ not\ in\ the\ sudoers | command\ not\ found
+    | Unit\ \S+\ (not\ found|could\ not\ be\ found) | Failed\ to\ connect\ to\ (bus|system) | Access\ denied
+    | Interactive\ authentication\ required | not\ been\ booted\ with\ systemd
+    | cannot\ be\ run\ as\ root | is\ not\ a\ database\ cluster\ directory | could\ not\ access\ directory
+    | directory\ "[^"]*"\ does\ not\ exist\n? | specified\ cluster\ .*\ does\ not\ exist
+    | program\ "postgres"\ is\ needed | could\ not\ open\ PID\ file
+    | cannot\ create\ \S.*:\ (Permission|Directory|No\ such)
+    | You\ must\ run\ this\ program\ as\ the\ cluster\ owner
+    | No\ space\ left\ on\ device | Disk\ quota\ exceeded
+    | Address\ already\ in\ use | lock\ file\ ".*"\ already\ exists | pre-existing\ shared\ memory\ block
+    | has\ (wrong\ ownership|invalid\ permissions) | database\ files\ are\ incompatible
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+
+
+def _start_log(target: Target) -> str:
+    """Where `pg_ctl` sends what the server says before its own log is open."""
+    return f"{target.work_dir.rstrip('/')}/{target.name}.start.log"
+
+
+def _logs(target: Target) -> str:
+    """Bash that puts every log file of the server into `logs`."""
+    pattern = quote_glob(target.log_file) if has_glob(target.log_file) else quote(target.log_file)
+    return f"""shopt -s nullglob
+logs=({pattern})
+if [ ${{#logs[@]}} -eq 1 ] && [ -d "${{logs[0]}}" ]; then logs=("${{logs[0]}}"/*); fi
+logs+=({quote(_start_log(target))})"""
+
+
+_LOG_FUNCTIONS = f"""declare -A log_size
+note_logs() {{
+  local log
+  for log in "${{logs[@]}}"; do [ -f "$log" ] && log_size[$log]=$(stat -L -c %s -- "$log"); done
+}}
+print_new_log() {{
+  local log from
+  for log in "${{logs[@]}}"; do
+    from=${{log_size[$log]:-0}}
+    if [ -r "$log" ] && [ -f "$log" ] && [ "$(stat -L -c %s -- "$log")" -gt "$from" ]; then
+      tail -c +$((from + 1)) -- "$log" | tail -c {LOG_TAIL_BYTES}
+    fi
+  done
+}}"""
+
+
+def _reported(command: str) -> str:
+    """The command; when it fails, the server's new log lines go to stderr and the exit code stays."""
+    # The subshell keeps an `exit` inside the command from ending the report.
+    return f"""note_logs
+( {command} )
+code=$?
+if [ $code -ne 0 ]; then print_new_log >&2; fi
+exit $code"""
+
+
+def service_functions(target: Target) -> str:
+    """Bash functions `start_server` and `stop_server` for the target's kind of service."""
+    match target.service:
+        case PgCtl():
+            return _pg_ctl_functions(target)
+        case SystemdService(unit=unit):
+            systemctl = join(["sudo", "-n", "systemctl"])
+            # A unit that failed several times in a row refuses to start until it is reset.
+            return (
+                f"start_server() {{ {systemctl} reset-failed {quote(unit)} 2> /dev/null; "
+                f"{systemctl} start {quote(unit)}; }}\n"
+                f"stop_server() {{ {systemctl} stop {quote(unit)}; }}"
+            )
+        case PgCtlCluster() as cluster:
+            command = _pg_ctlcluster(cluster)
+            return (
+                f"start_server() {{ {command} start || [ $? -eq 2 ]; }}\n"
+                f"stop_server() {{ {command} stop || [ $? -eq 2 ] || {command} --force stop || [ $? -eq 2 ]; }}"
+            )
+        case CommandService(start=start, stop=stop):
+            return f"start_server() {{ bash -c {quote(start)}; }}\nstop_server() {{ bash -c {quote(stop)}; }}"
+
+
+def _pg_ctlcluster(cluster: PgCtlCluster) -> str:
+    sudo = ["sudo", "-n"] if cluster.sudo else []
+    return join([*sudo, "pg_ctlcluster", cluster.version, cluster.cluster])
+
+
+def _pg_ctl_functions(target: Target) -> str:
+    pg_ctl = program(target, "pg_ctl")
+    return f"""data={quote(target.data_dir)}
+start_log={quote(_start_log(target))}
+log={quote(target.log_file)}
+if [ -d "$log" ] || ! touch -- "$log" 2> /dev/null || {str(has_glob(target.log_file)).lower()}; then
+  mkdir -p -m 700 -- "$(dirname -- "$start_log")"
+  log=$start_log
+fi
+{_PROCESSES}
+start_server() {{
+  if postmaster_lives; then return 0; fi
+  end_orphans
+  {pg_ctl} -D "$data" -w -t {target.start_timeout_s} -l "$log" start
+}}
+stop_server() {{
+  if postmaster_lives && ! {pg_ctl} -D "$data" -w -t {target.stop_timeout_s} -m fast stop; then
+    echo "fast shutdown did not end within {target.stop_timeout_s} s, now immediate" >&2
+    {pg_ctl} -D "$data" -w -t {IMMEDIATE_STOP_S} -m immediate stop || return 1
+  fi
+  end_orphans
+}}"""
+
+
+# A server works in its data directory. When its postmaster was killed, the children live on until they look up, and
+# hold the shared memory, so that no new server can start: SIGQUIT, their immediate shutdown, then KILL.
+_PROCESSES = """postmaster_lives() {
+  local pid
+  { read -r pid < "$data/postmaster.pid"; } 2> /dev/null && [ "/proc/$pid/cwd" -ef "$data" ]
+}
+orphans() {
+  local folder
+  found=()
+  for folder in /proc/[0-9]*; do
+    case $(readlink "$folder/exe") in */postgres | */postgres\\ \\(deleted\\)) ;; *) continue ;; esac
+    [ "$folder/cwd" -ef "$data" ] && found+=("${folder#/proc/}")
+  done
+  [ ${#found[@]} -gt 0 ]
+}
+end_orphans() {
+  local round=0
+  while [ $round -lt 100 ] && orphans; do
+    if [ $round -eq 0 ]; then kill -QUIT "${found[@]}" 2> /dev/null; fi
+    if [ $round -eq 50 ]; then kill -KILL "${found[@]}" 2> /dev/null; fi
+    round=$((round + 1))
+    sleep 0.1
+  done
+}"""
