@@ -1,0 +1,61 @@
+"""The trials as data: repeated measurements of a configuration pooled, crashes apart from values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner.encoding import Array, Encoder
+from otterflow.tuner.trial import FAULTS, IGNORED, OK, Trial
+
+
+@dataclass(frozen=True)
+class History:
+    """Distinct configurations with what was measured of each. Index i of all arrays is the same configuration."""
+
+    encoder: Encoder
+    genotypes: Array
+    """All configurations tried (n, knobs), in order of their first trial."""
+    features: Array
+    first_trial: NDArray[np.int64]
+    """Position of a configuration's first trial that says the most of it: the first ok one, or else the first (n,)."""
+    means: Array
+    """Mean of the ok measurements (n,), NaN where there is none."""
+    repeats: Array
+    """How many ok measurements (n,)."""
+    faults: Array
+    """How many crashed, failed or timed out (n,)."""
+
+    @property
+    def ok(self) -> NDArray[np.bool_]:
+        """Configurations with at least one measurement, and at least as many as faults (n,)."""
+        return np.asarray((self.repeats > 0) & (self.repeats >= self.faults))
+
+    def has(self, genotype: Array) -> bool:
+        """Whether this very configuration was tried."""
+        return bool((np.abs(self.genotypes - genotype).max(axis=1, initial=0.0) < 1e-9).any())
+
+
+def pool(space: KnobSpace, trials: Sequence[Trial]) -> History:
+    """Trials of one space as data. Trials whose configuration never was in force are left out."""
+    encoder = Encoder(space)
+    rows: dict[tuple[float, ...], list[int]] = {}
+    for i, trial in enumerate(trials):
+        if trial.state not in IGNORED:
+            rows.setdefault(tuple(encoder.genotype(trial.config)), []).append(i)
+    genotypes = np.array(list(rows)).reshape(len(rows), len(space))
+    values = [[t.value for i in row if (t := trials[i]).state == OK and t.value is not None] for row in rows.values()]
+    good = [next((i for i in row if trials[i].state == OK), row[0]) for row in rows.values()]
+    return History(
+        encoder,
+        genotypes,
+        encoder.features(genotypes),
+        np.array(good, dtype=np.int64),
+        np.array([np.mean(v) if v else np.nan for v in values]),
+        np.array([float(len(v)) for v in values]),
+        np.array([float(sum(trials[i].state in FAULTS for i in row)) for row in rows.values()]),
+    )

@@ -1,0 +1,55 @@
+"""The incumbent: the best configuration so far by the model's mean, not by the luckiest single measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.knobs.space import Config, KnobSpace
+from otterflow.tuner.history import History, pool
+from otterflow.tuner.model import Model, fit_model
+from otterflow.tuner.trial import Trial, check_trials
+
+MIN_MODEL = 3
+"""Distinct measured configurations below which the measurements speak for themselves."""
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """`index` is the position of the configuration's first ok trial; mean and std are on the trials' scale.
+
+    `std` is None as long as there is no model.
+    """
+
+    index: int
+    config: Config
+    mean: float
+    std: float | None
+
+
+def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> Incumbent:
+    """The best among the measured configurations, repeated measurements of one pooled.
+
+    A configuration that failed more often than it was measured is out. Raises InvalidInput where no trial was ok.
+    """
+    check_trials(space, trials)
+    history = pool(space, trials)
+    if not history.ok.any():
+        raise InvalidInput(Problem("trials", "none of them is ok", "measure at least the baseline first"))
+    model = fit_model(history, seed) if history.ok.sum() >= MIN_MODEL else None
+    row = incumbent_row(history, model)
+    index = int(history.first_trial[row])
+    if model is None:
+        return Incumbent(index, dict(trials[index].config), float(history.means[row]), None)
+    mean, std = model.predict(history.features[row : row + 1])
+    return Incumbent(index, dict(trials[index].config), float(mean[0]), float(std[0]))
+
+
+def incumbent_row(history: History, model: Model | None) -> int:
+    """The incumbent's row of `history`, by the model's mean or, without a model, by the measured mean."""
+    rows = np.flatnonzero(history.ok)
+    means = history.means[rows] if model is None else model.tried_means
+    return int(rows[np.argmax(means)])

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from otterflow.errors import InvalidInput
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner import Trial, incumbent, suggest
+
+from .conftest import throughput, trial_of
+
+
+def run(space, n_trials, **options):
+    trials, suggestions = [], []
+    for _ in range(n_trials):
+        suggestion = suggest(space, trials, **options)
+        space.validate(suggestion)
+        suggestions.append(suggestion)
+        trials.append(trial_of(suggestion))
+    return trials, suggestions
+
+
+RULES = {"memory": 1000, "cost": 1.1, "delay": 0, "jit": True, "method": "b", "workers": 2}
+
+
+def test_baseline_rules_design_and_model_in_this_order(space):
+    _, suggestions = run(space, 8, rules=RULES, budget=10)
+    assert [s.kind for s in suggestions] == ["baseline", "rules", "design", "design", *["model"] * 4]
+    assert suggestions[0] == space.default()
+    assert suggestions[1] == RULES
+
+
+def test_the_model_finds_the_optimum_that_few_trials_allow(space):
+    trials, _ = run(space, 18, seed=3)
+    best = incumbent(space, trials)
+    assert throughput(best.config) > 1.7 * throughput(space.default())
+    assert trials[best.index].config == best.config
+
+
+def test_no_configuration_is_repeated_and_crashes_stay_few(space):
+    trials, _ = run(space, 20, seed=1)
+    assert len({tuple(t.config.items()) for t in trials}) == 20
+    assert sum(t.state == "crashed" for t in trials) <= 3
+
+
+def test_same_arguments_same_answer(space):
+    trials, _ = run(space, 7, budget=10)
+    first, second = (suggest(space, trials, seed=5, budget=10) for _ in range(2))
+    assert first == second
+    assert first.predicted_mean == second.predicted_mean
+    assert first != suggest(space, trials, seed=6, budget=10)
+
+
+def test_the_answer_does_not_depend_on_the_scale_of_the_values(space):
+    trials, _ = run(space, 7, budget=10)
+    shifted = [Trial(t.config, None if t.value is None else 1e-3 * t.value - 50.0, t.state) for t in trials]
+    assert suggest(space, shifted, budget=10) == suggest(space, trials, budget=10)
+
+
+def test_reasons_are_plain_json_and_name_the_knobs_that_moved(space):
+    trials, suggestions = run(space, 9, budget=12)
+    said = suggestions[-1]
+    reasons = json.loads(json.dumps(said.reasons))
+    best = incumbent(space, trials[:-1]).config
+    assert reasons["knobs_moved"] == sum(said[k] != best[k] for k in space.names)
+    assert {m["knob"] for m in reasons["moved"]} == {k for k in space.names if said[k] != best[k]}
+    assert said.predicted_std > 0
+    assert 0 <= said.crash_probability <= 1
+    assert all(type(v) in (int, float, str, bool) for v in said.values())
+
+
+def test_rules_that_were_repaired_on_the_way_are_not_offered_for_ever(space):
+    repaired = {**RULES, "memory": 999}
+    trials = [trial_of(space.default()), trial_of(repaired)]
+    assert suggest(space, trials, rules=RULES).kind == "design"
+
+
+def test_the_design_is_around_the_better_of_baseline_and_rules(space):
+    good_rules = [trial_of(space.default()), Trial(RULES, 5000.0)]
+    crashed_rules = [trial_of(space.default()), Trial(RULES, None, "crashed")]
+    assert "rules" in suggest(space, good_rules, rules=RULES).reasons["idea"]
+    assert "baseline" in suggest(space, crashed_rules, rules=RULES).reasons["idea"]
+
+
+@pytest.mark.parametrize("after", [3, 12])
+def test_repair_has_the_last_word(space, after):
+    trials, _ = run(space, after)
+    suggestion = suggest(space, trials, repair=lambda c: {**c, "workers": 3})
+    assert suggestion["workers"] == 3
+
+
+def test_all_crashed_still_answers_and_does_not_repeat(space):
+    trials = []
+    for _ in range(15):
+        config = dict(suggest(space, trials))
+        assert all(config != t.config for t in trials)
+        trials.append(Trial(config, None, "crashed"))
+
+
+def test_reference_trials_do_not_disturb(space):
+    trials = [trial_of(space.default())] * 3
+    assert suggest(space, trials).kind == "design"
+    trials = [trial_of(space.default())] * 20
+    assert suggest(space, trials).kind == "design"
+
+
+def test_a_space_of_one_switch_answers_beyond_its_end():
+    space = KnobSpace.from_records([{"name": "jit", "type": "boolean", "default": True}])
+    trials = []
+    for i in range(8):
+        config = dict(suggest(space, trials))
+        trials.append(Trial(config, 1.0 + (not config["jit"]) + 0.01 * i))
+    assert not incumbent(space, trials).config["jit"]
+
+
+def test_equal_values_everywhere_still_answer(space):
+    trials = []
+    for _ in range(14):
+        trials.append(Trial(dict(suggest(space, trials)), 7.0))
+    assert suggest(space, trials).predicted_mean == pytest.approx(7.0)
+
+
+GOOD = {"memory": 100, "cost": 4.0, "delay": -1, "jit": True, "method": "a", "workers": 2}
+
+
+@pytest.mark.parametrize(
+    ("trial", "field"),
+    [
+        (Trial({**GOOD, "fsync": False}, 1.0), "trials[0].config.fsync"),
+        (Trial({k: v for k, v in GOOD.items() if k != "cost"}, 1.0), "trials[0].config.cost"),
+        (Trial({**GOOD, "cost": float("nan")}, 1.0), "trials[0].config.cost"),
+        (Trial({**GOOD, "method": "z"}, 1.0), "trials[0].config.method"),
+        (Trial(GOOD, float("nan")), "trials[0].value"),
+        (Trial(GOOD, float("inf")), "trials[0].value"),
+        (Trial(GOOD, None), "trials[0].value"),
+        (Trial(GOOD, 1.0, "melted"), "trials[0].state"),
+    ],
+)
+@pytest.mark.parametrize("call", [suggest, incumbent])
+def test_a_trial_that_teaches_nothing_is_refused_by_name(space, call, trial, field):
+    with pytest.raises(InvalidInput) as refused:
+        call(space, [trial])
+    assert [p.field for p in refused.value.problems] == [field]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"mode": "wild"}, "mode"), ({"budget": 0}, "budget"), ({"rules": {"memory": 1}}, "rules.cost")],
+)
+def test_bad_options_are_refused_by_name(space, options, field):
+    with pytest.raises(InvalidInput) as refused:
+        suggest(space, [], **options)
+    assert refused.value.problems[0].field == field
