@@ -41,6 +41,8 @@ def read_result(text: str, log: str, expected: Sequence[str]) -> BenchmarkResult
             raise BenchmarkFailed(f"pass {number} of the stream has no time for {', '.join(lacking)}{_said(log)}")
         if not one.ended:
             raise BenchmarkFailed(f"pass {number} of the stream did not end{_said(log)}")
+    if not passes:
+        raise BenchmarkFailed(f"the stream's timings hold no whole pass{_said(log)}")
     if measured_ms is None:
         raise BenchmarkFailed(f"the stream was cut short after pass {len(passes)}{_said(log)}")
     times = sorted(ms for one in passes for ms in one.queries_ms.values())

@@ -26,21 +26,18 @@ END_IF_ABANDONED = """\
 SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval' \\g /dev/null
 """
 
-LOAD_FUNCTIONS = """\
+LOAD_FUNCTION = """\
 trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-load_file() {
-    local begun; begun=$(now_ms)
-    echo "loading: $1"
-    PSQL --set=scale="$scale" --file=session.sql --file="$1"
-    echo "loaded: $1 in $(($(now_ms) - begun)) ms"
-}
 load_together() {
     local name pid pids=()
-    for name in "$@"; do load_file "$name" & pids+=($!); done
+    for name in "$@"; do
+        echo "loading: $name"
+        PSQL --set=scale="$scale" --file=session.sql --file="$name" --command="\\echo loaded: $name" & pids+=($!)
+    done
     for pid in "${pids[@]}"; do wait "$pid"; done
 }
 """.replace("PSQL", PSQL)
+"""Each psql is a job of the script's own shell, so that the trap reaches it when one of them fails."""
 
 PASS_LOOP = """\
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
@@ -57,7 +54,7 @@ echo "measured_ms $elapsed" | tee -a TIMINGS
 
 _PASS_BEGUN = re.compile(r"pass (\d+)\s*$")
 _PASS_ENDED = re.compile(r"pass_ms (\d+)\s*$")
-_LOADED = re.compile(r"loaded: (\S+)\.sql in (\d+) ms\s*$")
+_LOADED = re.compile(r"loaded: (\S+)\.sql\s*$")
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ class AnalyticsWorkload:
             "load_together " + " ".join(shlex.quote(path.name) for path in together)
             for _, together in groupby(files, key=lambda path: path.name[:2])
         ]
-        script = prologue(access, bin_dir) + LOAD_FUNCTIONS + f"scale={self.settings.scale}\n" + "\n".join(steps) + "\n"
+        script = prologue(access, bin_dir) + LOAD_FUNCTION + f"scale={self.settings.scale}\n" + "\n".join(steps) + "\n"
         contents = access_files(access) | {"session.sql": self._session()} | _texts(files)
         return JobScript(script, contents, self.load_timeout_s)
 
@@ -115,7 +112,7 @@ class AnalyticsWorkload:
         if ended := _PASS_ENDED.match(line):
             return f"pass of the stream took {int(ended.group(1)) / 1000:.1f} s"
         if loaded := _LOADED.match(line):
-            return f"loaded {loaded.group(1)} in {int(loaded.group(2)) / 1000:.1f} s"
+            return f"loaded {loaded.group(1)}"
         return None
 
     def _stream(

@@ -1,0 +1,108 @@
+"""Benchmark files: every shipped and every good one is accepted, every bad one is refused with a sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from otterflow import settings
+from otterflow.errors import InvalidInput
+from otterflow.workloads.base import plan, workload_for
+from otterflow.workloads.definition import benchmarks, load_benchmark
+from otterflow.workloads.objective import Objective
+
+HERE = Path(__file__).parent
+SHIPPED = settings.include_dir() / "benchmarks"
+BAD = sorted((HERE / "bad").glob("*.yaml"))
+
+
+def test_the_folders_of_cases_are_not_empty() -> None:
+    assert len(BAD) >= 20
+    assert len(list((HERE / "good").glob("*.yaml"))) >= 2
+
+
+def test_the_shipped_benchmarks() -> None:
+    shipped = benchmarks(SHIPPED)
+    assert {"pgbench_tpcb", "pgbench_select_only", "pgbench_simple_update", "analytics", "analytics_large"} <= set(
+        shipped
+    )
+    assert list(shipped) == sorted(shipped)
+    for benchmark in shipped.values():
+        assert benchmark.description
+        assert workload_for(benchmark).programs()
+        assert plan(benchmark).warms_up
+
+
+def test_the_demo_default_has_a_broad_set_of_queries() -> None:
+    benchmark = load_benchmark(SHIPPED / "analytics.yaml")
+    assert benchmark.objective is Objective.run_time
+    assert 10 <= len(benchmark.workload.query_names) <= 14
+
+
+def test_good_files() -> None:
+    good = benchmarks(HERE / "good")
+    assert set(good) == {"least_pgbench", "own_stream"}
+    assert good["own_stream"].workload.query_names == ("total",)
+    assert good["own_stream"].scale == 1
+    assert good["least_pgbench"].driver == "pgbench"
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad_files_are_refused_with_a_sentence(path: Path) -> None:
+    expected = re.match(r"# expect: (.*)", path.read_text())
+    assert expected, f"{path.name} does not say what to expect"
+    with pytest.raises(InvalidInput) as caught:
+        load_benchmark(path)
+    assert expected.group(1) in str(caught.value)
+    assert all(problem.advice for problem in caught.value.problems)
+
+
+def test_all_wrong_fields_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
+    record = yaml.safe_load((HERE / "good" / "least_pgbench.yaml").read_text())
+    record["workload"] |= {"scale": -1, "clients": 0}
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(record))
+    (tmp_path / "two.yaml").write_text("colour: red\n")
+    with pytest.raises(InvalidInput) as caught:
+        benchmarks(tmp_path)
+    message = str(caught.value)
+    for field in ("one.yaml: workload.pgbench.scale", "one.yaml: workload.pgbench.clients", "two.yaml: colour"):
+        assert field in message
+
+
+def test_an_unknown_benchmark_names_those_that_exist() -> None:
+    with pytest.raises(InvalidInput, match=r"'tpcx' is unknown; known benchmarks: analytics, "):
+        load_benchmark(SHIPPED / "tpcx.yaml")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "sentence"),
+    [
+        ("session.sql", "has no session.sql"),
+        ("load/10_numbers.sql", "has no NN_name.sql"),
+        ("queries/total.sql", "has no name.sql"),
+    ],
+)
+def test_an_incomplete_stream_is_refused(tmp_path: Path, lacking: str, sentence: str) -> None:
+    _copy_stream(tmp_path)
+    (tmp_path / "stream" / lacking).unlink()
+    with pytest.raises(InvalidInput, match=sentence):
+        load_benchmark(tmp_path / "own_stream.yaml")
+
+
+@pytest.mark.parametrize("name", ["queries/Total Sum.sql", "queries/a;b.sql", "load/numbers.sql", "load/1_a.sql"])
+def test_a_file_of_sql_with_an_odd_name_is_refused(tmp_path: Path, name: str) -> None:
+    _copy_stream(tmp_path)
+    (tmp_path / "stream" / name).write_text("SELECT 1;\n")
+    with pytest.raises(InvalidInput, match=re.escape(Path(name).name)):
+        load_benchmark(tmp_path / "own_stream.yaml")
+
+
+def _copy_stream(folder: Path) -> None:
+    (folder / "own_stream.yaml").write_text((HERE / "good" / "own_stream.yaml").read_text())
+    for source in (HERE / "good" / "stream").rglob("*.sql"):
+        copy = folder / source.relative_to(HERE / "good")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(source.read_text())

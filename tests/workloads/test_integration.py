@@ -1,0 +1,268 @@
+"""Every shipped benchmark, small and short, against a real PostgreSQL: load, warm up, run, read, believe."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from otterflow import settings
+from otterflow.dbms.access import DatabaseAccess
+from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.analytics.workload import AnalyticsWorkload
+from otterflow.workloads.base import Workload, plan, workload_for
+from otterflow.workloads.definition import Benchmark, benchmarks
+from otterflow.workloads.job import JobScript, RunPlan
+from otterflow.workloads.pgbench.workload import PgbenchWorkload
+from otterflow.workloads.result import believe
+from stack.host import DatabaseHost
+from tests.workloads.conftest import Ran
+
+pytestmark = pytest.mark.integration
+
+SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
+Run = Callable[[JobScript], Ran]
+
+
+def small(benchmark: Benchmark) -> Benchmark:
+    """The benchmark at its smallest scale, with two passes and lenient limits for a busy machine."""
+    changes: dict[str, object] = {"workload": benchmark.workload.model_copy(update={"scale": 1})}
+    if benchmark.workload.in_passes:
+        changes["passes"] = 2
+    return benchmark.model_copy(update=changes)
+
+
+def short_plan(benchmark: Benchmark) -> RunPlan:
+    return plan(benchmark, seed=11) if benchmark.workload.in_passes else plan(benchmark, 2, 2, seed=11)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_benchmark_loads_runs_and_is_believed(
+    name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
+) -> None:
+    benchmark = small(SHIPPED[name])
+    workload, asked = workload_for(benchmark), short_plan(benchmark)
+    for job in (workload.load(database, bin_dir), workload.warm_up(database, asked, bin_dir)):
+        assert job is not None
+        done = run_job(job)
+        assert done.exit_code == 0, done.log
+        assert any(map(workload.progress, done.log.splitlines())), done.log
+    done = run_job(workload.run(database, asked, bin_dir))
+    assert done.exit_code == 0, done.log
+    assert not [left for left in done.left if left.startswith("transactions.")]
+    assert not _secret_of(database) & set(done.log.split())
+    result = workload.parse(done.results, done.log)
+    believe(result, benchmark, asked)
+    assert benchmark.objective.read(result) > 0
+    assert set(result.queries_ms) == set(benchmark.workload.query_names)
+    if benchmark.workload.in_passes:
+        assert len(result.passes_s) == 2
+        assert sum(result.passes_s) <= result.seconds
+    else:
+        assert result.seconds == pytest.approx(2, rel=0.25)
+        assert result.latency_ms["p50"] <= result.latency_ms["p95"] <= result.latency_ms["p99"]
+
+
+def test_loading_twice_replaces_the_data(
+    database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
+) -> None:
+    workload = workload_for(small(SHIPPED["analytics"]))
+    counts = []
+    for _ in range(2):
+        done = run_job(workload.load(database, bin_dir))
+        assert done.exit_code == 0, done.log
+        with db_host.cluster.connect(database.database) as connection:
+            counts.append(
+                connection.execute(
+                    "SELECT count(*), sum(amount), md5(string_agg(note, ',' ORDER BY sale_id)) FROM analytics.sales"
+                ).fetchone()
+            )
+    assert counts[0] == counts[1]
+    assert counts[0] is not None
+    assert counts[0][0] == 100_000
+
+
+def test_the_estimate_of_the_datas_size(
+    database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
+) -> None:
+    for name, where in (("analytics", "schema"), ("pgbench_tpcb", "tables")):
+        workload = workload_for(small(SHIPPED[name]))
+        assert run_job(workload.load(database, bin_dir)).exit_code == 0
+        condition = "n.nspname = 'analytics'" if where == "schema" else "c.relname LIKE 'pgbench%'"
+        with db_host.cluster.connect(database.database) as connection:
+            row = connection.execute(
+                "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c "
+                f"JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND {condition}"
+            ).fetchone()
+        assert row is not None
+        assert float(row[0]) == pytest.approx(workload.estimated_bytes(), rel=0.15)
+
+
+def test_every_shipped_query_finds_something(
+    database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
+) -> None:
+    workload = workload_for(small(SHIPPED["analytics"]))
+    assert isinstance(workload, AnalyticsWorkload)
+    assert run_job(workload.load(database, bin_dir)).exit_code == 0
+    with db_host.cluster.connect(database.database) as connection:
+        connection.execute("SET search_path = analytics")
+        for path in workload.settings.query_files:
+            rows = connection.execute(path.read_text().encode()).fetchall()
+            assert rows, path.name
+            assert any(value is not None for value in rows[0]), path.name
+
+
+def test_a_time_longer_than_the_passes_makes_more_passes(
+    database: DatabaseAccess, bin_dir: str, run_job: Run, tmp_path: Path
+) -> None:
+    benchmark = own_stream(tmp_path, "SELECT pg_sleep(0.05);")
+    workload, asked = workload_for(benchmark), plan(benchmark, duration_s=2)
+    assert run_job(workload.load(database, bin_dir)).exit_code == 0
+    done = run_job(workload.run(database, asked, bin_dir))
+    result = workload.parse(done.results, done.log)
+    believe(result, benchmark, asked)
+    assert asked.passes == 1
+    assert len(result.passes_s) > 2
+    assert result.seconds <= 2.5
+
+
+def test_a_query_that_fails_ends_the_stream(
+    database: DatabaseAccess, bin_dir: str, run_job: Run, tmp_path: Path
+) -> None:
+    benchmark = own_stream(tmp_path, "SELECT 1 / 0;")
+    workload = workload_for(benchmark)
+    done = run_job(workload.run(database, plan(benchmark), bin_dir))
+    assert done.exit_code != 0
+    with pytest.raises(BenchmarkFailed, match="division by zero"):
+        workload.parse(done.results, done.log)
+
+
+def test_a_load_file_that_fails_ends_the_load_and_its_neighbours(
+    database: DatabaseAccess, bin_dir: str, run_job: Run, tmp_path: Path
+) -> None:
+    benchmark = own_stream(tmp_path, "SELECT 1;")
+    (tmp_path / "stream" / "load" / "20_fails.sql").write_text("SELECT 1 / 0;\n")
+    (tmp_path / "stream" / "load" / "20_sleeps.sql").write_text("SELECT pg_sleep(60);\n")
+    (tmp_path / "stream" / "load" / "30_never.sql").write_text("CREATE TABLE never ();\n")
+    begun = time.monotonic()
+    done = run_job(workload_for(benchmark).load(database, bin_dir))
+    assert done.exit_code != 0
+    assert "division by zero" in done.log
+    assert "30_never" not in done.log
+    assert time.monotonic() - begun < 30, "the file beside it was waited for"
+
+
+def test_a_wrong_password_is_said_and_not_shown(database: DatabaseAccess, bin_dir: str, run_job: Run) -> None:
+    wrong = DatabaseAccess(
+        database.host, database.port, database.user, database.database, pgpass="*:*:*:*:not-the-one\n"
+    )
+    for name in ("pgbench_tpcb", "analytics"):
+        benchmark = SHIPPED[name]
+        workload = workload_for(benchmark)
+        done = run_job(workload.run(wrong, short_plan(benchmark), bin_dir))
+        assert done.exit_code != 0
+        assert "not-the-one" not in done.log
+        with pytest.raises(BenchmarkFailed, match=r"password authentication failed|could not create connection"):
+            workload.parse(done.results, done.log)
+
+
+def test_an_abandoned_query_ends_on_the_server(
+    database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, tmp_path: Path
+) -> None:
+    benchmark = own_stream(tmp_path, "SELECT pg_sleep(600);")
+    job = workload_for(benchmark).run(database, plan(benchmark), bin_dir)
+    for name, text in job.files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    process = subprocess.Popen(["bash", "-c", job.script], cwd=tmp_path, start_new_session=True)
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%' AND state = 'active'"
+    with db_host.cluster.connect("postgres") as connection:
+        try:
+            _wait_for(lambda: connection.execute(sleeping).fetchone() == (1,))
+        finally:
+            subprocess.run(["kill", "-KILL", "--", f"-{process.pid}"], check=True)
+            process.wait()
+        _wait_for(lambda: connection.execute(sleeping).fetchone() == (0,))
+
+
+def test_a_client_that_is_cut_off_fails_the_run(
+    database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
+) -> None:
+    benchmark = small(SHIPPED["pgbench_tpcb"])
+    workload = workload_for(benchmark)
+    assert isinstance(workload, PgbenchWorkload)
+    assert run_job(workload.load(database, bin_dir)).exit_code == 0
+    with cutting_off_one_client(db_host, database.database):
+        done = run_job(workload.run(database, plan(benchmark, 0, 4), bin_dir))
+    assert done.exit_code != 0
+    with pytest.raises(BenchmarkFailed, match=r"pgbench gave up: .*terminating connection"):
+        workload.parse(done.results, done.log)
+
+
+def own_stream(folder: Path, query: str) -> Benchmark:
+    """A stream of one query over a table of its own."""
+    for part, text in (
+        ("session.sql", "SET client_min_messages = warning;"),
+        ("load/10_table.sql", "DROP TABLE IF EXISTS numbers; CREATE TABLE numbers AS SELECT :scale AS n;"),
+        ("queries/only.sql", query),
+    ):
+        path = folder / "stream" / part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    record = {
+        "name": "own",
+        "title": "own",
+        "kind": "analytics",
+        "objective": "run_time",
+        "workload": {"driver": "analytics", "sql": "stream", "scale": 1, "bytes_per_scale": 8192},
+        "warmup_passes": 0,
+        "passes": 1,
+        "load_timeout_s": 60,
+        "run_timeout_s": 60,
+    }
+    return Benchmark.model_validate(record, context={"folder": folder})
+
+
+@contextmanager
+def cutting_off_one_client(db_host: DatabaseHost, database: str) -> Iterator[None]:
+    """Ends one client's connection as soon as several are at work."""
+    ended = threading.Event()
+
+    def cut() -> None:
+        clients = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+        with db_host.cluster.connect("postgres") as connection:
+            while not ended.wait(0.1):
+                pids = [row[0] for row in connection.execute(clients, [database]).fetchall()]
+                if len(pids) > 2:
+                    connection.execute("SELECT pg_terminate_backend(%s)", [pids[-1]])
+                    return
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def _secret_of(access: DatabaseAccess) -> set[str]:
+    return {access.pgpass.strip().rsplit(":", 1)[1]}
+
+
+def test_the_driver_host_has_the_programs_that_are_asked_for() -> None:
+    found: list[Workload] = [workload_for(benchmark) for benchmark in SHIPPED.values()]
+    for program in {program for workload in found for program in workload.programs()} - {"psql", "pgbench"}:
+        assert subprocess.run(["bash", "-c", f"command -v {program}"], check=False).returncode == 0
