@@ -1,0 +1,186 @@
+"""What is wrong with a target, all of it at once, from what was seen: each problem with what to do."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+
+from otterflow.dbms.postgresql.probe import TOOLS, Probe
+from otterflow.dbms.postgresql.snapshot import space_needed
+from otterflow.errors import Problem
+from otterflow.remote.host_facts import HostReport
+from otterflow.target import PgCtl, PgCtlCluster, SnapshotMethod, SystemdService, Target
+
+OLDEST_VERSION = 12
+FREE_AT_LEAST_BYTES = 256 * 2**20
+"""Job folders, logs and the server's WAL need some room whatever the benchmark."""
+
+
+def required_programs(target: Target) -> list[str]:
+    """PostgreSQL's programs that the target's service and snapshot method call."""
+    names = ["pg_isready"]
+    if isinstance(target.service, PgCtl):
+        names.append("pg_ctl")
+    if target.snapshot.method is SnapshotMethod.dump:
+        return [*names, "pg_dump", "pg_restore", "psql", "vacuumdb"]
+    return [*names, "pg_controldata"]
+
+
+def problems(
+    probe: Probe, target: Target, programs: Sequence[str], *, server_version: int | None = None
+) -> list[Problem]:
+    """All that is wrong with what the probe saw. `server_version` is `server_version_num`, where it is known."""
+    found = _missing(probe, target, programs)
+    found += _versions(probe, target, server_version)
+    found += _folders(probe, target)
+    found += _data(probe, target)
+    if probe["log", "state"] != "readable":
+        state = probe["log", "state"] or "not there"
+        advice = f"let {probe.user!r} read it (a group such as adm), or correct the path"
+        found.append(Problem("log_file", f"{target.log_file} is {state}", advice))
+    found += _service(probe, target)
+    found += _free_cache(probe, target)
+    return found
+
+
+def space_problems(
+    report: HostReport, target: Target, *, database_bytes: int, data_dir_bytes: int | None
+) -> list[Problem]:
+    """File systems with too little room for a snapshot and a restore, or nearly full; each with what is needed.
+
+    `report` must hold the folders of `space_paths`.
+    """
+    needed: dict[str, int] = {}
+    folders: dict[str, list[str]] = {}
+    sizes = space_needed(target, database_bytes=database_bytes, data_dir_bytes=data_dir_bytes or database_bytes)
+    for folder in space_paths(target):
+        filesystem = report.filesystems.get(folder)
+        if filesystem is not None:
+            needed[filesystem.mount] = needed.get(filesystem.mount, FREE_AT_LEAST_BYTES) + sizes.get(folder, 0)
+            folders.setdefault(filesystem.mount, []).append(folder)
+    found = []
+    for mount, size in needed.items():
+        filesystem = report.filesystems[folders[mount][0]]
+        names = ", ".join(folders[mount])
+        if filesystem.free_bytes < size:
+            state = f"file system {mount} ({names}) has {_mib(filesystem.free_bytes)} free and needs {_mib(size)}"
+            found.append(Problem("disk space", state, "free some, or move snapshot.dir or work_dir elsewhere"))
+        if filesystem.free_inodes is not None and filesystem.free_inodes < 10_000:
+            state = f"file system {mount} ({names}) has only {filesystem.free_inodes} free inodes"
+            found.append(Problem("disk space", state, "remove some files"))
+    return found
+
+
+def space_paths(target: Target) -> list[str]:
+    """The folders whose file systems otterflow writes to, for `host_facts_command`."""
+    return list(
+        dict.fromkeys(
+            [
+                target.data_dir,
+                posixpath.dirname(target.data_dir.rstrip("/")),
+                target.snapshot.dir,
+                target.work_dir,
+                posixpath.dirname(target.knobs_file),
+            ]
+        )
+    )
+
+
+def _missing(probe: Probe, target: Target, programs: Sequence[str]) -> list[Problem]:
+    found = [
+        Problem("host", f"the command {name} is missing", "install it (Debian: coreutils, util-linux, findutils)")
+        for name in TOOLS
+        if not probe["tool", name]
+    ]
+    absent = [name for name in programs if not probe["program", name]]
+    if absent:
+        place = target.bin_dir or f"the PATH of {probe.user!r} in a session without login"
+        advice = "set bin_dir to the folder that holds them, or install them"
+        found.append(Problem("bin_dir", f"{', '.join(absent)} not found in {place}", advice))
+    return found
+
+
+def _versions(probe: Probe, target: Target, server_version: int | None) -> list[Problem]:
+    if server_version is None:
+        return []
+    major = server_version // 10000
+    found = []
+    if major < OLDEST_VERSION:
+        found.append(Problem("server", f"is PostgreSQL {major}", f"otterflow needs {OLDEST_VERSION} or newer"))
+    for name in ("pg_dump", "pg_restore"):
+        client = _major(probe["program", name])
+        if client is not None and client < major:
+            state = f"{name} is of version {client}, the server of {major}"
+            found.append(Problem("bin_dir", state, f"set bin_dir to the programs of version {major}"))
+    if isinstance(target.service, PgCtl):
+        control = _major(probe["program", "pg_ctl"])
+        if control is not None and control != major:
+            state = f"pg_ctl is of version {control}, the server of {major}"
+            found.append(Problem("bin_dir", state, f"set bin_dir to the programs of version {major}"))
+    return found
+
+
+def _folders(probe: Probe, target: Target) -> list[Problem]:
+    paths = {"snapshot.dir": target.snapshot.dir, "work_dir": target.work_dir}
+    found = []
+    for field, path in paths.items():
+        if probe["folder", field] not in ("writable", "can be made"):
+            state = f"{path} is {probe['folder', field] or 'not there'} for {probe.user!r}"
+            found.append(Problem(field, state, f"make it and give it to {probe.user!r} with mode 700"))
+    access = probe["folder", "knobs_file"]
+    if access != "writable":
+        seen = "not there" if access == "can be made" else access or "not there"
+        state = f"its folder {posixpath.dirname(target.knobs_file)} is {seen} for {probe.user!r}"
+        found.append(Problem("knobs_file", state, f"make the folder and give it to {probe.user!r}"))
+    return found
+
+
+def _data(probe: Probe, target: Target) -> list[Problem]:
+    found = []
+    if probe["data", "same"] == "no":
+        state = f"{target.data_dir} is not the server's, which says {probe['data', 'server']!r}"
+        found.append(Problem("data_dir", state, "correct data_dir, or the connection that leads to another server"))
+    if target.snapshot.method is SnapshotMethod.copy:
+        if not probe["data", "version"]:
+            state = f"{target.data_dir} cannot be read by {probe.user!r}"
+            found.append(Problem("snapshot.method", state, "copy needs the server's own user over SSH; or use dump"))
+        if probe["data", "tablespaces"] == "yes" or probe["data", "whole"] == "no":
+            state = f"{target.data_dir} has tablespaces, or it or its pg_wal is linked or mounted"
+            found.append(Problem("snapshot.method", state, "a copy would not hold all data; use dump"))
+        if probe["folder", "data_dir"] != "writable":
+            state = f"the folder above {target.data_dir} is not writable for {probe.user!r}"
+            found.append(Problem("snapshot.method", state, "copy swaps the data directory there; or use dump"))
+    return found
+
+
+def _service(probe: Probe, target: Target) -> list[Problem]:
+    found = []
+    refused = [key for kind, key in probe.records if kind == "sudo" and key != "free_cache" and not probe[kind, key]]
+    if refused:
+        state = f"{probe.user!r} may not run without a password: {'; '.join(refused)}"
+        found.append(Problem("service", state, "allow exactly these in sudoers with NOPASSWD"))
+    if probe["service", "umbrella"] == "yes" and isinstance(target.service, SystemdService):
+        state = f"unit {target.service.unit!r} starts no server itself, so a failed start would go unseen"
+        found.append(Problem("service.unit", state, "name the cluster's unit, such as postgresql@15-main"))
+    if probe["service", "cluster"] == "absent" and isinstance(target.service, PgCtlCluster):
+        state = f"cluster {target.service.version} {target.service.cluster} is not on the host"
+        found.append(Problem("service", state, f"known clusters: {probe['service', 'clusters'] or 'none'}"))
+    return found
+
+
+def _free_cache(probe: Probe, target: Target) -> list[Problem]:
+    if target.free_cache.method == "none" or probe["sudo", "free_cache"]:
+        return []
+    state = f"{probe.user!r} may not run `sudo -n {target.free_cache.command}`, or it is not there"
+    return [Problem("free_cache", state, "install the script and its sudoers line (see README), or set it to none")]
+
+
+def _major(version_line: str) -> int | None:
+    """The major version in `pg_dump (PostgreSQL) 15.18 (Debian ...)`."""
+    match = re.search(r"\) (\d+)", version_line)
+    return int(match[1]) if match else None
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

@@ -1,0 +1,151 @@
+"""One look at a target over SSH, in one round trip: programs, folders, log, what sudo allows.
+
+The command prints its findings as records, one a line: kind, key and value, tab between. Keys are otterflow's own
+words, never a path, so nothing on the host can break the format.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from otterflow.dbms.postgresql.service import program
+from otterflow.remote.shell import has_glob, join, quote, quote_glob
+from otterflow.target import PgCtlCluster, SystemdService, Target
+
+TOOLS = ("timeout", "setsid", "flock", "base64", "mktemp", "find", "mountpoint")
+"""What remote jobs and commands need on the host, beside bash and the core utilities."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What `probe_command` saw, by kind and key; an absent record reads as an empty text."""
+
+    records: Mapping[tuple[str, str], str]
+
+    def __getitem__(self, at: tuple[str, str]) -> str:
+        return self.records.get(at, "")
+
+    @property
+    def user(self) -> str:
+        """The SSH user's name on the host."""
+        return self["user", "name"]
+
+    @property
+    def data_dir_bytes(self) -> int | None:
+        """The data directory's size where it could be read."""
+        text = self["size", "data_dir"]
+        return int(text) if text.isdigit() else None
+
+
+def probe_command(target: Target, programs: Sequence[str], *, data_directory: str | None = None) -> str:
+    """One bash command that looks at everything. `programs` are those of PostgreSQL that must be there.
+
+    `data_directory` is the server's own answer to `SHOW data_directory`, where it could be asked.
+    """
+    logs = quote_glob(target.log_file) if has_glob(target.log_file) else quote(target.log_file)
+    folders = {
+        "snapshot.dir": target.snapshot.dir,
+        "work_dir": target.work_dir,
+        "knobs_file": posixpath.dirname(target.knobs_file),
+        "data_dir": posixpath.dirname(target.data_dir.rstrip("/")),
+    }
+    return "\n".join(
+        [
+            _FUNCTIONS,
+            'record user name "$(id -un)"',
+            *(f"look_for tool {name} {name}" for name in TOOLS),
+            *(f"look_for program {quote(name)} {program(target, name)}" for name in programs),
+            *(f"folder {key} {quote(path)}" for key, path in folders.items()),
+            f"data={quote(target.data_dir)}",
+            _same_folder(data_directory),
+            _DATA,
+            f"shopt -s nullglob; logs=({logs})",
+            _LOG,
+            *_service_records(target),
+            *_free_cache_records(target),
+            "exit 0\n",
+        ]
+    )
+
+
+def parse_probe(text: str) -> Probe:
+    """The records that `probe_command` printed; other lines are passed over."""
+    records = {}
+    for line in text.splitlines():
+        parts = line.split("\t")
+        if len(parts) == 3:
+            records[parts[0], parts[1]] = parts[2].strip()
+    return Probe(records)
+
+
+def _service_records(target: Target) -> Iterable[str]:
+    match target.service:
+        case SystemdService(unit=unit):
+            for verb in ("start", "stop"):
+                words = ["systemctl", verb, unit]
+                yield f"may_sudo {quote(' '.join(words))} {join(words)}"
+            yield (
+                f"case $(systemctl show -p ExecStart --value {quote(unit)} 2> /dev/null) in "
+                "*path=/bin/true*) record service umbrella yes ;; esac"
+            )
+        case PgCtlCluster(version=version, cluster=cluster, sudo=sudo):
+            if sudo:
+                for verb in ("start", "stop"):
+                    words = ["pg_ctlcluster", version, cluster, verb]
+                    yield f"may_sudo {quote(' '.join(words))} {join(words)}"
+            yield "clusters=$(pg_lsclusters -h 2> /dev/null | awk '{ print $1 \" \" $2 }')"
+            wanted = quote(f"{version} {cluster}")
+            yield f'if ! grep -qxF {wanted} <<< "$clusters"; then record service cluster absent; fi'
+            yield "record service clusters \"${clusters//$'\\n'/, }\""
+
+
+def _free_cache_records(target: Target) -> Iterable[str]:
+    if target.free_cache.method == "sudo":
+        command = quote(target.free_cache.command)
+        yield f"if [ -x {command} ]; then may_sudo free_cache {command}; fi"
+
+
+def _same_folder(data_directory: str | None) -> str:
+    if data_directory is None:
+        return ":"
+    return f"""server={quote(data_directory)}
+record data server "$server"
+if [ ! "$data" -ef "$server" ] && [ "${{data%/}}" != "${{server%/}}" ]; then record data same no; fi"""
+
+
+_FUNCTIONS = """record() { printf '%s\\t%s\\t%s\\n' "$1" "$2" "$(printf %s "$3" | tr '\\t\\n' '  ')"; }
+look_for() {
+  local path
+  if ! path=$(command -v -- "$3"); then return; fi
+  if [ "$1" = program ]; then path=$("$path" --version 2>&1 | head -n 1); fi
+  record "$1" "$2" "$path"
+}
+folder() {
+  local path=$2
+  if [ -d "$path" ]; then
+    if [ -w "$path" ] && [ -x "$path" ]; then record folder "$1" writable; else record folder "$1" "not writable"; fi
+    return
+  fi
+  while [ ! -e "$path" ]; do path=$(dirname -- "$path"); done
+  if [ -d "$path" ] && [ -w "$path" ]; then record folder "$1" "can be made"; else record folder "$1" "not there"; fi
+}
+may_sudo() {
+  local name=$1; shift
+  if sudo -n -l -- "$@" > /dev/null 2>&1; then record sudo "$name" allowed; else record sudo "$name" ""; fi
+}"""
+
+_LOG = """state=
+if [ ${#logs[@]} -eq 1 ] && [ -d "${logs[0]}" ]; then
+  if [ -r "${logs[0]}" ] && [ -x "${logs[0]}" ]; then state=readable; else state="not readable"; fi
+fi
+for log in "${logs[@]}"; do
+  if [ -f "$log" ]; then if [ -r "$log" ]; then state=readable; else state=${state:-not readable}; fi; fi
+done
+record log state "$state\""""
+
+_DATA = """record data version "$(cat -- "$data/PG_VERSION" 2> /dev/null)"
+if [ -r "$data/PG_VERSION" ]; then record size data_dir "$(du -sb -- "$data" 2> /dev/null | cut -f 1)"; fi
+if [ -n "$(find "$data/pg_tblspc" -mindepth 1 -print -quit 2> /dev/null)" ]; then record data tablespaces yes; fi
+if [ -L "$data/pg_wal" ] || mountpoint -q -- "$data"; then record data whole no; fi"""
