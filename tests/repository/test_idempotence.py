@@ -1,0 +1,99 @@
+"""Everything said twice leaves what it left when said once: tasks are retried, killed after a write, and run twice."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import URL
+
+from otterflow.errors import OtterflowError
+from otterflow.repository import Repository
+from tests.repository.samples import BASELINE, RULES, content, findings, measured, new_experiment
+
+Write = Callable[[Repository], Any]
+
+READS = {"experiment", "experiments", "trial", "trials", "holder", "snapshots", "metric_rows", "measurements"}
+
+PLAN: dict[str, Any] = {"kind": "model", "wanted": RULES, "repairs": [{"knob": "jit"}], "reasons": {"a": 1}, "seed": 3}
+MEASUREMENT: dict[str, Any] = {"round": 0, "arm": "best", "value": 2.5, "result": {"seconds": 2.5}, "state": "ok"}
+
+WRITES: dict[str, Write] = {
+    "migrate": lambda r: r.migrate(),
+    "create_experiment": lambda r: r.create_experiment(new_experiment("fresh")),
+    "prepare_experiment": lambda r: r.prepare_experiment("night", **findings()),
+    "set_experiment_state": lambda r: r.set_experiment_state("night", "stopped", "by the user"),
+    "request_stop": lambda r: r.request_stop("night", "enough"),
+    "extend": lambda r: r.extend("night", iterations=20, time_budget_min=5),
+    "record_last_good": lambda r: r.record_last_good("night", configuration=RULES, file="jit = off\n"),
+    "record_outcome": lambda r: r.record_outcome("night", {"ratio": 1.5}),
+    "hold_target": lambda r: r.hold_target("staging", "night"),
+    "release_target": lambda r: r.release_target("staging", "night"),
+    "plan_trial": lambda r: r.plan_trial("night", 1, **PLAN),
+    "begin_try": lambda r: r.begin_try("night", 0),
+    "end_trial": lambda r: r.end_trial("night", 0, "crashed", message="gone", log_tail="PANIC"),
+    "record_in_force": lambda r: r.record_in_force("night", 0, RULES),
+    "record_before": lambda r: r.record_before("night", 0, {"n": 1}),
+    "record_after": lambda r: r.record_after("night", 0, {"n": 2}),
+    "record_result": lambda r: r.record_result("night", 0, result={"seconds": 2}, objective=2, repeats=[2, 2]),
+    "record_metrics": lambda r: r.record_metrics("night", 0, {"a": 1.0, "b": 2.0}, host={"c": 3.0}, reset=["d"]),
+    "record_seconds": lambda r: r.record_seconds("night", 0, "restart", 3.5),
+    "record_measurement": lambda r: r.record_measurement("night", **MEASUREMENT),
+}
+
+
+def _planned(repository: Repository) -> None:
+    repository.create_experiment(new_experiment())
+    repository.plan_trial("night", 0, **{**PLAN, "wanted": BASELINE})
+
+
+def _begun(repository: Repository) -> None:
+    _planned(repository)
+    repository.set_experiment_state("night", "running")
+    repository.begin_try("night", 0)
+
+
+def _finished(repository: Repository) -> None:
+    repository.create_experiment(new_experiment())
+    measured(repository)
+    repository.record_measurement("night", **{**MEASUREMENT, "value": 7.0})
+    repository.request_stop("night", "release tonight")
+    repository.hold_target("staging", "night")
+    repository.set_experiment_state("night", "finished")
+
+
+def test_no_write_is_forgotten_here() -> None:
+    public = {name for name in dir(Repository) if not name.startswith("_")}
+    assert public - READS - {"open"} == set(WRITES)
+
+
+@pytest.mark.parametrize("start", [_planned, _begun, _finished], ids=lambda start: start.__name__.strip("_"))
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_said_twice(repository: Repository, url: URL, name: str, start: Write) -> None:
+    start(repository)
+    first = WRITES[name](repository)
+    once = content(url)
+    assert WRITES[name](repository) == first
+    assert content(url) == once
+
+
+@settings(max_examples=10, deadline=None)
+@given(names=st.lists(st.sampled_from(sorted(WRITES)), min_size=1, max_size=14), seed=st.integers(1, 3))
+def test_a_whole_night_in_which_every_task_runs_up_to_three_times(names: list[str], seed: int) -> None:
+    """However the writes follow each other, and also when some are refused, repeating each leaves the same rows."""
+    with tempfile.TemporaryDirectory(prefix="otterflow-") as folder:
+        urls = [URL.create("sqlite", database=str(Path(folder, name))) for name in ("once.db", "often.db")]
+        for url, is_repeated in zip(urls, (False, True), strict=True):
+            repository = Repository.open(url)
+            _planned(repository)
+            for position, name in enumerate(names):
+                for _ in range(1 + (seed + position) % 3 if is_repeated else 1):
+                    with suppress(OtterflowError):
+                        WRITES[name](repository)
+        assert content(urls[0], times=False) == content(urls[1], times=False)
