@@ -136,6 +136,15 @@ def start_input(script: str, files: Mapping[str, str]) -> str:
     return "\n".join([*lines, ".", ""])
 
 
+def list_command(work_dir: str, prefix: str) -> str:
+    """The ids of the jobs whose id begins with `prefix`, one a line; nothing where the folder does not exist."""
+    jobs = quote(f"{work_dir.rstrip('/')}/jobs")
+    return f"""if [ -d {jobs} ]; then
+  cd -- {jobs}
+  for name in {quote(prefix)}*; do if [ -d "$name" ]; then printf '%s\\n' "$name"; fi; done
+fi"""
+
+
 def poll_command(paths: JobPaths, log_offset: int) -> str:
     """Print the job's state, and the log from byte `log_offset` on (at most `POLL_BYTES`); see `parse_poll`."""
     # The state is read before the log: a job seen finished has its whole log.

@@ -1,0 +1,169 @@
+"""What an experiment is: the trigger form's fields, checked together, with the files they name.
+
+`ExperimentSpec` is what the repository keeps of the form; `load_plan` reads the target and the benchmark that it
+names. All that can be known to be wrong without touching a host is found here, and all of it is reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from otterflow import settings
+from otterflow.errors import InvalidInput, Problem
+from otterflow.knobs.catalog import KnobCatalog, KnobSetName, Risk, load_catalog
+from otterflow.target import NAME_PATTERN, Target, load_target, problems_of
+from otterflow.workloads.definition import Benchmark, benchmarks
+from otterflow.workloads.objective import Objective
+
+MAX_ITERATIONS = 1000
+"""The hard ceiling of one experiment's trials; more is a mistake in the form rather than a wish."""
+
+BENCHMARK_DEFAULT = "benchmark's own"
+"""The form's word for: the objective that the benchmark is usually tuned for."""
+
+KnobName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]{0,62}$")]
+
+
+class ExperimentSpec(BaseModel):
+    """The form's fields. Times carry their unit in the name; None means the benchmark's own value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    experiment: Annotated[str, Field(pattern=NAME_PATTERN)]
+    target: Annotated[str, Field(pattern=NAME_PATTERN)]
+    benchmark: Annotated[str, Field(pattern=NAME_PATTERN)]
+    objective: str = BENCHMARK_DEFAULT
+    iterations: Annotated[int, Field(ge=1, le=MAX_ITERATIONS)] = 30
+    time_budget_min: Annotated[float, Field(gt=0, le=60 * 24 * 30)] | None = None
+    knob_set: KnobSetName = KnobSetName.core
+    extra_knobs: tuple[KnobName, ...] = ()
+    excluded_knobs: tuple[KnobName, ...] = ()
+    risks_allowed: tuple[Risk, ...] = ()
+    restore_every: Annotated[int, Field(ge=0, le=MAX_ITERATIONS)] = 10
+    drop_cache: bool = False
+    repeats: Annotated[int, Field(ge=1, le=50)] = 1
+    warmup_s: Annotated[float, Field(ge=0, le=3600)] | None = None
+    duration_s: Annotated[float, Field(gt=0, le=24 * 3600)] | None = None
+    reference_every: Annotated[int, Field(ge=0, le=MAX_ITERATIONS)] = 5
+    final_rounds: Annotated[int, Field(ge=1, le=50)] = 5
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    resume: bool = False
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> ExperimentSpec:
+        both = sorted(set(self.extra_knobs) & set(self.excluded_knobs))
+        if both:
+            raise ValueError(
+                f"extra_knobs and excluded_knobs both name {', '.join(both)}; name each knob in one of them"
+            )
+        if self.reference_every == 1:
+            raise ValueError(
+                "reference_every is 1, so every trial would measure a known configuration again and iterations "
+                f"({self.iterations}) could try nothing new; use 0 (never) or at least 2"
+            )
+        if self.time_budget_min is not None and self.duration_s is not None:
+            wanted_s = self.duration_s * self.repeats
+            if wanted_s > self.time_budget_min * 60:
+                raise ValueError(
+                    f"duration_s x repeats ({wanted_s:g} s) is longer than time_budget_min ({self.time_budget_min:g} "
+                    "min), so not one trial would fit; shorten the one or raise the other"
+                )
+        return self
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> ExperimentSpec:
+        """Read the trigger form. Raises InvalidInput that names every wrong field, its value and what is right."""
+        try:
+            return cls.model_validate(dict(params))
+        except ValidationError as error:
+            raise InvalidInput([_in_the_forms_words(p) for p in problems_of(error, "form")]) from None
+
+    def record(self) -> dict[str, Any]:
+        """The spec as plain JSON, for the repository. `resume` is the trigger's word, not the experiment's."""
+        return self.model_dump(mode="json", exclude={"resume"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A spec with the files that it names, read and checked."""
+
+    spec: ExperimentSpec
+    target: Target
+    benchmark: Benchmark
+    objective: Objective
+    catalog: KnobCatalog
+
+
+def _in_the_forms_words(problem: Problem) -> Problem:
+    """The field without the file prefix, and the name pattern said in words."""
+    field = problem.field.removeprefix("form: ")
+    advice = problem.advice
+    if "pattern" in advice and field in ("experiment", "target", "benchmark"):
+        advice = "use 1 to 63 letters, digits, '_' or '-', beginning with a letter or a digit"
+    return Problem("form" if field == "(whole file)" else field, problem.found, advice.removeprefix("Value error, "))
+
+
+def known(kind: Literal["targets", "benchmarks"]) -> list[str]:
+    """The names of the target or benchmark files, sorted; read from the folder only, so cheap enough for a Dag file."""
+    folder = settings.targets_dir() if kind == "targets" else settings.include_dir() / "benchmarks"
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_plan(spec: ExperimentSpec) -> Plan:
+    """Read what the spec names: target, benchmark, objective, knob catalog.
+
+    Raises InvalidInput that lists everything wrong at once.
+    """
+    problems: list[Problem] = []
+    target = benchmark = catalog = None
+    try:
+        target = load_target(settings.targets_dir() / f"{spec.target}.yaml")
+    except InvalidInput as error:
+        problems += error.problems
+    try:
+        catalog = load_catalog(settings.include_dir() / "knob_catalogs" / "postgresql.yaml")
+        problems += _unknown_knobs(spec, catalog)
+    except InvalidInput as error:
+        problems += error.problems
+    try:
+        offered = benchmarks(settings.include_dir() / "benchmarks")
+        benchmark = offered.get(spec.benchmark)
+        if benchmark is None:
+            advice = f"known benchmarks: {', '.join(sorted(offered)) or 'none'}"
+            problems.append(Problem("benchmark", f"{spec.benchmark!r} is unknown", advice))
+    except InvalidInput as error:
+        problems += error.problems
+    try:
+        objective = _objective(spec, benchmark)
+    except InvalidInput as error:
+        problems += error.problems
+    if problems or target is None or benchmark is None or catalog is None:
+        raise InvalidInput(problems)
+    return Plan(spec, target, benchmark, objective, catalog)
+
+
+def _unknown_knobs(spec: ExperimentSpec, catalog: KnobCatalog) -> list[Problem]:
+    import difflib
+
+    names = {entry.name for entry in catalog.knobs} | {name for family in catalog.untuned for name in family.knobs}
+    problems = []
+    for field in ("extra_knobs", "excluded_knobs"):
+        for name in getattr(spec, field):
+            if name not in names:
+                close = ", ".join(difflib.get_close_matches(name, names, n=3)) or "see docs/knobs.md"
+                problems.append(Problem(field, f"{name!r} is no knob of the catalog", f"did you mean: {close}"))
+    return problems
+
+
+def _objective(spec: ExperimentSpec, benchmark: Benchmark | None) -> Objective:
+    if spec.objective == BENCHMARK_DEFAULT:
+        return benchmark.objective if benchmark else Objective.throughput
+    try:
+        return Objective(spec.objective)
+    except ValueError:
+        offered = ", ".join([BENCHMARK_DEFAULT, *(o.value for o in Objective)])
+        raise InvalidInput(Problem("objective", f"{spec.objective!r} is unknown", f"one of: {offered}")) from None

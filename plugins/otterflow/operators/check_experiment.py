@@ -1,0 +1,79 @@
+"""The first task of an experiment: whether what the form asks for is possible, as far as files can tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.experiment import ExperimentSpec, Plan, load_plan
+from otterflow.operators.base import OtterflowOperator
+from otterflow.operators.version import code_version
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from otterflow.repository import Repository
+
+
+class CheckExperimentOperator(OtterflowOperator):
+    """Checks the form's fields against each other and against the files they name, and records the experiment.
+
+    Returns a short summary. Raises InvalidInput that lists every wrong field at once; no host has been touched then.
+    """
+
+    def work(self, repository: Repository, context: Context) -> dict[str, Any]:
+        """Check, then create the experiment or extend the one to resume."""
+        spec = ExperimentSpec.from_params(context["params"])
+        plan = load_plan(spec)
+        if spec.resume:
+            _resume(repository, plan)
+        else:
+            _create(repository, plan)
+        self.log.info(
+            "experiment %s: tunes %s on target %s for %s (%s), %s iterations",
+            spec.experiment,
+            spec.knob_set.value,
+            spec.target,
+            spec.benchmark,
+            plan.objective.value,
+            spec.iterations,
+        )
+        return {"experiment": spec.experiment, "benchmark": plan.benchmark.title, "objective": plan.objective.value}
+
+
+def _create(repository: Repository, plan: Plan) -> None:
+    from otterflow.repository import NewExperiment
+
+    spec = plan.spec
+    repository.create_experiment(
+        NewExperiment(
+            name=spec.experiment,
+            target=spec.target,
+            benchmark=spec.benchmark,
+            objective=plan.objective.value,
+            spec=spec.record(),
+            seed=spec.seed,
+            code_version=code_version(),
+            target_definition=plan.target.model_dump(mode="json"),
+        )
+    )
+
+
+def _resume(repository: Repository, plan: Plan) -> None:
+    """Extend the experiment; target, benchmark and objective must be those it had, or its trials say nothing."""
+    spec = plan.spec
+    former = repository.experiment(spec.experiment)
+    problems = [
+        Problem(
+            field, f"{now!r} differs from the experiment's {then!r}", "resume with the same, or start a new experiment"
+        )
+        for field, now, then in (
+            ("target", spec.target, former.target),
+            ("benchmark", spec.benchmark, former.benchmark),
+            ("objective", plan.objective.value, former.objective),
+        )
+        if now != then
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    repository.extend(spec.experiment, iterations=spec.iterations, time_budget_min=spec.time_budget_min)

@@ -1,0 +1,55 @@
+"""The machine-learning task: from the trials so far to the next configuration, which is its XCom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from otterflow import loop
+from otterflow.operators.base import OtterflowOperator, skip
+from otterflow.operators.workbench import Workbench
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from otterflow.repository import Repository
+
+
+class RecommendOperator(OtterflowOperator):
+    """Chooses the next configuration, repairs it against the constraints between knobs, and plans the next trial.
+
+    Returns `{"iteration", "kind", "configuration", "repairs", "reasons"}`. Skipped, with the reason, when there is to
+    be no further trial.
+    """
+
+    def work(self, repository: Repository, context: Context) -> dict[str, Any]:
+        """Choose and plan."""
+        from otterflow.recommendation import recommendation
+
+        upcoming = self.iteration + 1
+        experiment = repository.experiment(self.experiment)
+        reason = loop.reason_to_finish(experiment, upcoming, datetime.now(UTC))
+        if reason is not None:
+            skip(f"no further trial: {reason}")
+        with Workbench(repository, self.experiment) as bench:
+            chosen = recommendation(experiment, bench.plan, repository.trials(self.experiment), upcoming)
+        planned = repository.plan_trial(
+            self.experiment,
+            upcoming,
+            kind=chosen.kind,
+            wanted=chosen.configuration,
+            repairs=[asdict(repair) for repair in chosen.repairs],
+            reasons=chosen.reasons,
+            seed=bench.plan.spec.seed,
+        )
+        self.log.info("iteration %s (%s):\n%s", upcoming, chosen.kind, chosen.table)
+        for repair in chosen.repairs:
+            self.log.info("repaired: %s from %r to %r: %s", repair.knob, repair.wanted, repair.used, repair.reason)
+        return {
+            "iteration": upcoming,
+            "kind": planned.kind.value,
+            "configuration": planned.wanted,
+            "repairs": planned.repairs,
+            "reasons": planned.reasons,
+        }

@@ -1,0 +1,40 @@
+"""Loads the benchmark's data where it is not there yet, and keeps a copy of it to restore from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otterflow.operators.base import OtterflowOperator
+from otterflow.operators.data import has_snapshot, is_fresh, load_data, loaded, take_snapshot
+from otterflow.operators.jobs import KillsItsJob
+from otterflow.operators.workbench import Workbench
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from otterflow.repository import Repository
+
+
+class TakeSnapshotOperator(KillsItsJob, OtterflowOperator):
+    """Leaves the target with the benchmark's data and, unless `restore_every` is 0, a snapshot of it as loaded.
+
+    What is there already, from an earlier experiment or an earlier try of this task, is used again.
+    """
+
+    def work(self, repository: Repository, context: Context) -> dict[str, Any]:
+        """Load and keep what is missing."""
+        with Workbench(repository, self.experiment) as bench:
+            repository.hold_target(bench.plan.target.name, self.experiment)
+            did = {"loaded": False, "snapshot": False}
+            wanted = bench.plan.spec.restore_every > 0
+            missing = wanted and not has_snapshot(bench)
+            if not loaded(bench) or (missing and not is_fresh(bench)):
+                load_data(bench, self.remember_job)
+                did["loaded"] = True
+            if missing:
+                take_snapshot(bench, self.remember_job)
+                did["snapshot"] = True
+            self.forget_job()
+            bench.clean_jobs()
+        self.log.info("data loaded now: %(loaded)s, snapshot taken now: %(snapshot)s", did)
+        return did

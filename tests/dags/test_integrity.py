@@ -1,0 +1,134 @@
+"""The Dags load without a database, quickly, and keep the house's policies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+DAG_IDS = {"tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment"}
+
+LIGHT_PARSE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("dag_file", sys.argv[1])
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+heavy = sorted({name.partition(".")[0] for name in sys.modules} & {"sklearn", "scipy", "pandas", "paramiko"})
+print("heavy:", ",".join(heavy))
+"""
+
+
+@pytest.fixture(scope="module")
+def bag() -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(DAGS))
+    assert not bag.import_errors
+    return bag
+
+
+def test_every_file_is_one_dag_of_its_name(bag: Any) -> None:
+    assert set(bag.dags) == DAG_IDS
+    assert {path.stem for path in DAGS.glob("*.py")} == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_policies(bag: Any, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.doc_md, "every Dag says what it does"
+    assert "### When this fails" in dag.doc_md
+    assert dag.tags == {"otterflow"}
+    assert dag.schedule is None
+    assert not dag.catchup
+    for task in dag.tasks:
+        assert task.owner == "otterflow", task.task_id
+        assert task.execution_timeout is not None, task.task_id
+        assert task.retries >= 1, task.task_id
+        assert task.retry_policy is not None, task.task_id
+
+
+def edges(dag: Any) -> dict[str, set[str]]:
+    return {task.task_id: set(task.downstream_task_ids) for task in dag.tasks}
+
+
+def test_the_iterations_flow(bag: Any) -> None:
+    assert edges(bag.dags["tuning_iteration"]) == {
+        "restore": {"free_cache", "recover"},
+        "free_cache": {"restart", "recover"},
+        "restart": {"benchmark", "recover"},
+        "benchmark": {"collect", "recover"},
+        "collect": {"recommend", "recover"},
+        "recover": {"recommend"},
+        "recommend": {"apply"},
+        "apply": {"next_iteration"},
+        "next_iteration": set(),
+    }
+
+
+def test_the_experiments_flow(bag: Any) -> None:
+    assert edges(bag.dags["tuning_experiment"]) == {
+        "check_experiment": {"check_target"},
+        "check_target": {"take_snapshot"},
+        "take_snapshot": {"start_iterations", "recover"},
+        "start_iterations": set(),
+        "recover": set(),
+    }
+
+
+def test_the_forms_fields_are_those_of_the_spec(bag: Any) -> None:
+    from otterflow.experiment import ExperimentSpec
+
+    dag = bag.dags["tuning_experiment"]
+    assert set(dag.params) == set(ExperimentSpec.model_fields)
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema.get("section"), name
+        assert param.description, name
+
+
+def test_dags_survive_serialization(bag: Any) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in bag.dags.values():
+        record = DagSerialization.to_dict(dag)
+        assert record["dag"]["dag_id"] == dag.dag_id
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_parsing_imports_nothing_heavy(dag_id: str) -> None:
+    path = DAGS / f"{dag_id}.py"
+    plugins = DAGS.parent / "plugins"
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT_PARSE, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(plugins), **_environment()},
+    )
+    assert done.stdout.splitlines()[-1] == "heavy: "
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_parsing_is_quick_once_airflow_is_loaded(bag: Any, dag_id: str) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    best = min(_seconds_to_parse(DagBag, DAGS / f"{dag_id}.py") for _ in range(3))
+    assert best < 0.5, f"{dag_id} takes {best:.2f} s"
+
+
+def _seconds_to_parse(bag: Any, path: Path) -> float:
+    begun = time.perf_counter()
+    loaded = bag(dag_folder=str(path))
+    assert not loaded.import_errors
+    assert len(loaded.dags) == 1
+    return time.perf_counter() - begun
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
