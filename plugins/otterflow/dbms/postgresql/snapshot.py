@@ -119,7 +119,9 @@ def _files(access: DatabaseAccess) -> dict[str, str]:
 def _client(target: Target, access: DatabaseAccess) -> str:
     """Bash that leads the PostgreSQL clients to the server; the password stays in the job's file."""
     variables = access.to(MAINTENANCE_DATABASE).environment() | {"PGAPPNAME": "otterflow", "PGCONNECT_TIMEOUT": "20"}
-    lines = [f"export {name}={quote(value)}" for name, value in variables.items()]
+    # What the host's environment may hold for libpq must not lead elsewhere.
+    lines = ["unset PGSERVICE PGSERVICEFILE PGPASSWORD PGPASSFILE PGOPTIONS PGHOSTADDR"]
+    lines += [f"export {name}={quote(value)}" for name, value in variables.items()]
     if access.pgpass:
         lines.append('export PGPASSFILE="$PWD/pgpass"')
     return "\n".join([*lines, ""])
