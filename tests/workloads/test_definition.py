@@ -106,3 +106,12 @@ def _copy_stream(folder: Path) -> None:
         copy = folder / source.relative_to(HERE / "good")
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(source.read_text())
+
+
+def test_the_objectives_that_a_benchmark_measures() -> None:
+    shipped = benchmarks(SHIPPED)
+    assert set(Objective) - set(shipped["pgbench_tpcb"].objectives) == {Objective.run_time}
+    analytics = shipped["analytics"]  # 14 queries
+    assert set(Objective) - set(analytics.objectives) == {Objective.latency_p99}
+    assert Objective.latency_p99 in analytics.model_copy(update={"passes": 8}).objectives
+    assert Objective.latency_p95 not in analytics.model_copy(update={"passes": 1}).objectives

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.target import NAME_PATTERN, problems_of
-from otterflow.workloads.analytics.settings import AnalyticsSettings
+from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 
@@ -82,9 +82,26 @@ class Benchmark(BaseModel):
         surplus = [name for name in foreign if getattr(self, name) is not None]
         if surplus:
             raise ValueError(f"{' and '.join(surplus)} mean nothing for driver {self.driver!r}; take them out")
-        if (self.objective is Objective.run_time) > self.workload.in_passes:
-            raise ValueError(f"objective run_time is a stream's; driver {self.driver!r} runs for a fixed time")
         return self
+
+    @model_validator(mode="after")
+    def _objective_is_measured(self) -> Benchmark:
+        if self.objective not in self.objectives:
+            offered = ", ".join(self.objectives)
+            raise ValueError(f"objective {self.objective.value} is not measured by this benchmark; one of: {offered}")
+        return self
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The objectives that every result of this benchmark has a number for.
+
+        A timed workload has no run time; a stream has the percentiles that its number of query times can hold.
+        """
+        if not self.workload.in_passes:
+            return tuple(objective for objective in Objective if objective is not Objective.run_time)
+        times = len(self.workload.query_names) * (self.passes or 0)
+        too_few = {f"latency_p{percent}" for percent, least in LEAST_TIMES.items() if times < least}
+        return tuple(objective for objective in Objective if objective.value not in too_few)
 
 
 def load_benchmark(path: Path) -> Benchmark:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.analytics.settings import LEAST_TIMES
 from otterflow.workloads.result import BenchmarkResult
 
 TIMINGS_FILE = "timings.txt"
@@ -96,7 +97,7 @@ def _milliseconds(text: str) -> float:
 def _latencies(times_ms: Sequence[float]) -> dict[str, float]:
     """Mean and percentiles by nearest rank of sorted times."""
     latencies = {"mean": fmean(times_ms)}
-    for percent, least in ((50, 2), (95, 20), (99, 100)):
+    for percent, least in LEAST_TIMES.items():
         if len(times_ms) >= least:
             latencies[f"p{percent}"] = times_ms[math.ceil(len(times_ms) * percent / 100) - 1]
     return latencies
