@@ -36,7 +36,7 @@ class DatabaseHost:
         self.name = name
         self.user = user or server_user()
         self.cluster = PrivateCluster(self.root / "pg", self.user)
-        self.sshd = PrivateSshd(self.root / "sshd", self.user, {"PGPASSFILE": str(self.cluster.pgpass_file)})
+        self.sshd = PrivateSshd(self.root / "sshd", self.user)
         self.targets_dir = self.root / "targets"
         self.snapshot_dir = self.root / "snapshots"
         self.work_dir = self.root / "jobs"

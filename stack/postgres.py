@@ -46,8 +46,7 @@ class PrivateCluster:
     """One PostgreSQL cluster under `root`, owned by `user`.
 
     `data_dir`, `knobs_file`, `log_file` and `port` are what a target file says of it. The password of the role
-    `otterflow` is random and lies in two files of mode 600: `password_file` (the invoking user's) and `pgpass_file`
-    (the server user's, for PGPASSFILE).
+    `otterflow` is random and lies in `password_file`, mode 600, which belongs to the invoking user.
     """
 
     def __init__(self, root: Path, user: ServerUser) -> None:
@@ -60,7 +59,6 @@ class PrivateCluster:
         self.log_file = root / "log" / "postgresql.log"
         self.socket_dir = root / "run"
         self.password_file = root / "password"
-        self.pgpass_file = root / "pgpass"
         self.host = "127.0.0.1"
 
     @property
@@ -105,7 +103,6 @@ class PrivateCluster:
         handed.unlink()
         port = free_port()
         self._write_invokers_file(self.password_file, password + "\n")
-        self.user.write_file(self.pgpass_file, f"{self.host}:{port}:*:{ROLE}:{password}\n")
         config = self.data_dir / "postgresql.conf"
         self.user.write_file(config, config.read_text() + self._configuration(port))
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -16,15 +15,11 @@ from stack.users import ServerUser
 
 
 class PrivateSshd:
-    """An sshd under `root` that lets `user` in with one key, `key_file`, which belongs to the invoking user.
+    """An sshd under `root` that lets `user` in with one key, `key_file`, which belongs to the invoking user."""
 
-    `set_env` is given to every session, as a login profile would do on a server of one's own.
-    """
-
-    def __init__(self, root: Path, user: ServerUser, set_env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, root: Path, user: ServerUser) -> None:
         root = root.resolve()
         self.root, self.user = root, user
-        self.set_env = dict(set_env or {})
         self.host = "127.0.0.1"
         self.key_file = root / "user_key"
         self.host_key_file = root / "host_key"
@@ -99,8 +94,6 @@ class PrivateSshd:
             return False
 
     def _configuration(self) -> str:
-        set_env = {MARKER: str(self.root), **self.set_env}
-        assignments = " ".join(f'"{name}={value}"' for name, value in set_env.items())
         return f"""\
 ListenAddress {self.host}
 Port {self.port}
@@ -118,7 +111,7 @@ X11Forwarding no
 PrintMotd no
 MaxSessions 200
 MaxStartups 200:30:400
-SetEnv {assignments}
+SetEnv "{MARKER}={self.root}"
 Subsystem sftp internal-sftp
 LogLevel INFO
 """

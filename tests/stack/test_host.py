@@ -15,7 +15,6 @@ import pytest
 
 from otterflow.target import load_target
 from stack.host import DatabaseHost
-from stack.postgres import DATABASE
 from stack.processes import StackError, belonging_to, free_port, is_alive
 from stack.users import ServerUser
 
@@ -74,12 +73,6 @@ def test_sql_needs_the_password_over_tcp(db_host: DatabaseHost) -> None:
         psycopg.connect(wrong)
 
 
-def test_ssh_session_reaches_the_database_without_a_password_on_the_command_line(db_host: DatabaseHost) -> None:
-    psql = f"{db_host.cluster.bin_dir}/psql -h 127.0.0.1 -p {db_host.cluster.port} -U otterflow"
-    done = ssh(db_host, f"{psql} -Atc 'SELECT 6*7' {DATABASE}")
-    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
-
-
 def test_wrong_host_key_is_refused(db_host: DatabaseHost) -> None:
     user_key = db_host.sshd.key_file.with_suffix(".pub").read_text().strip()
     done = ssh(db_host, "true", host_key=user_key)
@@ -89,7 +82,7 @@ def test_wrong_host_key_is_refused(db_host: DatabaseHost) -> None:
 
 def test_secrets_are_readable_by_their_owner_alone(db_host: DatabaseHost) -> None:
     cluster, sshd = db_host.cluster, db_host.sshd
-    for path in (cluster.password_file, cluster.pgpass_file, sshd.key_file, sshd.host_key_file):
+    for path in (cluster.password_file, sshd.key_file, sshd.host_key_file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert db_host.cluster.password not in (db_host.targets_dir / "private.yaml").read_text()
 

@@ -1,0 +1,51 @@
+# Everything a user or a developer does here. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PATHS := PYTHONPATH=plugins:.
+SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
+
+.PHONY: help setup setup-dev demo up down test lint bench lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+
+setup: ## Install what is missing: Debian or Ubuntu packages, and the virtual environment .venv
+	@stack/setup.sh
+
+setup-dev:
+	@stack/setup.sh --dev
+
+demo: setup ## Tune a private PostgreSQL, from nothing to the result (ITERATIONS=10 BENCHMARK=analytics SEED=0)
+	@$(PATHS) $(PYTHON) -m stack.demo demo
+
+up: setup ## Start the demo's stack and leave it running, to play with in the browser
+	@$(PATHS) $(PYTHON) -m stack.demo up
+
+down: setup ## End what `make up` started
+	@$(PATHS) $(PYTHON) -m stack.demo down
+
+test: setup-dev ## Run every test; ends with the number of tests and the seconds of each layer (ARGS="-k knobs")
+	@$(PATHS) $(PYTHON) -m pytest $(ARGS)
+
+lint: setup-dev ## Format check, lint, types, shell scripts
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	shellcheck $(SHELL_SCRIPTS)
+
+bench: setup-dev ## Measure the overhead of an iteration and the quality of the tuner
+	@$(PATHS) $(PYTHON) -m pytest tests/bench -o python_files="bench_*.py" -s $(ARGS)
+
+lock: setup ## Write requirements.txt and requirements-dev.txt anew from their .in files
+	$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv
+	$(PYTHON) -m $(LOCK) requirements.in -o requirements.txt
+	$(PYTHON) -m $(LOCK) requirements-dev.in -o requirements-dev.txt
+
+clean: down ## Remove what demo, tests and tools have written; the virtual environment stays
+	rm -rf .demo .build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

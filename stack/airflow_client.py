@@ -1,0 +1,98 @@
+"""A small client of Airflow's REST API (v2): what a user would do in the browser, for the demo and the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+
+class AirflowClient:
+    """Talks to the API server at `base_url`; logs in with name and password on first use, and again when it expires.
+
+    Every method raises `httpx.HTTPStatusError` with the server's own words when it refuses.
+    """
+
+    def __init__(self, base_url: str, username: str, password: str) -> None:
+        self.base_url = base_url
+        self._credentials = {"username": username, "password": password}
+        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
+
+    def is_healthy(self, *components: str) -> bool:
+        """Whether the API answers and reports the metadata database and each of `components` as healthy."""
+        try:
+            health = self._http.get("/api/v2/monitor/health", timeout=5).json()
+        except (httpx.HTTPError, ValueError):
+            return False
+        return all(health.get(part, {}).get("status") == "healthy" for part in ("metadatabase", *components))
+
+    def dags(self) -> dict[str, dict[str, Any]]:
+        """All Dags that are known, by id."""
+        return {dag["dag_id"]: dag for dag in self._get("/api/v2/dags", limit=100)["dags"]}
+
+    def import_errors(self) -> list[str]:
+        """What went wrong when Dag files were parsed: file and trace."""
+        errors = self._get("/api/v2/importErrors")["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace']}" for error in errors]
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the Dag's runs be scheduled."""
+        self._request("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any], run_id: str | None = None) -> str:
+        """Start a run with `conf` as its parameters; returns its run id."""
+        body = {"logical_date": None, "conf": conf, **({"dag_run_id": run_id} if run_id else {})}
+        return str(self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One run."""
+        return self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+
+    def dag_runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The Dag's newest 100 runs, the oldest of them first."""
+        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=100, order_by="-id")["dag_runs"]
+        return list(reversed(runs))
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The task instances of one run."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return list(self._get(path, limit=100)["task_instances"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """What a task handed on."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self._get(path, deserialize=True)["value"]
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """The log of one try of a task, one event a line."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self._get(path)["content"]
+        return "\n".join(str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry) for entry in content)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._request("GET", path, params=query)
+
+    def _request(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        response = self._send(method, path, **arguments)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            self._log_in()
+            response = self._send(method, path, **arguments)
+        if response.is_error:
+            message = f"{method} {path} was answered with {response.status_code}: {response.text[:2000]}"
+            raise httpx.HTTPStatusError(message, request=response.request, response=response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        if "Authorization" not in self._http.headers:
+            self._log_in()
+        return self._http.request(method, path, headers={"Accept": "application/json"}, **arguments)
+
+    def _log_in(self) -> None:
+        response = self._http.post("/auth/token", json=self._credentials)
+        response.raise_for_status()
+        self._http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"

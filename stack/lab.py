@@ -1,0 +1,104 @@
+"""The whole laboratory in one folder: a database host, Airflow with otterflow's Dags, and their repository."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from otterflow.repository import Repository
+from stack.airflow import AirflowStack
+from stack.free_cache import grant
+from stack.host import DatabaseHost
+from stack.processes import StackError, belonging_to, describe, end_all
+from stack.users import ServerUser, server_user
+
+DAG_IDS = ("tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment")
+
+_LONGEST_ROOT = 70  # bytes; PostgreSQL's socket lies some folders deeper, and its path may have 107
+
+Say = Callable[[str], None]
+
+
+class Lab:
+    """Database host and Airflow under `root`. `target` is the target file's name.
+
+    A lab may be taken up again from its folder alone: `Lab(root).stop()` ends what another process started.
+    """
+
+    def __init__(self, root: Path, target: str = "demo", *, standalone: bool = False) -> None:
+        self.root = root.resolve()
+        self.host = DatabaseHost(self.root / "host", name=target)
+        self.otterflow_home = self.root / "otterflow"
+        self._standalone = standalone
+
+    @cached_property
+    def airflow(self) -> AirflowStack:
+        """Airflow, with the connections to the host in its environment. The host must have been started once."""
+        environment = {**self.host.environment(), "OTTERFLOW_HOME": str(self.otterflow_home)}
+        return AirflowStack(self.root / "control", environment, standalone=self._standalone)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The embedded repository that the Dags write."""
+        self.otterflow_home.mkdir(parents=True, exist_ok=True)
+        return Repository.open(f"sqlite:///{self.otterflow_home / 'repository.db'}")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any process of the lab runs."""
+        return bool(belonging_to(self.root))
+
+    def start(self, say: Say) -> None:
+        """Start everything, and let the Dags run. Raises StackError; what was started by then keeps running."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o755)
+        if not grant(self.host.user):
+            say("The page cache cannot be dropped here (no sudo rule or no right to); trials run with a warm cache.")
+        say(f"Starting PostgreSQL and sshd as user {self.host.user.name} ...")
+        self.host.start()
+        say("Starting Airflow ...")
+        _ = self.repository
+        self.airflow.start()
+        self.airflow.wait_for_dags(*DAG_IDS)
+        for dag_id in DAG_IDS:
+            self.airflow.client.unpause(dag_id)
+
+    def stop(self) -> None:
+        """End Airflow first, then the servers and all jobs. Raises StackError if a process is left."""
+        if (self.root / "host" / "sshd" / "port").exists():
+            self.airflow.stop()
+        self.host.stop()
+        end_all(belonging_to(self.root))
+        left = belonging_to(self.root)
+        if left:
+            raise StackError(f"processes are left:\n{describe(left)}")
+
+    def remove(self) -> None:
+        """Delete all that the stopped lab has written."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def lab_folder(state: Path, user: ServerUser | None = None) -> Path:
+    """The folder of the demo's lab: `state/lab`, or one under /var/tmp where the servers could not live there.
+
+    They could not where their user may not enter (a checkout under /root), or where a socket's path would be too long.
+    The choice is kept in `state/place.json`, so that it is the same in the next process.
+    """
+    place = state / "place.json"
+    with contextlib.suppress(FileNotFoundError):
+        recorded = Path(json.loads(place.read_text())["lab"])
+        if recorded.exists():
+            return recorded
+    state.mkdir(parents=True, exist_ok=True)
+    folder = state / "lab"
+    if len(str(folder)) > _LONGEST_ROOT or not (user or server_user()).can_reach(state):
+        folder = Path(tempfile.mkdtemp(prefix="otterflow-lab-", dir="/var/tmp"))
+        folder.chmod(0o755)
+    folder.mkdir(exist_ok=True)
+    place.write_text(json.dumps({"lab": str(folder)}) + "\n")
+    return folder

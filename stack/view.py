@@ -1,0 +1,148 @@
+"""How an experiment looks in a terminal: a live table, plain lines where there is no terminal, and the last summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from otterflow.repository import Trial, TrialState
+from otterflow.workloads.objective import Objective
+from stack.watch import Progress
+
+_STATE_STYLE = {TrialState.ok: "green", TrialState.running: "cyan", TrialState.planned: "dim"}
+
+
+def show(progresses: Iterable[Progress], console: Console) -> Progress:
+    """Show all looks as they come, live in a terminal and as plain lines elsewhere; returns the last one."""
+    last = None
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4) as live:
+            for last in progresses:
+                live.update(live_view(last))
+    else:
+        lines = PlainLines()
+        for last in progresses:
+            for line in lines.new(last):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if last is None:
+        raise ValueError("progresses: nothing to show; one look at least is needed")
+    return last
+
+
+def value_text(value: float | None, objective: Objective) -> str:
+    """A value of the objective with its unit, or a dash."""
+    if value is None:
+        return "-"
+    digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{digits} {objective.unit}".replace(" 1/s", " /s")
+
+
+def time_text(seconds: float | None) -> str:
+    """Seconds as `m:ss`, or dots when unknown."""
+    if seconds is None:
+        return "..."
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def live_view(progress: Progress) -> Group:
+    """The table of the trials, with what is going on below it."""
+    better = "more" if progress.objective.maximise else "less"
+    table = Table(
+        title=f"Experiment {progress.name}: {progress.objective.value} ({better} is better)", title_justify="left"
+    )
+    for column in ("trial", "kind", "state", "value", "best so far", "took"):
+        table.add_column(column, justify="left" if column in {"kind", "state"} else "right")
+    for trial in progress.trials:
+        table.add_row(
+            f"{trial.iteration + 1}/{progress.iterations}",
+            trial.kind.value,
+            Text(trial.state.value, style=_STATE_STYLE.get(trial.state, "red")),
+            value_text(trial.objective, progress.objective),
+            value_text(progress.best_until(trial.iteration), progress.objective) if trial.state.ended else "",
+            _took(trial),
+        )
+    return Group(table, Text(_status(progress)))
+
+
+def _took(trial: Trial) -> str:
+    if not (trial.started_at and trial.ended_at):
+        return ""
+    return f"{(trial.ended_at - trial.started_at).total_seconds():.0f} s"
+
+
+def _status(progress: Progress) -> str:
+    phase = {
+        "preparing": "Loading the data and keeping a copy",
+        "running": f"Trial {len(progress.ended_trials) + 1} of {progress.iterations}",
+        "stopping": "Stopping after this trial",
+        "finishing": f"Measuring baseline, rules and best again, in turns: {len(progress.measurements)} measured",
+        "finished": "Finished",
+    }.get(progress.state.value, "Checking the experiment and the target")
+    doing = f": {progress.doing}" if progress.doing and not progress.state.ended else ""
+    return f"{phase}{doing}. Elapsed {time_text(progress.elapsed_s)}, left about {time_text(progress.seconds_left)}."
+
+
+class PlainLines:
+    """Turns looks at an experiment into lines, each said once: one a trial, and one a phase."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._said: set[tuple[int, int]] = set()
+
+    def new(self, progress: Progress) -> list[str]:
+        """The lines that this look adds."""
+        lines = []
+        if progress.state.value != self._phase:
+            self._phase = progress.state.value
+            lines.append(f"[{time_text(progress.elapsed_s)}] {self._phase}")
+        for trial in progress.ended_trials:
+            if (trial.iteration, trial.attempt) not in self._said:
+                self._said.add((trial.iteration, trial.attempt))
+                lines.append(self._trial_line(progress, trial))
+        return lines
+
+    @staticmethod
+    def _trial_line(progress: Progress, trial: Trial) -> str:
+        elapsed, left = time_text(progress.elapsed_s), time_text(progress.seconds_left)
+        best = value_text(progress.best_until(trial.iteration), progress.objective)
+        value = value_text(trial.objective, progress.objective)
+        return (
+            f"[{elapsed}] trial {trial.iteration + 1}/{progress.iterations}  {trial.kind.value:<9} "
+            f"{trial.state.value:<8} {value:>10}  best {best:>10}  left about {left}"
+        )
+
+
+def summary(result: Mapping[str, Any]) -> Group:
+    """What came of the experiment: baseline, rules and best with their ratios, and the knobs that changed."""
+    objective = Objective(result["objective"])
+    ratios = result["comparison"]["ratios"]
+    table = Table(title=f"{objective.value} of {result['benchmark']}, measured again in turns", title_justify="left")
+    table.add_column("configuration")
+    for column in ("median", "times better", "95 % interval"):
+        table.add_column(column, justify="right")
+    for arm in ("baseline", "rules", "best"):
+        ratio = ratios.get(arm)
+        interval = f"{ratio['low']:.2f} to {ratio['high']:.2f}" if ratio and ratio["low"] is not None else ""
+        better = "1.00" if arm == "baseline" else f"{ratio['ratio']:.2f}" if ratio else "-"
+        name = f"{arm} (in force)" if arm == result["installed"] else arm
+        table.add_row(name, value_text(result[arm], objective), better, interval)
+    return Group(table, _changed_knobs(result["changed_knobs"]))
+
+
+def _changed_knobs(rows: Iterable[Mapping[str, Any]]) -> Table | Text:
+    rows = list(rows)
+    if not rows:
+        return Text("Nothing beat the baseline beyond noise; it is in force, and no knob is changed.")
+    table = Table(title="Changed knobs", title_justify="left")
+    for column in ("knob", "before", "now"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(escape(str(row[column])) for column in ("knob", "before", "after")))
+    return table
