@@ -64,7 +64,7 @@ def parse(text: str) -> dict[str, str]:
 def includes(text: str) -> list[Include]:
     """The include directives of a configuration file, in order. Lines that are no settings are passed over."""
     found = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         setting = _setting(line)
         if setting is not None and setting[0] in INCLUDES:
             found.append(Include(*setting))
@@ -73,7 +73,7 @@ def includes(text: str) -> list[Include]:
 
 def _settings(text: str) -> list[tuple[str, str]]:
     found, problems = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         setting = _setting(line)
         if setting is not None:
             found.append(setting)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from otterflow.dbms.access import DatabaseAccess, pgpass_line
+
+
+def test_the_password_is_nowhere_but_in_the_file() -> None:
+    access = DatabaseAccess.with_password("db", 5432, "tuner", "bench", "s3:cr\\et")
+    assert access.pgpass == "db:5432:*:tuner:s3\\:cr\\\\et\n"
+    assert "s3" not in repr(access)
+    assert "s3" not in str(access.environment())
+    assert access.to("postgres").pgpass == access.pgpass
+    assert access.to("postgres").environment()["PGDATABASE"] == "postgres"
+
+
+def test_without_a_password_there_is_no_file() -> None:
+    assert DatabaseAccess.with_password("db", 5432, "tuner", "bench", None).pgpass == ""
+
+
+def test_a_socket_folder_matches_any_host() -> None:
+    assert DatabaseAccess.with_password("/run/pg", 5432, "u", "bench", "x").pgpass == "*:5432:*:u:x\n"
+
+
+def test_a_password_with_a_line_break_is_refused() -> None:
+    with pytest.raises(ValueError, match="line break"):
+        pgpass_line("db", 5432, "u", "a\nb")
