@@ -111,7 +111,7 @@ class TunableKnob(_Versioned):
     def _fields_fit_the_type(self) -> TunableKnob:
         numeric = self.type in ("integer", "real")
         wrong = {
-            "min and max": numeric == (self.min is None or self.max is None),
+            "min and max": numeric in (self.min is None, self.max is None),
             "values": (self.type == "enum") != bool(self.values),
             "optional_values": bool(self.optional_values) and self.type != "enum",
             "special": bool(self.special) and not numeric,

@@ -54,13 +54,13 @@ def parse(text: str, live: LiveSetting) -> Value:
     """
     stripped = text.strip()
     quoted = len(stripped) >= 2 and stripped[0] == stripped[-1] == "'"
-    return read(_unquote(stripped) if quoted else text, live.name, live.vartype, live.unit, live.enumvals)
+    return read(_unquote(stripped) if quoted else stripped, live.name, live.vartype, live.unit, live.enumvals)
 
 
 def render(value: Value, live: LiveSetting) -> str:
     """How a canonical value stands in a configuration file: exact, in the largest unit that leaves a whole number.
 
-    Quoted where the file's grammar needs it (text, enum values, fractions with a unit, exponents).
+    Quoted where the file's grammar needs it: text, enum values, exponents.
     """
     shown = display(value, live)
     if isinstance(value, bool) or (live.vartype in ("integer", "real") and _PLAIN_IN_FILE.fullmatch(shown)):
@@ -83,8 +83,7 @@ def display(value: Value, live: LiveSetting) -> str:
     for name, factor in family.items():
         if size % factor == 0:
             return f"{size // factor}{name}"
-    own_factor, own_name = next((f, n) for n, f in family.items() if f <= base)
-    return f"{_number_text(float(size / own_factor))}{own_name}"
+    return _number_text(value)  # with a unit the server would round it to whole microseconds or bytes
 
 
 def quote(text: str) -> str:
@@ -106,7 +105,7 @@ def read(text: str, name: str, vartype: VarType, unit: str | None, enumvals: tup
 
 def _read_bool(text: str, name: str) -> bool:
     """A boolean as `parse_bool` takes it: any unambiguous prefix of true, false, yes, no, on, off, 1, 0."""
-    word = text.strip().lower()
+    word = text.lower()
     if word:
         for spelling, value in (("true", True), ("yes", True), ("false", False), ("no", False)):
             if spelling.startswith(word):
@@ -133,7 +132,7 @@ def _read_enum(text: str, name: str, enumvals: tuple[str, ...]) -> str:
 
 def _read_number(text: str, name: str, vartype: VarType, unit: str | None) -> int | float:
     whole, match = _WHOLE.fullmatch(text), _NUMBER.fullmatch(text)
-    if vartype == "integer" and whole:
+    if whole and (whole[2][1] in "xX" or vartype == "integer"):
         base = 16 if whole[2][1] in "xX" else 8
         number, given = Fraction(int(whole[1] + whole[2], base)), whole[3]
     elif match:

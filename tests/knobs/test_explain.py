@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from otterflow.knobs.catalog import KnobCatalog
+from otterflow.knobs.explain import Change, changed
+from otterflow.knobs.live import LiveSetting
+
+
+def test_changes_are_told_in_the_servers_spelling(live: dict[str, LiveSetting]):
+    config = {"shared_buffers": 524288, "jit": False, "work_mem": 4096, "wal_compression": "lz4"}
+    baseline = {"shared_buffers": 16384, "work_mem": 4096, "wal_compression": "off"}
+    rows = changed(config, baseline, live)
+    assert [(row.knob, row.before, row.after) for row in rows] == [
+        ("shared_buffers", "128MB", "4GB"),
+        ("jit", "on", "off"),
+        ("wal_compression", "off", "lz4"),
+    ]
+    does = "Sets the number of shared memory buffers used by the server."
+    assert rows[0] == Change("shared_buffers", "128MB", "4GB", does, restart=True)
+
+
+def test_the_catalog_says_what_a_knob_trades(live: dict[str, LiveSetting], catalog: KnobCatalog):
+    (row,) = changed({"jit": False}, {}, live, catalog)
+    assert "lose the compile time" in row.does
+
+
+@pytest.mark.parametrize(("version", "words"), [(17, "Up to 17"), (15, "pglz")])
+def test_the_sentence_is_that_of_the_servers_entry(
+    live: dict[str, LiveSetting], catalog: KnobCatalog, version: int, words: str
+):
+    name = "io_combine_limit" if version == 17 else "wal_compression"
+    assert words in catalog.tunable(version)[name].does

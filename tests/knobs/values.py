@@ -1,0 +1,42 @@
+"""Helpers of these tests: a changed setting, and strategies for configurations and hosts."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from otterflow.knobs.facts import HostFacts
+from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.space import Config, Knob, KnobSpace, Value
+
+GIB = 1024**3
+MIB = 1024**2
+SHIPPED_CATALOG = Path(__file__).resolve().parents[2] / "include" / "knob_catalogs" / "postgresql.yaml"
+
+
+def with_fields(original: LiveSetting, /, **fields: Any) -> LiveSetting:
+    return dataclasses.replace(original, **fields)
+
+
+def values_of(knob: Knob) -> st.SearchStrategy[Value]:
+    """Any value of a knob: of its range, or a special one."""
+    in_range = st.floats(0, 1).map(knob.from_unit)
+    return st.one_of(in_range, st.sampled_from(knob.special)) if knob.special else in_range
+
+
+def configs_of(space: KnobSpace) -> st.SearchStrategy[Config]:
+    return st.fixed_dictionaries({knob.name: values_of(knob) for knob in space})
+
+
+hosts = st.builds(
+    HostFacts,
+    ram_bytes=st.integers(256 * MIB, 4096 * GIB),
+    cores=st.integers(1, 512),
+    disk=st.sampled_from(["ssd", "hdd"]),
+    max_connections=st.integers(1, 10_000),
+    memory_share=st.floats(0.1, 1.0),
+    disk_free_bytes=st.none() | st.integers(0, 4096 * GIB),
+)
