@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from otterflow.experiment import ExperimentSpec
 from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.space import KnobSpace
 from otterflow.workloads.objective import Objective
 
 if TYPE_CHECKING:
@@ -64,17 +65,19 @@ def corrected_scores(trials: Sequence[Trial], objective: Objective) -> list[floa
 
 
 def history(experiment: Experiment, trials: Sequence[Trial], objective: Objective) -> list[TunerTrial]:
-    """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only."""
+    """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only.
+
+    A configuration that the space has no words for (a value that only the server's file could hold) is left out.
+    """
     from otterflow.tuner import Trial as TunerTrial
+    from otterflow.tuner.trial import config_problems
 
-    ended = [t for t in trials if t.state not in ("planned", "running")]
-    names = [record["name"] for record in experiment.space]
-    scores = corrected_scores(ended, objective)
-    return [
-        TunerTrial(config=_only(names, t.in_force or t.wanted), value=score if t.state == "ok" else None, state=t.state)
-        for t, score in zip(ended, scores, strict=True)
-    ]
-
-
-def _only(names: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
-    return {name: config[name] for name in names}
+    space = KnobSpace.from_records(experiment.space)
+    ended = [t for t in trials if t.state.ended]
+    told = []
+    for trial, score in zip(ended, corrected_scores(ended, objective), strict=True):
+        known = trial.in_force or trial.wanted
+        config = {name: known[name] for name in space.names if name in known}
+        if not config_problems("config", space, config):
+            told.append(TunerTrial(config=config, value=score, state=trial.state.value))
+    return told

@@ -2,89 +2,111 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from otterflow.operators.connections import open_repository
 from stack.host import DatabaseHost
-from tests.operators.harness import SUCCESS, Dags, Run
+from tests.operators.harness import SKIPPED, SUCCESS, Dags, Run
 
 pytestmark = pytest.mark.integration
-
-INCLUDE = Path(__file__).resolve().parents[2] / "include"
-
-
-@pytest.fixture(scope="session")
-def dags() -> Dags:
-    return Dags()
-
-
-@pytest.fixture
-def lab(
-    clean_host: DatabaseHost, host_environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> DatabaseHost:
-    """The database host with a repository of its own and the shipped benchmarks made small."""
-    small = tmp_path / "include"
-    shutil.copytree(INCLUDE, small)
-    for name, changes in {
-        "analytics": {"workload": {"scale": 1}, "passes": 1},
-        "pgbench_tpcb": {"workload": {"scale": 1}, "warmup_s": 1, "duration_s": 3},
-    }.items():
-        path = small / "benchmarks" / f"{name}.yaml"
-        record = yaml.safe_load(path.read_text())
-        record["workload"].update(changes.pop("workload"))
-        path.write_text(yaml.safe_dump(record | changes))
-    monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(small))
-    monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path / "home"))
-    return clean_host
-
-
-def repository() -> Any:
-    from otterflow.operators.connections import open_repository
-
-    return open_repository()
-
-
-def params(lab: DatabaseHost, **fields: Any) -> dict[str, Any]:
-    return {
-        "experiment": "in-process",
-        "target": lab.name,
-        "benchmark": "analytics",
-        "iterations": 4,
-        "restore_every": 0,
-        "reference_every": 0,
-        "final_rounds": 2,
-        **fields,
-    }
 
 
 def explain(runs: list[Run]) -> str:
     return "\n".join(f"{r.run_id}: {r.states} {r.errors}" for r in runs)
 
 
-def test_four_trials_end_with_the_winner_in_force(lab: DatabaseHost, dags: Dags) -> None:
-    runs = dags.follow("tuning_experiment", params(lab))
-    assert [r.run_id for r in runs] == [
-        "manual",
-        *(f"in-process-{i:04d}" for i in range(4)),
-        "in-process-finish-1",
-    ], explain(runs)
+def in_force_on(host: DatabaseHost) -> dict[str, str]:
+    """What the server itself says, asked without any of otterflow's code."""
+    with host.cluster.connect("postgres") as connection:
+        return dict(connection.execute("SELECT name, setting FROM pg_settings").fetchall())
+
+
+def as_shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def test_an_experiment_ends_with_its_winner_in_force(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
+    runs = dags.follow("tuning_experiment", params)
+    iterations = [f"in-process-{i:04d}" for i in range(4)]
+    assert [r.run_id for r in runs] == ["manual", *iterations, "in-process-finish-1"], explain(runs)
     assert all(r.state == SUCCESS for r in runs), explain(runs)
-    for t in repository().trials("in-process"):
-        print(t.iteration, t.kind, t.objective, t.seconds)
-    experiment = repository().experiment("in-process")
+    assert runs[1].states["recover"] == SKIPPED
+
+    repository = open_repository()
+    experiment = repository.experiment("in-process")
+    trials = repository.trials("in-process")
     assert experiment.state == "finished"
-    trials = repository().trials("in-process")
     assert [t.state for t in trials] == ["ok"] * 4
     assert [t.kind for t in trials][:2] == ["baseline", "rules"]
+    for trial in trials:
+        assert trial.in_force is not None
+        assert trial.in_force.keys() == trial.wanted.keys()
+        assert trial.objective is not None
+        assert trial.metrics
+        assert trial.host["host.load_1m"] >= 0
+        assert {"restart", "benchmark", "collect", "restart.server", "benchmark.window"} <= trial.seconds.keys()
+    assert repository.holder(lab.name) is None
+
     outcome = experiment.outcome
     assert outcome is not None
-    with lab.cluster.connect("postgres") as connection:
-        rows = connection.execute("SELECT name, setting FROM pg_settings").fetchall()
-    in_force = dict(rows)
+    written = Path(experiment_home()) / "results" / "in-process" / "result.json"
+    assert json.loads(written.read_text()) == outcome
+    shown = in_force_on(lab)
     for knob, value in outcome["in_force"].items():
-        shown = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-        assert in_force[knob] in (str(shown), f"{value:g}" if isinstance(value, float) else str(shown)), knob
+        assert shown[knob] == as_shown(value), knob
+    assert len(outcome["comparison"]["values"]["baseline"]) == 1
+
+
+def experiment_home() -> str:
+    import os
+
+    return os.environ["OTTERFLOW_HOME"]
+
+
+def test_data_is_restored_every_other_iteration(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
+    form = {**params, "benchmark": "pgbench_tpcb", "restore_every": 2, "iterations": 3}
+    runs = dags.follow("tuning_experiment", form)
+    assert all(r.state == SUCCESS for r in runs), explain(runs)
+    assert runs[0].returned["take_snapshot"] == {"loaded": True, "snapshot": True}
+    assert [r.states["restore"] for r in runs[1:4]] == [SKIPPED, SKIPPED, SUCCESS]
+    assert "every 2 iterations" in runs[2].returned["restore"]
+    assert "no benchmark has run" in runs[1].returned["restore"]
+
+
+def test_a_second_experiment_on_a_held_target_is_refused(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
+    open_repository().hold_target(lab.name, "first-one")
+    run = dags.run("tuning_experiment", params)
+    assert run.states["check_target"] == "failed"
+    assert "held by experiment 'first-one'" in str(run.errors["check_target"])
+    assert open_repository().holder(lab.name) == "first-one"
+
+
+def test_a_stop_ends_with_the_trial_under_way_and_a_resume_goes_on(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any]
+) -> None:
+    def stop_in_the_first_trial(run: Run, task: str) -> None:
+        if run.run_id == "in-process-0001" and task == "benchmark":
+            stop = dags.run("stop_experiment", {"experiment": "in-process"})
+            assert stop.states["request_stop"] == SKIPPED, stop.errors
+
+    runs = dags.follow("tuning_experiment", {**params, "iterations": 6}, before=stop_in_the_first_trial)
+    assert [r.run_id for r in runs][-2:] == ["in-process-0001", "in-process-finish-1"], explain(runs)
+    assert open_repository().experiment("in-process").state == "stopped"
+
+    form = {**params, "iterations": 4, "resume": True}
+    runs = dags.follow("tuning_experiment", form)
+    assert runs[0].states["check_experiment"] == "failed"
+    assert "iterations" in str(runs[0].errors["check_experiment"])
+
+    runs = dags.follow("tuning_experiment", {**form, "iterations": 7})
+    assert [r.run_id for r in runs][1:2] == ["in-process-0002"], explain(runs)
+    assert runs[-1].run_id == "in-process-finish-2", explain(runs)
+    trials = open_repository().trials("in-process")
+    assert [t.state for t in trials] == ["ok"] * 7
+    assert trials[2].kind == "reference"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import InvalidInput
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.workbench import Workbench
 
@@ -15,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class ApplyOperator(OtterflowOperator):
-    """Writes the knobs file atomically and asks the server whether it can read every line of it.
+    """Writes the knobs file atomically and asks the server whether it would take every line of it.
 
-    Raises InvalidInput, with the last good file back in place, when the server finds an error in the new one.
+    A file that it would refuse is not left there: the last good one is put back, so that a server that is restarted by
+    somebody else in the meantime comes up. The next run's `restart` finds the same and records the trial as crashed.
     """
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
@@ -29,6 +29,7 @@ class ApplyOperator(OtterflowOperator):
             problems = server.file_problems()
             if problems:
                 server.write_knobs_file(bench.last_good_text())
-                raise InvalidInput(problems)
-            self.log.info("%s now reads:\n%s", bench.plan.target.knobs_file, text)
-            return {"knobs_file": bench.plan.target.knobs_file, "text": text}
+                self.log.error("the server refuses the configuration:\n%s", "\n".join(map(str, problems)))
+            else:
+                self.log.info("%s now reads:\n%s", bench.plan.target.knobs_file, text)
+        return {"knobs_file": bench.plan.target.knobs_file, "text": text, "refused": [str(p) for p in problems]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import MachineryFault, ServerCrashed
+from otterflow.errors import MachineryFault, NotApplied, ServerCrashed
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.workbench import Workbench
 
@@ -51,6 +51,9 @@ class RecoverOperator(OtterflowOperator):
             except ServerCrashed as error:
                 failures.append(f"{label}: {error}")
                 self.log.error("%s does not start: %s", label, error)
+            except NotApplied as error:
+                self.log.error("%s is written, and overridden on the server:\n%s", label, error)
+                return f"{label}, part of which is overridden"
             else:
                 return label
         raise ServerCrashed("the server does not start on any configuration known to be good:\n" + "\n".join(failures))

@@ -25,9 +25,10 @@ class RestartOperator(OtterflowOperator):
         """Restart and read back; returns the seconds and the configuration in force."""
         trial = repository.trial(self.experiment, self.iteration)
         with Workbench(repository, self.experiment) as bench:
-            if bench.server.write_knobs_file(bench.config_text(trial.wanted)):
-                self.log.info("wrote iteration %s to %s", self.iteration, bench.plan.target.knobs_file)
             try:
+                if bench.server.write_knobs_file(bench.config_text(trial.wanted)):
+                    self.log.info("wrote iteration %s to %s", self.iteration, bench.plan.target.knobs_file)
+                    bench.server.preflight()
                 seconds = bench.server.restart()
                 in_force = bench.server.read_back(trial.wanted)
             except TrialFault as fault:

@@ -120,6 +120,14 @@ class Server:
                 return []
             return settings.file_errors(rows, live_settings(query))
 
+    def preflight(self) -> None:
+        """Raise ServerCrashed if the running server says that it would not start with its files as they are now."""
+        if self.is_up():
+            problems = self.file_problems()
+            if problems:
+                listed = "\n".join(map(str, problems))
+                raise ServerCrashed(f"the server refuses the configuration; it was not restarted:\n{listed}")
+
     def read_back(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """What is in force for each wanted knob. Raises NotApplied that names each knob that is not as wanted."""
         live = self.live()

@@ -1,0 +1,151 @@
+"""What goes wrong on a host, done to it for real, and what the server is left with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import psycopg
+import pytest
+
+from otterflow.errors import MachineryFault
+from otterflow.operators.connections import open_repository
+from stack.host import DatabaseHost
+from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
+from tests.operators.test_experiment_in_process import as_shown, explain, in_force_on
+
+pytestmark = pytest.mark.integration
+
+
+def force(iteration: int, **knobs: Any) -> None:
+    """Put values into the configuration that is planned for an iteration."""
+    repository = open_repository()
+    trial = repository.trial("in-process", iteration)
+    repository.plan_trial(
+        "in-process", iteration, kind="model", wanted={**trial.wanted, **knobs}, repairs=[], reasons={}, seed=0
+    )
+
+
+def kill_postmaster_under_load(host: DatabaseHost) -> threading.Thread:
+    """In the background: wait until a measured run is busy on the server, then SIGKILL the postmaster."""
+
+    def wait_and_kill() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.Error), host.cluster.connect("postgres") as connection:
+                running = connection.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = 'bench' AND application_name LIKE 'pgbench%'"
+                    " OR (datname = 'bench' AND application_name = 'otterflow' AND backend_type = 'client backend')"
+                ).fetchone()
+                if running and running[0] >= 2 and host.cluster.pid:
+                    os.kill(host.cluster.pid, signal.SIGKILL)
+                    return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=wait_and_kill)
+    thread.start()
+    return thread
+
+
+def is_last_good(host: DatabaseHost) -> bool:
+    """Whether the server is up on the configuration that the repository calls the last good one."""
+    good = open_repository().experiment("in-process").last_good
+    assert good is not None
+    shown = in_force_on(host)
+    return all(shown[knob] == as_shown(value) for knob, value in good.configuration.items())
+
+
+def test_configurations_that_stop_the_server_are_results_and_the_loop_goes_on(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any]
+) -> None:
+    left_well: list[str] = []
+    killers: list[threading.Thread] = []
+
+    def sabotage(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("in-process-0000", "apply"):
+            force(1, shared_buffers=2**30 - 1)  # 8 TiB: no such memory
+        elif (run.run_id, task) == ("in-process-0001", "apply"):
+            force(2, wal_compression="bogus")
+        elif (run.run_id, task) == ("in-process-0003", "benchmark"):
+            killers.append(kill_postmaster_under_load(lab))
+        elif task == "recommend" and run.states["recover"] == SUCCESS and is_last_good(lab):
+            left_well.append(run.run_id)
+
+    form = {**params, "benchmark": "pgbench_tpcb", "iterations": 5}
+    runs = dags.follow("tuning_experiment", form, before=sabotage)
+    for killer in killers:
+        killer.join()
+    by_id = {r.run_id: r for r in runs}
+    assert all(r.state == SUCCESS for r in runs), explain(runs)
+    assert by_id["in-process-0001"].states["restart"] == FAILED
+    assert by_id["in-process-0002"].states["restart"] == FAILED
+    assert by_id["in-process-0003"].states["benchmark"] == FAILED
+    assert left_well == ["in-process-0001", "in-process-0002", "in-process-0003"]
+
+    trials = open_repository().trials("in-process")
+    assert [t.state for t in trials] == ["ok", "crashed", "crashed", "crashed", "ok"]
+    assert "shared memory" in trials[1].message + trials[1].log_tail
+    assert "wal_compression" in trials[2].message
+    assert "died under the benchmark" in trials[3].message
+    assert open_repository().experiment("in-process").state == "finished"
+    assert is_last_good(lab)
+
+
+def test_a_knob_that_is_overridden_stops_the_experiment_with_its_name(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any]
+) -> None:
+    def override(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("in-process-0001", "restart"):
+            with lab.cluster.connect("postgres") as connection:
+                connection.execute("ALTER SYSTEM SET work_mem = '1234kB'")
+
+    runs = dags.follow("tuning_experiment", params, before=override)
+    last = runs[-1]
+    assert (last.run_id, last.state) == ("in-process-0001", FAILED), explain(runs)
+    assert "work_mem" in str(last.errors["restart"])
+    assert "1234kB" in str(last.errors["restart"])
+    assert "ALTER SYSTEM RESET work_mem" in str(last.errors["restart"])
+    assert isinstance(last.errors["recover"], MachineryFault)
+    repository = open_repository()
+    assert repository.trials("in-process")[1].state == "not_applied"
+    assert repository.experiment("in-process").state == "failed"
+    assert repository.holder(lab.name) is None
+    assert lab.cluster.is_running
+
+
+def test_a_failed_benchmark_is_a_result_and_a_run_cleared_after_a_fault_goes_on(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any]
+) -> None:
+    """The benchmark's table is taken away in one trial; then the machinery fails once and the run is cleared."""
+
+    def sabotage(run: Run, task: str) -> None:
+        with contextlib.suppress(psycopg.Error):
+            if (run.run_id, task) == ("in-process-0001", "benchmark"):
+                with lab.cluster.connect("bench") as connection:
+                    connection.execute("ALTER TABLE pgbench_accounts RENAME TO gone")
+            if (run.run_id, task) == ("in-process-0002", "benchmark"):
+                with lab.cluster.connect("bench") as connection:
+                    connection.execute("ALTER TABLE gone RENAME TO pgbench_accounts")
+                lab.sshd.stop()
+            if (run.run_id, task) == ("in-process-0002", "recover"):
+                lab.sshd.start()
+
+    form = {**params, "benchmark": "pgbench_tpcb", "iterations": 3}
+    runs = dags.follow("tuning_experiment", form, before=sabotage)
+    assert runs[-1].run_id == "in-process-0002", explain(runs)
+    assert runs[2].state == SUCCESS, explain(runs)
+    assert runs[-1].state == FAILED
+    trials = open_repository().trials("in-process")
+    assert trials[1].state == "failed"
+    assert "pgbench_accounts" in trials[1].message
+    assert trials[2].state == "running"
+    assert lab.cluster.is_running
+
+    again = dags.follow("tuning_iteration", {"experiment": "in-process", "iteration": 2})
+    assert [r.state for r in again] == [SUCCESS, SUCCESS], explain(again)
+    assert open_repository().trials("in-process")[2].state == "ok"
+    assert again[0].states["recover"] == SKIPPED
