@@ -5,6 +5,7 @@ import pytest
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.knobs.explain import Change, changed
 from otterflow.knobs.live import LiveSetting
+from tests.knobs.values import with_fields
 
 
 def test_changes_are_told_in_the_servers_spelling(live: dict[str, LiveSetting]):
@@ -25,9 +26,10 @@ def test_the_catalog_says_what_a_knob_trades(live: dict[str, LiveSetting], catal
     assert "lose the compile time" in row.does
 
 
-@pytest.mark.parametrize(("version", "words"), [(17, "Up to 17"), (15, "pglz")])
-def test_the_sentence_is_that_of_the_servers_entry(
-    live: dict[str, LiveSetting], catalog: KnobCatalog, version: int, words: str
+@pytest.mark.parametrize(("version", "words"), [("140010", "with pglz. Less WAL"), ("150018", "lz4 is the cheapest")])
+def test_the_sentence_is_that_of_the_servers_version(
+    live: dict[str, LiveSetting], catalog: KnobCatalog, version: str, words: str
 ):
-    name = "io_combine_limit" if version == 17 else "wal_compression"
-    assert words in catalog.tunable(version)[name].does
+    other = {**live, "server_version_num": with_fields(live["server_version_num"], setting=version)}
+    (row,) = changed({"wal_compression": "pglz"}, {"wal_compression": "off"}, other, catalog)
+    assert words in row.does

@@ -41,10 +41,6 @@ def test_values(text: str, value: float, dimension: str):
     assert (found.value, found.dimension) == (pytest.approx(value), dimension)
 
 
-def test_the_facts_that_an_expression_needs_are_known():
-    assert Expression("if(disk == 'ssd', ram / cores, 1GB)").names == {"disk", "ram", "cores"}
-
-
 @pytest.mark.parametrize(
     ("text", "position", "found"),
     [

@@ -20,7 +20,6 @@ def test_values_and_limits_are_typed(live: dict[str, LiveSetting]):
 def test_file_modes_are_octal(live: dict[str, LiveSetting]):
     assert live["log_file_mode"].is_octal
     assert live["log_file_mode"].value == 0o600
-    assert live["log_file_mode"].default == 0o600
     assert not live["port"].is_octal
 
 
@@ -32,10 +31,6 @@ def test_restart_follows_the_context(live: dict[str, LiveSetting]):
 def test_a_row_survives_json_shape(live: dict[str, LiveSetting]):
     for setting in live.values():
         assert LiveSetting.from_row(setting.as_row()) == setting
-
-
-def test_a_setting_without_a_default_has_none(live: dict[str, LiveSetting]):
-    assert live["hba_file"].default is None
 
 
 def test_an_enum_may_show_a_hidden_value(live: dict[str, LiveSetting]):

@@ -13,7 +13,7 @@ import pytest
 
 from otterflow.errors import InvalidInput
 from otterflow.knobs.catalog import KnobCatalog, Risk, check_against_live
-from otterflow.knobs.constraints import repair, violations
+from otterflow.knobs.constraints import repair
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.rules import restrict, rule_based
@@ -21,6 +21,7 @@ from otterflow.knobs.select import build_space
 from otterflow.knobs.space import Config, Knob, KnobSpace, Value
 from otterflow.knobs.units import display, parse, render
 from stack.postgres import PrivateCluster
+from tests.knobs.values import demands_not_met
 
 pytestmark = pytest.mark.integration
 
@@ -250,7 +251,7 @@ def test_the_server_starts_with_any_repaired_configuration(server: Server, catal
     space = everything(server, catalog, host)
     for seed in range(15):
         config, _ = repair(random_config(space, random.Random(seed)), live_values, host, space=space)
-        assert violations(config, live_values, host) == [], seed
+        assert demands_not_met(config, live_values) == [], seed
         server.restart_with(config, settings)
         assert_in_force(server, config)
 

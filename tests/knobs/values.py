@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,21 @@ hosts = st.builds(
     memory_share=st.floats(0.1, 1.0),
     disk_free_bytes=st.none() | st.integers(0, 4096 * GIB),
 )
+
+
+def demands_not_met(config: Mapping[str, Value], live_values: Mapping[str, Value]) -> list[str]:
+    """What the manual of PostgreSQL demands of a configuration and does not find, written apart from `repair`."""
+    values: dict[str, Any] = {**live_values, **config}
+    segment_mb = values["wal_segment_size"] // MIB
+    demands = {
+        "min_wal_size of two segments": values["min_wal_size"] >= 2 * segment_mb,
+        "max_wal_size of two segments": values["max_wal_size"] >= 2 * segment_mb,
+        "min_wal_size <= max_wal_size": values["min_wal_size"] <= values["max_wal_size"],
+        "parallel workers": values["max_parallel_workers"] <= values["max_worker_processes"],
+        "workers per gather": values["max_parallel_workers_per_gather"] <= values["max_parallel_workers"],
+        "maintenance workers": values["max_parallel_maintenance_workers"] <= values["max_parallel_workers"],
+        "senders with minimal WAL": values["wal_level"] != "minimal" or values["max_wal_senders"] == 0,
+        "archiving with minimal WAL": values["wal_level"] != "minimal" or values["archive_mode"] == "off",
+        "reserved connections": values["superuser_reserved_connections"] < values["max_connections"],
+    }
+    return [demand for demand, met in demands.items() if not met]

@@ -99,16 +99,6 @@ def repair(
     return draft.config, draft.repairs()
 
 
-def violations(config: Mapping[str, Value], live_values: Mapping[str, Value], facts: HostFacts) -> list[str]:
-    """The constraints that a configuration breaks, each as a sentence; empty after `repair` where they can be met."""
-    _, repairs = repair(config, live_values, facts)
-    found = [f"{r.knob} = {r.wanted!r}: {r.reason}" for r in repairs]
-    plan = memory_plan(config, live_values, facts)
-    if plan.total_bytes > facts.memory_budget_bytes and not repairs:
-        found.append(f"memory: {_memory_reason(plan.total_bytes, facts)}, and no tuned knob can be cut further")
-    return found
-
-
 def _wal_segments(draft: _Draft) -> None:
     """Both WAL sizes must be at least two segments, or the server does not start (`check_wal_size` in xlog.c)."""
     segment_mb = math.ceil((draft.number("wal_segment_size") or 16 * MEBIBYTE) / MEBIBYTE)

@@ -30,15 +30,16 @@ def changed(
 ) -> list[Change]:
     """The knobs of `config` whose value differs from `baseline`, in the order of `config`.
 
-    A knob that `baseline` lacks is compared with the server's value. What a knob does is the catalog's sentence, or the
-    server's own description without one.
+    `live` holds all of the server's settings. A knob that `baseline` lacks is compared with the server's value. What a
+    knob does is the catalog's sentence, or the server's own description without one.
     """
-    sentences = {knob.name: knob.does for knob in catalog.knobs} if catalog else {}
+    version = int(live["server_version_num"].setting) // 10_000
+    entries = catalog.tunable(version) if catalog else {}
     rows = []
     for name, value in config.items():
         setting = live[name]
         before = baseline.get(name, setting.value)
         if before != value:
-            does = sentences.get(name, setting.short_desc)
+            does = entries[name].does if name in entries else setting.short_desc
             rows.append(Change(name, display(before, setting), display(value, setting), does, setting.needs_restart))
     return rows

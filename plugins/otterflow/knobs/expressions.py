@@ -79,17 +79,12 @@ class _Node:
 
 
 class Expression:
-    """A parsed expression. `evaluate` gives its value for a host; `names` are the facts it depends on."""
+    """A parsed expression. `evaluate` gives its value for a host."""
 
     def __init__(self, text: str) -> None:
         """Raise InvalidInput with the position where the text cannot be read."""
         self.text = text
         self._root = _Parser(text).parse()
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The facts that the expression depends on."""
-        return frozenset(_facts_in(self._root))
 
     def evaluate(self, facts: HostFacts) -> Quantity:
         """The expression's value for a host. Raises InvalidInput for a clash of dimensions or a division by 0."""
@@ -295,8 +290,3 @@ class _Evaluator:
 
     def _refuse(self, node: _Node, found: str, advice: str) -> InvalidInput:
         return _refuse(self.text, node.position, f"{node.what!r}: {found}", advice)
-
-
-def _facts_in(node: _Node) -> set[str]:
-    own = {node.what} if node.kind == "fact" else set()
-    return own.union(*(_facts_in(part) for part in node.parts))

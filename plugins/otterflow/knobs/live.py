@@ -55,11 +55,6 @@ class LiveSetting:
         return self.canonical(self.setting)
 
     @property
-    def default(self) -> Value | None:
-        """The canonical value that the server was built with, or None where it has none."""
-        return None if self.boot_val is None else self.canonical(self.boot_val)
-
-    @property
     def minimum(self) -> int | float | None:
         """The server's own lower limit in the setting's unit; None for what is not a number."""
         return self._limit(self.min_val)

@@ -55,11 +55,6 @@ class MemoryPlan:
         """The planned total."""
         return math.ceil(self.fixed_bytes + sum(per_unit * value for per_unit, value in self.uses.values()))
 
-    def by_knob(self) -> dict[str, int]:
-        """Bytes by knob, largest first."""
-        found = {name: round(per_unit * value) for name, (per_unit, value) in self.uses.items()}
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
-
 
 def memory_plan(config: Mapping[str, Value], live_values: Mapping[str, Value], facts: HostFacts) -> MemoryPlan:
     """What a configuration plans to use on a host; knobs it does not hold count with their live value.

@@ -24,7 +24,6 @@ GIB, MIB, KIB = 1024**3, 1024**2, 1024
 
 PGTUNE = "pgtune"
 MANUAL = "PostgreSQL manual"
-CHECKPOINTS = "T. Vondra, Basics of tuning checkpoints"
 
 _TYPICAL_CONNECTIONS = {"oltp": 300, "web": 200, "analytics": 40, "mixed": 100}
 _WAL_GIB = {"oltp": (2, 8), "web": (1, 4), "analytics": (4, 16), "mixed": (1, 4)}
@@ -142,7 +141,7 @@ def _checkpoints(rules: _Rules) -> None:
         low, rule = min(low, high // 4), "a quarter of the free disk, at least 1 GB"
     rules.size("min_wal_size", low, f"{low / GIB:g} GB for {rules.kind}", PGTUNE)
     rules.size("max_wal_size", high, rule, PGTUNE)
-    rules.time("checkpoint_timeout", 900, "15 min: fewer full page images", CHECKPOINTS)
+    rules.time("checkpoint_timeout", 900, "15 min: fewer full page images", f"practice; {MANUAL}, WAL Configuration")
     rules.number("checkpoint_completion_target", 0.9, "spread the writes", f"{MANUAL}, default since 14; {PGTUNE}")
 
 

@@ -90,10 +90,6 @@ class KnobSpace:
         """The configuration of all defaults."""
         return {knob.name: knob.default for knob in self.knobs}
 
-    def quantise(self, config: Mapping[str, Value]) -> Config:
-        """Each value brought to the nearest that its knob can take (`Knob.quantise`)."""
-        return {knob.name: knob.quantise(config[knob.name]) for knob in self.knobs}
-
     def validate(self, config: Mapping[str, object]) -> None:
         """Raise InvalidInput that lists every unknown, missing or impossible value of a configuration."""
         problems = [
