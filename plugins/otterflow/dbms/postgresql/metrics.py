@@ -9,11 +9,12 @@ named. Columns are the views' own, so their units are too: times in milliseconds
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from otterflow.dbms.postgresql.metric_queries import VIEWS, collect_sql, discover_sql
+from otterflow.dbms.postgresql.metric_queries import OBJECTS_READ, VIEWS, collect_sql, discover_sql
 
 Number = int | float
 Query = Callable[[str], list[dict[str, Any]]]
@@ -39,7 +40,7 @@ class MetricSnapshot:
 
     `sources` is view to column to number, views of many rows summed; `pg_stat_database` is the connected database and
     `pg_stat_database_all` the sum. `objects` holds rows by name, as `pg_stat_user_tables[public.orders]`; `resets` when
-    a source was last reset; `queries` the texts of statements by query id.
+    a source or a row was last reset; `queries` the texts of statements by query id.
     """
 
     taken_at: str
@@ -104,7 +105,10 @@ def snapshot(query: Query) -> MetricSnapshot:
         if row.get("stats_reset"):
             resets[source] = max(resets.get(source, ""), str(row["stats_reset"]))
         if key is not None:
-            objects[f"{source}[{key}]"] = numbers
+            name = f"{source}[{key}]"
+            objects[name] = numbers
+            if row.get("stats_reset"):
+                resets[name] = str(row["stats_reset"])
         if isinstance(row.get("query"), str):
             queries[str(key)] = row["query"]
         if key is None or VIEWS[source].summed_here:
@@ -161,10 +165,11 @@ def _split_databases(
     sources: dict[str, dict[str, Number]], objects: dict[str, dict[str, Number]], resets: dict[str, str], database: str
 ) -> None:
     """The sum over all databases gets a name of its own; the plain name is the benchmark's database."""
-    sources["pg_stat_database_all"] = sources.pop("pg_stat_database")
-    sources["pg_stat_database"] = objects[f"pg_stat_database[{database}]"]
-    if "pg_stat_database" in resets:
-        resets["pg_stat_database_all"] = resets["pg_stat_database"]
+    own = f"pg_stat_database[{database}]"
+    sources["pg_stat_database_all"] = sources["pg_stat_database"]
+    resets["pg_stat_database_all"] = resets.get("pg_stat_database", "")
+    sources["pg_stat_database"] = objects[own]
+    resets["pg_stat_database"] = resets.get(own, "")
 
 
 def _rates(
@@ -186,11 +191,18 @@ def _rates(
 def _busiest(before: MetricSnapshot, after: MetricSnapshot, seconds: float) -> dict[str, dict[str, float]]:
     """Of each view the objects that did most in the window, by the columns the view is ranked by."""
     ranked: dict[str, list[tuple[float, str, dict[str, float]]]] = {}
+    read_before = Counter(map(_source_of, before.objects))
     for name, columns in after.objects.items():
-        source = name.partition("[")[0]
-        rates, _ = _rates(before.objects.get(name, {}), columns, seconds)
+        source = _source_of(name)
+        # Where all objects were read before, one that was not among them began in the window, from zero.
+        from_zero = dict.fromkeys(columns, 0) if read_before[source] < OBJECTS_READ else {}
+        rates, _ = _rates(before.objects.get(name, from_zero), columns, seconds)
         work = sum(rates.get(column, 0.0) for column in VIEWS[source].rank)
         if work > 0:
             ranked.setdefault(source, []).append((work, name, rates))
     chosen = (entry for entries in ranked.values() for entry in sorted(entries, reverse=True)[:OBJECTS_KEPT])
     return {name: rates for _, name, rates in chosen}
+
+
+def _source_of(name: str) -> str:
+    return name.partition("[")[0]

@@ -215,6 +215,7 @@ fi
 start_server() {{
   if postmaster_lives; then return 0; fi
   end_orphans
+  forget_zombie
   {pg_ctl} -D "$data" -w -t {target.start_timeout_s} -l "$log" start
 }}
 stop_server() {{
@@ -227,7 +228,9 @@ stop_server() {{
 
 
 # A server works in its data directory. When its postmaster was killed, the children live on until they look up, and
-# hold the shared memory, so that no new server can start: SIGQUIT, their immediate shutdown, then KILL.
+# hold the shared memory, so that no new server can start: SIGQUIT, their immediate shutdown, then KILL. A dead
+# postmaster whose parent takes no notice, as in a container without init, counts as alive for the next one: wait, then
+# take its lock file away.
 _PROCESSES = """postmaster_lives() {
   local pid
   { read -r pid < "$data/postmaster.pid"; } 2> /dev/null && [ "/proc/$pid/cwd" -ef "$data" ]
@@ -236,8 +239,8 @@ orphans() {
   local folder
   found=()
   for folder in /proc/[0-9]*; do
-    case $(readlink "$folder/exe") in */postgres | */postgres\\ \\(deleted\\)) ;; *) continue ;; esac
-    [ "$folder/cwd" -ef "$data" ] && found+=("${folder#/proc/}")
+    [ "$folder/cwd" -ef "$data" ] || continue
+    case $(readlink "$folder/exe") in */postgres | */postgres\\ \\(deleted\\)) found+=("${folder#/proc/}") ;; esac
   done
   [ ${#found[@]} -gt 0 ]
 }
@@ -246,6 +249,15 @@ end_orphans() {
   while [ $round -lt 100 ] && orphans; do
     if [ $round -eq 0 ]; then kill -QUIT "${found[@]}" 2> /dev/null; fi
     if [ $round -eq 50 ]; then kill -KILL "${found[@]}" 2> /dev/null; fi
+    round=$((round + 1))
+    sleep 0.1
+  done
+}
+forget_zombie() {
+  local round=0 pid
+  while { read -r pid < "$data/postmaster.pid"; } 2> /dev/null && grep -q '^State:.Z' "/proc/$pid/status" 2> /dev/null
+  do
+    if [ $round -eq 10 ]; then rm -f -- "$data/postmaster.pid"; fi
     round=$((round + 1))
     sleep 0.1
   done
