@@ -47,7 +47,10 @@ def test_systemd_goes_through_sudo_and_forgets_former_failures() -> None:
 @pytest.mark.parametrize(("sudo", "words"), [(True, "sudo -n pg_ctlcluster 15 main"), (False, "pg_ctlcluster 15 main")])
 def test_a_debian_cluster_takes_already_running_for_success(sudo: bool, words: str) -> None:
     target = target_of(service=SERVICES["pg_ctlcluster"] | {"sudo": sudo})
-    assert f"start_server() {{ {words} start || [ $? -eq 2 ]; }}" in start_command(target)
+    command = start_command(target)
+    assert f"{words} start > " in command
+    assert "[ $code -eq 2 ]; then" in command
+    assert f"{words} stop || [ $? -eq 2 ]" in stop_command(target)
     assert reload_command(target) == f"{words} reload"
 
 
@@ -103,6 +106,11 @@ def test_what_the_configuration_did(stderr: str) -> None:
 @pytest.mark.parametrize(("code", "stderr"), NOT_RUN)
 def test_what_the_machinery_did(code: int, stderr: str) -> None:
     assert classify_start(code, stderr) is StartOutcome.not_run
+
+
+def test_a_configuration_that_pg_ctlcluster_cannot_read_is_refused_though_nothing_was_stopped() -> None:
+    said = "Error: invalid line 1 in /srv/conf/knobs.conf: garbage here now\n"
+    assert classify_start(STILL_RUNNING, said) is StartOutcome.refused
 
 
 def test_success_is_success_whatever_was_said() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from otterflow.errors import AccessRefused, ConnectionFault, OtterflowError
+
+_CUT_SHORT = re.compile(r"timeout|transport shut down|saw EOF")
+"""An authentication that did not come to its end, on a host that is busy or going down, says nothing about the key."""
 
 
 def connect_error(error: Exception, host: str) -> OtterflowError:
@@ -22,7 +27,7 @@ def connect_error(error: Exception, host: str) -> OtterflowError:
         return AccessRefused(
             f"{host}: the private key is encrypted; set `private_key_passphrase` in the SSH connection's extra"
         )
-    if isinstance(error, paramiko.AuthenticationException):
+    if isinstance(error, paramiko.AuthenticationException) and not _CUT_SHORT.search(str(error)):
         return AccessRefused(
             f"{host}: the host did not accept the user or the key ({error}); check the SSH connection's login, and its "
             "`key_file` or `private_key` (extra) or password, and the user's authorized_keys on the host"

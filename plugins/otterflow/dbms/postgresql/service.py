@@ -21,6 +21,8 @@ STILL_RUNNING = 80
 """Exit code of a restart whose stop did not stop the server: nothing was started."""
 IMMEDIATE_STOP_S = 30
 """How long an immediate shutdown may take, after a fast one did not end in time."""
+ORPHANS_S = 10
+"""How long a start waits for what a killed postmaster left behind."""
 LOG_TAIL_BYTES = 16 * 2**10
 
 
@@ -111,10 +113,15 @@ def classify_start(exit_code: int, stderr: str) -> StartOutcome:
     """
     if exit_code == 0:
         return StartOutcome.up
+    if _UNREADABLE_CONFIGURATION.search(stderr):
+        return StartOutcome.refused
     if exit_code in (STILL_RUNNING, 126, 127) or _NOT_THE_CONFIGURATION.search(stderr):
         return StartOutcome.not_run
     return StartOutcome.refused
 
+
+# pg_ctlcluster reads the configuration itself, and where it cannot, it does not even stop the old server.
+_UNREADABLE_CONFIGURATION = re.compile(r"^Error: invalid line \d+ in ", re.MULTILINE)
 
 _NOT_THE_CONFIGURATION = re.compile(
     r"""
@@ -188,11 +195,7 @@ def service_functions(target: Target) -> str:
                 f"stop_server() {{ {systemctl} stop {quote(unit)}; }}"
             )
         case PgCtlCluster() as cluster:
-            command = _pg_ctlcluster(cluster)
-            return (
-                f"start_server() {{ {command} start || [ $? -eq 2 ]; }}\n"
-                f"stop_server() {{ {command} stop || [ $? -eq 2 ] || {command} --force stop || [ $? -eq 2 ]; }}"
-            )
+            return _pg_ctlcluster_functions(_pg_ctlcluster(cluster))
         case CommandService(start=start, stop=stop):
             return f"start_server() {{ bash -c {quote(start)}; }}\nstop_server() {{ bash -c {quote(stop)}; }}"
 
@@ -200,6 +203,26 @@ def service_functions(target: Target) -> str:
 def _pg_ctlcluster(cluster: PgCtlCluster) -> str:
     sudo = ["sudo", "-n"] if cluster.sudo else []
     return join([*sudo, "pg_ctlcluster", cluster.version, cluster.cluster])
+
+
+def _pg_ctlcluster_functions(command: str) -> str:
+    # Exit code 2 says that the server is in that state already. What a killed postmaster held is free once its children
+    # have ended and its parent took notice.
+    return f"""start_server() {{
+  local round said code
+  said=$(mktemp)
+  for round in $(seq {ORPHANS_S}); do
+    {command} start > "$said" 2>&1
+    code=$?
+    if [ $code -eq 0 ] || [ $code -eq 2 ]; then rm -f -- "$said"; return 0; fi
+    grep -qE 'lock file .* already exists|pre-existing shared memory block' "$said" || break
+    sleep 1
+  done
+  cat -- "$said" >&2
+  rm -f -- "$said"
+  return $code
+}}
+stop_server() {{ {command} stop || [ $? -eq 2 ] || {command} --force stop || [ $? -eq 2 ]; }}"""
 
 
 def _pg_ctl_functions(target: Target) -> str:
@@ -229,8 +252,8 @@ stop_server() {{
 
 # A server works in its data directory. When its postmaster was killed, the children live on until they look up, and
 # hold the shared memory, so that no new server can start: SIGQUIT, their immediate shutdown, then KILL. A dead
-# postmaster whose parent takes no notice, as in a container without init, counts as alive for the next one: wait, then
-# take its lock file away.
+# postmaster counts as alive for the next one until its parent took notice, which in a container without init it may
+# never do: wait, then take its lock files away.
 _PROCESSES = """postmaster_lives() {
   local pid
   { read -r pid < "$data/postmaster.pid"; } 2> /dev/null && [ "/proc/$pid/cwd" -ef "$data" ]
@@ -254,10 +277,11 @@ end_orphans() {
   done
 }
 forget_zombie() {
-  local round=0 pid
-  while { read -r pid < "$data/postmaster.pid"; } 2> /dev/null && grep -q '^State:.Z' "/proc/$pid/status" 2> /dev/null
+  local round=0 lines
+  while { mapfile -t lines < "$data/postmaster.pid"; } 2> /dev/null &&
+    grep -q '^State:.Z' "/proc/${lines[0]}/status" 2> /dev/null
   do
-    if [ $round -eq 10 ]; then rm -f -- "$data/postmaster.pid"; fi
+    if [ $round -eq 30 ]; then rm -f -- "$data/postmaster.pid" "${lines[4]}/.s.PGSQL.${lines[3]}.lock"; fi
     round=$((round + 1))
     sleep 0.1
   done
