@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
@@ -47,7 +47,7 @@ class OtterflowOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.experiment = experiment
-        self.iteration = iteration
+        self.iteration = cast("int", iteration)  # a template until it is executed
 
     def execute(self, context: Context) -> Any:
         """Do the work and record its seconds with the trial, whether it succeeded or not."""

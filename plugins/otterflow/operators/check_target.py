@@ -43,9 +43,10 @@ class CheckTargetOperator(OtterflowOperator):
             if problems:
                 raise TargetNotReady(problems)
             repository.set_experiment_state(self.experiment, "preparing")
-            repository.prepare_experiment(self.experiment, **findings.record())
+            record = findings.record()
+            repository.prepare_experiment(self.experiment, **record)
             self.log.info("%s", findings.summary())
-            return {"knobs": findings.space.names, "hardware": findings.hardware, "versions": findings.versions}
+            return {"knobs": [knob["name"] for knob in record["space"]], "hardware": findings.hardware, "versions": findings.versions}
 
 
 _WAIT = "wait for it to end, or stop it with stop_experiment"

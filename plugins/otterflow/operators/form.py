@@ -6,6 +6,8 @@ the same files). What JSON schema cannot say, fields that depend on each other, 
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import Param
 
 from otterflow.experiment import BENCHMARK_DEFAULT, MAX_ITERATIONS, ExperimentSpec, known
@@ -23,7 +25,7 @@ def _default(field: str) -> object:
 def _choice(kind: str, preferred: str, description: str) -> Param:
     names = known("targets" if kind == "target" else "benchmarks")
     default = preferred if preferred in names else (names[0] if names else "")
-    choices = {"enum": names} if names else {}
+    choices: dict[str, Any] = {"enum": names} if names else {}
     return Param(default, type="string", title=kind.capitalize(), description=description, section=_WHAT, **choices)
 
 
