@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,7 +123,6 @@ def test_a_killed_postmasters_children_do_not_stop_the_next_start(
     assert pid is not None
     busy = clean_host.cluster.connect()
     busy.execute("SET statement_timeout = '60s'")
-    import threading
 
     def burn() -> None:
         with pytest.raises(psycopg.Error):

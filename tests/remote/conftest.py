@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -42,19 +43,13 @@ def client_of(sshd: PrivateSshd, *, port: int | None = None, host_key: str | Non
     client = paramiko.SSHClient()
     kind, key = (host_key or sshd.host_key).split()
     client.get_host_keys().add(
-        f"[{sshd.host}]:{port}", kind, paramiko.PKey.from_type_string(kind, paramiko.util.b(_decoded(key)))
+        f"[{sshd.host}]:{port}", kind, paramiko.PKey.from_type_string(kind, base64.b64decode(key))
     )
     client.connect(
         sshd.host, port, sshd.user.name, key_filename=str(sshd.key_file), look_for_keys=False, allow_agent=False,
         timeout=10,
     )  # fmt: skip
     return client
-
-
-def _decoded(key: str) -> bytes:
-    import base64
-
-    return base64.b64decode(key)
 
 
 @pytest.fixture

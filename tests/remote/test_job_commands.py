@@ -26,7 +26,7 @@ PATHS = JobPaths(HOSTILE_DIR, "demo-0001.run1")
 
 COMMANDS = {
     "start": start_command(PATHS, 12.5),
-    "poll": poll_command(PATHS, 0),
+    "poll": poll_command(PATHS, 7, 2.5),
     "fetch": fetch_command(PATHS, ["a", "b.json"], 10),
     "kill": kill_command(PATHS),
     "cleanup": cleanup_command(PATHS),

@@ -51,6 +51,13 @@ def test_a_job_runs_with_its_files_and_leaves_log_exit_code_and_results(job: Rem
     assert job.fetch(["result", "absent"]) == {"result": HOSTILE}
 
 
+def test_the_end_is_seen_when_it_comes(job: RemoteJob) -> None:
+    job.start_or_attach("sleep 1", {}, 30)
+    started = time.monotonic()
+    assert job.poll(wait_s=20).state is JobState.finished
+    assert time.monotonic() - started < 5
+
+
 def test_only_the_user_may_read_what_a_job_holds(job: RemoteJob) -> None:
     job.start_or_attach("cat pgpass > copy", {"pgpass": "secret"}, 30)
     assert job.wait(print, poll_s=0.1).ok

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -96,8 +97,6 @@ def test_a_silent_host_is_a_connection_fault(
 def test_a_dropped_connection_is_a_fault_and_the_next_command_connects_again(
     relayed: Callable[[], Session], relay: Relay
 ) -> None:
-    import threading
-
     with relayed() as session:
         session.run("true", what="a test", timeout_s=10)
         threading.Timer(0.5, relay.cut).start()

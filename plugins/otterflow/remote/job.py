@@ -91,9 +91,10 @@ class RemoteJob:
         log.info("Job %s: %s on %s", self.paths.job_id, done.strip(), self._connected().host)
         return started
 
-    def poll(self, log_offset: int = 0) -> Poll:
-        """State, exit code and new log bytes in one round trip."""
-        return parse_poll(self._run(poll_command(self.paths, log_offset), "polling", STEP_TIMEOUT_S))
+    def poll(self, log_offset: int = 0, wait_s: float = 0) -> Poll:
+        """State, exit code and new log bytes in one round trip, after the job's end or `wait_s` seconds."""
+        command = poll_command(self.paths, log_offset, wait_s)
+        return parse_poll(self._run(command, "polling", STEP_TIMEOUT_S + wait_s))
 
     def wait(
         self,
@@ -105,14 +106,14 @@ class RemoteJob:
     ) -> JobEnd:
         """Wait for the job's end, handing its output on as it comes, whole lines at a time, from the log's start.
 
-        Polls after `poll_s` seconds, then ever more slowly up to `max_poll_s`. A lost connection is opened again with
-        back-off for `give_up_s` seconds without a success, then ConnectionFault is raised; the job runs on meanwhile.
-        Raises AccessRefused at once. A lost or absent job is returned as such.
+        Output comes after `poll_s` seconds, then ever more slowly up to every `max_poll_s`; the end is seen at once. A
+        lost connection is opened again with back-off for `give_up_s` seconds without a success, then ConnectionFault is
+        raised; the job runs on meanwhile. Raises AccessRefused at once. A lost or absent job is returned as such.
         """
         output = _Lines(on_output)
-        offset, pause_s = 0, poll_s
+        offset, wait_s, behind = 0, poll_s, False
         while True:
-            poll = self._patient_poll(offset, give_up_s)
+            poll = self._patient_poll(offset, 0 if behind else wait_s, give_up_s)
             offset += len(poll.log)
             output.add(poll.log)
             behind = bool(poll.log) and offset < poll.log_size
@@ -120,8 +121,7 @@ class RemoteJob:
                 output.finish()
                 return JobEnd(poll.state, poll.exit_code, output.tail)
             if not behind:
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 1.3, max_poll_s)
+                wait_s = min(wait_s * 1.3, max_poll_s)
 
     def fetch(self, names: Sequence[str], *, max_bytes: int = 8 * 2**20) -> dict[str, str]:
         """Texts of the named files in the script's working folder; one that does not exist is left out.
@@ -139,12 +139,12 @@ class RemoteJob:
         """Remove the job's folder. Raises CommandFailed while the job is running."""
         self._run(cleanup_command(self.paths), "cleaning up", LOCK_WAIT_S + STEP_TIMEOUT_S)
 
-    def _patient_poll(self, offset: int, give_up_s: float) -> Poll:
+    def _patient_poll(self, offset: int, wait_s: float, give_up_s: float) -> Poll:
         deadline = time.monotonic() + give_up_s
         pause_s = 1.0
         while True:
             try:
-                return self.poll(offset)
+                return self.poll(offset, wait_s)
             except (ConnectionFault, CommandTimedOut) as error:
                 if time.monotonic() + pause_s > deadline:
                     raise

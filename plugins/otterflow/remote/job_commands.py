@@ -145,11 +145,22 @@ def list_command(work_dir: str, prefix: str) -> str:
 fi"""
 
 
-def poll_command(paths: JobPaths, log_offset: int) -> str:
-    """Print the job's state, and the log from byte `log_offset` on (at most `POLL_BYTES`); see `parse_poll`."""
+def poll_command(paths: JobPaths, log_offset: int, wait_s: float = 0) -> str:
+    """Print the job's state, and the log from byte `log_offset` on (at most `POLL_BYTES`); see `parse_poll`.
+
+    Waits on the host for the job's end, `wait_s` seconds at most, so that the end is seen when it comes.
+    """
+    # `read -t` on a pipe that nobody writes to sleeps without a process: nothing that a benchmark beside it would feel.
     # The state is read before the log: a job seen finished has its whole log.
     return f"""cd -- {quote(paths.root)} 2> /dev/null || {{ echo "absent - 0"; exit 0; }}
 {_IS_ALIVE}
+if [ ! -e exit_code ] && is_alive; then
+  exec {{never}}<> <(:)
+  for ((round = 0; round < {round(wait_s * 10)}; round++)); do
+    if [ -e exit_code ]; then break; fi
+    read -r -t 0.1 -u "$never"
+  done
+fi
 if [ -e exit_code ]; then state=finished
 elif [ ! -e pid ]; then state=absent
 elif is_alive; then state=running
