@@ -56,7 +56,7 @@ def _empty_database(cluster: PrivateCluster) -> Iterator[URL]:
 def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
     """The URL of a database without tables."""
     if request.param == "sqlite":
-        yield URL.create("sqlite", database=str(tmp_path / "repository.db"))
+        yield URL.create("sqlite", database=str(tmp_path / "bare.db"))
         return
     with _empty_database(request.getfixturevalue("postgres")) as url:
         yield url

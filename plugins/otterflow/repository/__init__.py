@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otterflow.repository.copying import copy_repository
 from otterflow.repository.records import (
     Experiment,
     ExperimentState,
@@ -32,4 +33,5 @@ __all__ = [
     "Trial",
     "TrialKind",
     "TrialState",
+    "copy_repository",
 ]
