@@ -58,16 +58,20 @@ class AirflowClient:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return list(self._get(path, limit=100)["task_instances"])
 
+    def set_task_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Mark a task as `failed` or `success`, as a user does in the browser; a running one is ended."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self._request("PATCH", path, json={"new_state": state})
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """What a task handed on."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._get(path, deserialize=True)["value"]
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """The log of one try of a task, one event a line."""
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
+        """The lines of the log of one try of a task; an exception is one line, without its trace."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
-        content = self._get(path)["content"]
-        return "\n".join(str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry) for entry in content)
+        return [line for entry in self._get(path)["content"] for line in _log_lines(entry)]
 
     def close(self) -> None:
         """Close the connections."""
@@ -96,3 +100,11 @@ class AirflowClient:
         response = self._http.post("/auth/token", json=self._credentials)
         response.raise_for_status()
         self._http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+
+
+def _log_lines(entry: dict[str, Any] | str) -> list[str]:
+    if isinstance(entry, str):
+        return [entry]
+    event = str(entry.get("event", ""))
+    raised = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []]
+    return [line for text in ([] if event.startswith("::") else [event], raised) for line in text]

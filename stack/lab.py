@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -25,21 +25,29 @@ Say = Callable[[str], None]
 
 
 class Lab:
-    """Database host and Airflow under `root`. `target` is the target file's name.
+    """Database host and Airflow under `root`. `target` is the target file's name; `environment` is added to Airflow's.
 
     A lab may be taken up again from its folder alone: `Lab(root).stop()` ends what another process started.
     """
 
-    def __init__(self, root: Path, target: str = "demo", *, standalone: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        target: str = "demo",
+        *,
+        standalone: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root.resolve()
         self.host = DatabaseHost(self.root / "host", name=target)
         self.otterflow_home = self.root / "otterflow"
         self._standalone = standalone
+        self._environment = dict(environment or {})
 
     @cached_property
     def airflow(self) -> AirflowStack:
         """Airflow, with the connections to the host in its environment. The host must have been started once."""
-        environment = {**self.host.environment(), "OTTERFLOW_HOME": str(self.otterflow_home)}
+        environment = {**self.host.environment(), "OTTERFLOW_HOME": str(self.otterflow_home), **self._environment}
         return AirflowStack(self.root / "control", environment, standalone=self._standalone)
 
     @cached_property
