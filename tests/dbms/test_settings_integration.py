@@ -100,6 +100,20 @@ def test_a_written_value_that_waits_for_a_restart_is_no_error_in_the_file_but_no
     assert {p.field for p in read_back(WANTED, live, str(knobs_file))} >= {"shared_buffers", "work_mem"}
 
 
+def test_a_setting_taken_out_that_waits_for_a_restart_is_no_error(
+    clean_host: DatabaseHost, connect: Callable[[], Query]
+) -> None:
+    cluster = clean_host.cluster
+    cluster.stop()
+    clean_host.user.write_file(cluster.knobs_file, "wal_buffers = 16MB\n")
+    cluster.start()
+    query = connect()
+    clean_host.user.write_file(cluster.knobs_file, "")
+    rows = query(FILE_SETTINGS_SQL)
+    assert any("wal_buffers" in (row["error"] or "") for row in rows), "the server speaks of it"
+    assert file_errors(rows, live_settings(query)) == []
+
+
 @pytest.mark.parametrize(
     "line", ["shared_buffers = banana", "shared_buffers = 900000GB", "work_mem = -1", "no_such = 1", "garbage here now"]
 )

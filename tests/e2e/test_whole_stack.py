@@ -94,6 +94,8 @@ def test_four_trials_end_with_the_winner_in_force(lab: Lab) -> None:
     experiment = finishes(lab, "four")
     assert experiment.state == "finished", experiment.message
     wait_for("the last run ends", lambda: client.dag_run("tuning_finish", "four-finish-1")["state"] == "success", 30)
+    trials = lab.repository.trials("four")
+    assert [t.state for t in trials] == ["ok"] * 4, [t.message for t in trials]
     assert client.dag_run("tuning_experiment", "four")["state"] == "success"
     for iteration in range(4):
         run_id = f"four-{iteration:04d}"
@@ -103,8 +105,6 @@ def test_four_trials_end_with_the_winner_in_force(lab: Lab) -> None:
         assert found["recover"] == "skipped"
         for task in ("restart", "benchmark", "collect", "next_iteration"):
             assert found[task] == "success", (run_id, task)
-    trials = lab.repository.trials("four")
-    assert [t.state for t in trials] == ["ok"] * 4
     assert [t.kind for t in trials][:2] == ["baseline", "rules"]
     assert trials[3].kind == "reference"
     recommended = client.xcom("tuning_iteration", "four-0000", "recommend")
