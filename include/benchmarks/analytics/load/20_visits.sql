@@ -19,7 +19,8 @@ SELECT row_number() OVER (ORDER BY returned_on, n), sale_id, returned_on,
        CASE WHEN uniform(n, 73) < 0.8 THEN 1 ELSE round(uniform(n, 74)::numeric, 2) END
 FROM (
     SELECT n, sale_id,
-           date '2020-01-01' + floor(1820.0 * sale_id / (100000 * :scale) + 10 + 40 * uniform(n, 71))::int AS returned_on
+           date '2020-01-01' + floor(1820.0 * sale_id / (100000 * :scale) + 10 + 40 * uniform(n, 71))::int
+               AS returned_on
     FROM (SELECT n, 1 + floor(100000 * :scale * uniform(n, 70))::bigint AS sale_id
           FROM generate_series(1, 12000 * :scale) AS n) AS picked
 ) AS raw;

@@ -1,4 +1,5 @@
--- Visits cut into sessions where a customer paused for half an hour: two windows over one sort of the larger part of a table.
+-- Visits cut into sessions where a customer paused for half an hour: two windows over one sort of the larger part
+-- of a table.
 WITH marked AS (
     SELECT customer_id, device, visited_at, duration_ms,
            visited_at - lag(visited_at) OVER w > interval '30 minutes' AS new_session
