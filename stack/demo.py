@@ -75,7 +75,7 @@ def demo(console: Console, settings: DemoSettings) -> int:
         result = _run_experiment(lab, console, settings)
         RESULT.write_text(json.dumps(result, indent=2) + "\n")
         console.print(summary(result))
-        console.print(f"Result: {RESULT}", soft_wrap=True)
+        console.print(f"Result: {RESULT}")
         if console.is_terminal:
             _show_login(lab, console)
             console.print("The stack stays up until you press Ctrl-C.")
@@ -144,7 +144,7 @@ def _run_experiment(lab: Lab, console: Console, settings: DemoSettings) -> dict[
 
 
 def _show_login(lab: Lab, console: Console) -> None:
-    console.print(f"Airflow: {lab.airflow.url}  (user admin, password {lab.airflow.password})", soft_wrap=True)
+    console.print(f"Airflow: {lab.airflow.url}  (user admin, password {lab.airflow.password})")
 
 
 def _integer(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m stack.demo", description=__doc__.partition("\n")[0])
     parser.add_argument("command", choices=["demo", "up", "down"])
     command = parser.parse_args(arguments).command
-    console = Console()
+    console = Console(soft_wrap=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if command == "demo":

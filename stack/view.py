@@ -29,7 +29,7 @@ def show(progresses: Iterable[Progress], console: Console) -> Progress:
         lines = PlainLines()
         for last in progresses:
             for line in lines.new(last):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                console.print(line, markup=False, highlight=False)
     if last is None:
         raise ValueError("progresses: nothing to show; one look at least is needed")
     return last
@@ -94,19 +94,31 @@ class PlainLines:
 
     def __init__(self) -> None:
         self._phase = ""
-        self._said: set[tuple[int, int]] = set()
+        self._said: set[tuple[str, int, int | str]] = set()
 
     def new(self, progress: Progress) -> list[str]:
         """The lines that this look adds."""
+        elapsed = time_text(progress.elapsed_s)
         lines = []
         if progress.state.value != self._phase:
             self._phase = progress.state.value
-            lines.append(f"[{time_text(progress.elapsed_s)}] {self._phase}")
+            lines.append(f"[{elapsed}] {self._phase}")
         for trial in progress.ended_trials:
-            if (trial.iteration, trial.attempt) not in self._said:
-                self._said.add((trial.iteration, trial.attempt))
+            if self._is_new("trial", trial.iteration, trial.attempt):
                 lines.append(self._trial_line(progress, trial))
+        for turn in progress.measurements:
+            if self._is_new("turn", turn.round, turn.arm):
+                value = value_text(turn.value, progress.objective)
+                left = time_text(progress.seconds_left)
+                lines.append(
+                    f"[{elapsed}] comparison, round {turn.round}  {turn.arm:<9} {value:>10}  left about {left}"
+                )
         return lines
+
+    def _is_new(self, what: str, number: int, which: int | str) -> bool:
+        seen = (what, number, which) in self._said
+        self._said.add((what, number, which))
+        return not seen
 
     @staticmethod
     def _trial_line(progress: Progress, trial: Trial) -> str:

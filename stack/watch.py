@@ -139,5 +139,5 @@ def _raise_if_a_run_failed(client: AirflowClient, name: str, run_id: str) -> Non
         parts = [f"run {failed_run} of {dag_id} failed"]
         for task in failed:
             log = client.task_log(dag_id, failed_run, task["task_id"], max(1, task["try_number"]))
-            parts += [f"--- end of the log of {task['task_id']}", "\n".join(log.splitlines()[-25:])]
+            parts += [f"--- end of the log of {task['task_id']}", *log[-25:]]
         raise ExperimentFailed("\n".join(parts))
