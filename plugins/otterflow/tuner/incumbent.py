@@ -39,7 +39,7 @@ def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> In
     history = pool(space, trials)
     if not history.ok.any():
         raise InvalidInput(Problem("trials", "none of them is ok", "measure at least the baseline first"))
-    model = fit_model(history, seed) if history.ok.sum() >= MIN_MODEL else None
+    model = fit_model(history, np.random.default_rng([seed, len(trials)])) if history.ok.sum() >= MIN_MODEL else None
     row = incumbent_row(history, model)
     index = int(history.first_trial[row])
     if model is None:

@@ -16,8 +16,7 @@ from otterflow.tuner.forest import Forest, fit_forest
 from otterflow.tuner.history import History
 from otterflow.tuner.surrogate import Ensemble, GaussianProcess, fit_ensemble
 
-FOREST_WEIGHT = 0.4
-_NEGLIGIBLE = 1e-3
+FOREST_WEIGHT = 0.3
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Model:
     """Mean and standard deviation of the measurements; the models work on (value - centre) / spread."""
     tried_means: Array
     """The mixture's standardised mean at the measured configurations."""
-    tried_stds: Array
 
     @property
     def best(self) -> float:
@@ -49,17 +47,12 @@ class Model:
 
     def expected_improvement(self, features: Array) -> Array:
         """Expected improvement over the incumbent's mean at features (m, columns), standardised."""
-        parts = [
-            (m.predict(features), w)
-            for m, w in zip(self.process.members, self.process.weights, strict=True)
-            if w > _NEGLIGIBLE
-        ]
-        total = sum((w * expected_improvement(*moments, self.best) for moments, w in parts), np.zeros(len(features)))
+        by_process = [expected_improvement(*m.predict(features), self.best) for m in self.process.members]
         by_forest = expected_improvement(*self.forest.predict(features), self.best)
-        return np.asarray((1.0 - FOREST_WEIGHT) * total + FOREST_WEIGHT * by_forest)
+        return np.asarray((1.0 - FOREST_WEIGHT) * np.mean(by_process, axis=0) + FOREST_WEIGHT * by_forest)
 
 
-def fit_model(history: History, seed: int) -> Model:
+def fit_model(history: History, rng: np.random.Generator) -> Model:
     """Fit to a history with at least one measured configuration."""
     ok = history.ok
     values: Array = history.means[ok]
@@ -67,14 +60,14 @@ def fit_model(history: History, seed: int) -> Model:
     repeats = history.repeats[ok]
     centre, spread = float(values.mean()), float(values.std()) or 1.0
     targets: Array = (values - centre) / spread
-    process = fit_ensemble(features, history.encoder.knob_of_column, targets, repeats)
-    forest = fit_forest(features, targets, repeats, seed)
-    return Model(process, forest, centre, spread, *_moments(process, forest, features))
+    process = fit_ensemble(features, history.encoder.knob_of_column, targets, repeats, rng)
+    forest = fit_forest(features, targets, repeats, int(rng.integers(2**31)))
+    return Model(process, forest, centre, spread, _moments(process, forest, features)[0])
 
 
 def _moments(process: Ensemble, forest: Forest, features: Array) -> tuple[Array, Array]:
     models: list[GaussianProcess | Forest] = [*process.members, forest]
-    weights = np.append((1.0 - FOREST_WEIGHT) * process.weights, FOREST_WEIGHT)
+    weights = np.append(np.full(len(models) - 1, (1.0 - FOREST_WEIGHT) / (len(models) - 1)), FOREST_WEIGHT)
     moments = [model.predict(features) for model in models]
     means, variances = np.array([m for m, _ in moments]), np.array([s**2 for _, s in moments])
     mean = weights @ means

@@ -104,7 +104,7 @@ def _from_design(
         config = _repaired(encoder.config(point), repair)
         if not history.has(encoder.genotype(config)):
             break
-    crash = fit_crashes(history.features, (history.faults > 0).astype(float))
+    crash = fit_crashes(history, np.random.default_rng([seed, len(trials)]))
     probability = float(crash.probability(encoder.features(encoder.genotypes([config])))[0])
     reasons = reasons_for(f"space-filling design around the {name}", encoder, config, encoder.config(centre), None)
     return Suggestion(config, kind="design", crash_probability=probability, reasons=reasons)
@@ -126,8 +126,8 @@ def _centre(encoder: Encoder, history: History, rules: Mapping[str, Value] | Non
 def _from_model(history: History, n_trials: int, seed: int, mode: Mode, repair: Repair | None) -> Suggestion:
     encoder = history.encoder
     rng = np.random.default_rng([seed, n_trials])
-    model = fit_model(history, int(rng.integers(2**31)))
-    crash = fit_crashes(history.features, (history.faults > 0).astype(float))
+    model = fit_model(history, rng)
+    crash = fit_crashes(history, rng)
 
     def worth(genotypes: Array) -> Array:
         return _worth(model, crash, encoder.features(genotypes), _CRASH_LIMIT[mode])
