@@ -79,8 +79,9 @@ def test_rules_that_were_repaired_on_the_way_are_not_offered_for_ever(space):
 def test_the_design_is_around_the_better_of_baseline_and_rules(space):
     good_rules = [trial_of(space.default()), Trial(RULES, 5000.0)]
     crashed_rules = [trial_of(space.default()), Trial(RULES, None, "crashed")]
-    assert "rules" in suggest(space, good_rules, rules=RULES).reasons["idea"]
-    assert "baseline" in suggest(space, crashed_rules, rules=RULES).reasons["idea"]
+    good, bad = (suggest(space, t, rules=RULES) for t in (good_rules, crashed_rules))
+    assert all(m["from"] == RULES[m["knob"]] for m in good.reasons["moved"])
+    assert all(m["from"] == space.default()[m["knob"]] for m in bad.reasons["moved"])
 
 
 @pytest.mark.parametrize("after", [3, 12])

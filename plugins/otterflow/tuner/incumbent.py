@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace
@@ -39,7 +40,10 @@ def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> In
     history = pool(space, trials)
     if not history.ok.any():
         raise InvalidInput(Problem("trials", "none of them is ok", "measure at least the baseline first"))
-    model = fit_model(history, np.random.default_rng([seed, len(trials)])) if history.ok.sum() >= MIN_MODEL else None
+    model = None
+    if history.ok.sum() >= MIN_MODEL:
+        with threadpool_limits(1):
+            model = fit_model(history, np.random.default_rng([seed, len(trials)]))
     row = incumbent_row(history, model)
     index = int(history.first_trial[row])
     if model is None:

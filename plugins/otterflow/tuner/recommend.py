@@ -9,17 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace, Value
 from otterflow.tuner.crashes import CrashModel, fit_crashes
 from otterflow.tuner.design import design_point, design_size
-from otterflow.tuner.encoding import Array, Encoder
+from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.model import Model, fit_model
 from otterflow.tuner.reasons import reasons_for
-from otterflow.tuner.search import maximise
+from otterflow.tuner.search import best_children
 from otterflow.tuner.trial import Kind, Suggestion, Trial, check_trials, config_problems
 
 Mode = Literal["explore", "safe"]
@@ -28,9 +29,12 @@ Repair = Callable[[Config], Mapping[str, Value]]
 MIN_MEASURED = 2
 """Distinct measured configurations that a model needs."""
 _STARTS = 6
-_SHARE = {"explore": 0.35, "safe": 0.15}
+_DESIGN_DRAWS = 20
+_DESIGN_SHARE = {"explore": 0.5, "safe": 0.15}
 """The share of the knobs that a point of the design moves."""
-_CRASH_LIMIT = {"explore": 0.4, "safe": 0.1}
+_CHILD_SHARES = {"explore": (0.05, 0.1, 0.2, 0.35, 0.5), "safe": (0.05, 0.1, 0.2)}
+"""The shares that the model's candidates move."""
+_CRASH_LIMIT = {"explore": 0.25, "safe": 0.1}
 """A configuration more likely than this to crash is not tried while anything else is worth trying."""
 _RULES_BY = 3
 """The rules are tried within this many trials or never: what was tried may differ from them after repairs."""
@@ -56,6 +60,20 @@ def suggest(
     options out of range; each problem names its field.
     """
     _check(space, trials, rules, mode, budget)
+    with threadpool_limits(1):
+        return _suggest(space, trials, seed, rules, mode, budget, repair)
+
+
+def _suggest(
+    space: KnobSpace,
+    trials: Sequence[Trial],
+    seed: int,
+    rules: Mapping[str, Value] | None,
+    mode: Mode,
+    budget: int | None,
+    repair: Repair | None,
+) -> Suggestion:
+    """One thread: the matrices are small, and the server under test may be on the same machine."""
     history = pool(space, trials)
     encoder = history.encoder
     if not trials:
@@ -63,8 +81,9 @@ def suggest(
     if rules is not None and len(trials) < _RULES_BY and not history.has(encoder.genotype(rules)):
         if len(history.genotypes) < 2:
             return _plain(dict(rules), "rules", "what a DBA would set from memory, cores and disk")
-    if len(trials) - (rules is not None) - 1 < design_size(len(space), budget) or history.ok.sum() < MIN_MEASURED:
-        return _from_design(history, trials, rules, seed, mode, budget, repair)
+    first = 1 + (rules is not None)
+    if len(trials) - first < design_size(len(space), budget) or history.ok.sum() < MIN_MEASURED:
+        return _from_design(history, len(trials), seed, mode, repair)
     return _from_model(history, len(trials), seed, mode, repair)
 
 
@@ -85,42 +104,22 @@ def _plain(config: Mapping[str, Value], kind: Kind, idea: str) -> Suggestion:
     return Suggestion(config, kind=kind, reasons={"idea": idea})
 
 
-def _from_design(
-    history: History,
-    trials: Sequence[Trial],
-    rules: Mapping[str, Value] | None,
-    seed: int,
-    mode: Mode,
-    budget: int | None,
-    repair: Repair | None,
-) -> Suggestion:
-    encoder = history.encoder
-    centre, name = _centre(encoder, history, rules)
-    size = design_size(len(encoder.knobs), budget)
-    position = len(trials) - 1 - (rules is not None)
+def _from_design(history: History, n_trials: int, seed: int, mode: Mode, repair: Repair | None) -> Suggestion:
+    encoder, rng = history.encoder, np.random.default_rng([seed, n_trials])
+    if history.ok.any():
+        centre, name = history.genotypes[incumbent_row(history, None)], "best so far"
+    else:
+        centre, name = encoder.genotype(encoder.space.default()), "baseline"
     config: Config = {}
-    for attempt in range(20):
-        point = design_point(encoder, centre, max(0, position) + attempt * 1000, seed, _SHARE[mode], size)
-        config = _repaired(encoder.config(point), repair)
+    for _ in range(_DESIGN_DRAWS):
+        config = _repaired(encoder.config(design_point(encoder, centre, rng, _DESIGN_SHARE[mode])), repair)
         if not history.has(encoder.genotype(config)):
             break
-    crash = fit_crashes(history, np.random.default_rng([seed, len(trials)]))
-    probability = float(crash.probability(encoder.features(encoder.genotypes([config])))[0])
-    reasons = reasons_for(f"space-filling design around the {name}", encoder, config, encoder.config(centre), None)
-    return Suggestion(config, kind="design", crash_probability=probability, reasons=reasons)
-
-
-def _centre(encoder: Encoder, history: History, rules: Mapping[str, Value] | None) -> tuple[Array, str]:
-    """The better of the baseline and the rules, as far as they were measured."""
-    known = {"baseline": encoder.genotype(encoder.space.default())}
-    if rules is not None:
-        known["rules"] = encoder.genotype(rules)
-    best, best_value = "baseline", -np.inf
-    for name, genotype in known.items():
-        for row in np.flatnonzero(history.ok):
-            if np.array_equal(history.genotypes[row], genotype) and history.means[row] > best_value:
-                best, best_value = name, float(history.means[row])
-    return known[best], best
+    probability = fit_crashes(history, rng).probability(encoder.features(encoder.genotypes([config])))
+    reasons = reasons_for(
+        f"design: a share of the knobs moved from the {name}", encoder, config, encoder.config(centre), None
+    )
+    return Suggestion(config, kind="design", crash_probability=float(probability[0]), reasons=reasons)
 
 
 def _from_model(history: History, n_trials: int, seed: int, mode: Mode, repair: Repair | None) -> Suggestion:
@@ -134,7 +133,7 @@ def _from_model(history: History, n_trials: int, seed: int, mode: Mode, repair: 
 
     order = np.argsort(-model.tried_means, kind="stable")
     starts = history.genotypes[history.ok][order[:_STARTS]]
-    found, _ = maximise(encoder, worth, starts, model.process.relevance + 1e-6, rng)
+    found = best_children(encoder, worth, starts, rng, shares=_CHILD_SHARES[mode])
     config = _first_new(history, found, worth, repair)
     features = encoder.features(encoder.genotypes([config]))
     mean, std = model.predict(features)

@@ -1,22 +1,23 @@
-"""Finding the configuration that is worth most, over mixed knobs: local search from the best trials.
+"""Finding the configuration that is worth most, over mixed knobs: the best of many children of the best trials.
 
-Candidates are the best configurations so far with a few knobs moved, crossings of two of them, and some from the whole
-range; then rounds of small moves around the best candidates. Few knobs move at once: that is where a model of few
-trials is right, and what a DBA can read.
+A child keeps its parent's values but for a share of the knobs, from one to half of them. A move of many knobs at once
+tests many in one trial, and moves of knobs without effect cost nothing. Climbing further on the acquisition was tried
+and did not help: with few trials the model is right about which children are better, and wrong about its own peaks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otterflow.tuner.encoding import Array, Encoder
 
 Worth = Callable[[Array], Array]
 
-_STEPS = np.array([0.02, 0.07, 0.2])
+_POOL = 300
+_CROSSED = 0.2
+_STEPS = (0.05, 0.15)
 _SPECIAL_SHARE = 0.2
 """How often a moved knob goes to one of its special values (LlamaTune's biasing, Kanellis et al. 2022)."""
 
@@ -31,64 +32,33 @@ def random_genes(encoder: Encoder, rng: np.random.Generator, n: int) -> Array:
     return np.where(encoder.numeric, number, choice)
 
 
-def mutate(encoder: Encoder, rng: np.random.Generator, parents: Array, chance: Array, step: Array) -> Array:
-    """Copies of `parents` (n, knobs) with each knob moved by `chance` (knobs,) or (n, knobs), and at least one.
+def children(
+    encoder: Encoder, rng: np.random.Generator, parents: Array, share: Array, near: Array, step: Array
+) -> Array:
+    """Copies of `parents` (n, knobs) with about a `share` (n, 1) of their knobs moved, and at least one.
 
-    A number in its range moves by a normal step of size `step` (n, 1), or half the time anywhere; others anywhere.
+    A number in its range moves by a normal step of size `step` (n, 1) with chance `near` (n, 1), or else anywhere;
+    enums and special values move anywhere.
     """
-    moved = rng.random(parents.shape) < chance
-    none = ~moved.any(axis=1)
-    if none.any():
-        odds = np.broadcast_to(chance, parents.shape)[none]
-        odds = (odds / odds.sum(axis=1, keepdims=True)).cumsum(axis=1)
-        pick = (rng.random((len(odds), 1)) > odds).sum(axis=1).clip(max=parents.shape[1] - 1)
-        moved[np.flatnonzero(none), pick] = True
+    moved = rng.random(parents.shape) < share
+    moved[np.arange(len(parents)), rng.integers(parents.shape[1], size=len(parents))] = True
+    close = np.clip(parents + step * rng.standard_normal(parents.shape), 0.0, 1.0)
+    stays_close = encoder.numeric & (parents >= 0) & (rng.random(parents.shape) < near)
     fresh = random_genes(encoder, rng, len(parents))
-    near = np.clip(parents + step * rng.standard_normal(parents.shape), 0.0, 1.0)
-    local = encoder.numeric & (parents >= 0) & (rng.random(parents.shape) < 0.6)
-    return np.where(moved, np.where(local, near, fresh), parents)
+    return encoder.snap(np.where(moved, np.where(stays_close, close, fresh), parents))
 
 
-def maximise(
-    encoder: Encoder,
-    worth: Worth,
-    starts: Array,
-    relevance: Array,
-    rng: np.random.Generator,
-    *,
-    first: int = 1500,
-    rounds: int = 8,
-    each: int = 300,
-    keep: int = 8,
-) -> tuple[Array, Array]:
-    """The best genotypes found (keep, knobs) and their worth, best first.
+def best_children(
+    encoder: Encoder, worth: Worth, starts: Array, rng: np.random.Generator, *, shares: Sequence[float], keep: int = 8
+) -> Array:
+    """The `keep` children worth most, best first (keep, knobs).
 
-    `starts` (k, knobs) are the best trials, best first; `relevance` (knobs,) says which knobs to move more often.
+    `starts` (k, knobs) are the best trials, best first: the first is a parent half the time, the second a quarter, and
+    so on. Some children come of two parents.
     """
-    n_knobs = starts.shape[1]
-    odds = relevance / relevance.sum()
-    chance = np.clip(2.0 * (0.5 * odds + 0.5 / n_knobs), 0.0, 0.8)
-    parents = starts[np.minimum(rng.geometric(0.35, first) - 1, len(starts) - 1)]
-    mates = starts[rng.integers(len(starts), size=first)]
-    crossed = np.where((rng.random((first, 1)) < 0.3) & (rng.random(parents.shape) < 0.4), mates, parents)
-    amount = rng.choice([0.5, 1.0, 2.0, 4.0], size=(first, 1))
-    pool = mutate(encoder, rng, crossed, np.clip(chance * amount, 0.0, 0.9), rng.choice(_STEPS, size=(first, 1)))
-    pool = encoder.snap(np.concatenate([pool, random_genes(encoder, rng, first // 5)]))
-    values = worth(pool)
-    top = _best(values, keep)
-    pool, values = pool[top], values[top]
-    for _ in range(rounds):
-        parents = pool[rng.integers(len(pool), size=each)]
-        amount = rng.choice([0.5, 1.0], size=(each, 1))
-        steps = rng.choice(_STEPS, size=(each, 1))
-        children = mutate(encoder, rng, parents, np.clip(chance * amount, 0.0, 0.9), steps)
-        back = (rng.random((each, 1)) < 0.3) & (rng.random(children.shape) < 2.0 / n_knobs)
-        children = encoder.snap(np.where(back, starts[0], children))
-        pool, values = np.concatenate([pool, children]), np.concatenate([values, worth(children)])
-        top = _best(values, keep)
-        pool, values = pool[top], values[top]
-    return pool, values
-
-
-def _best(values: Array, keep: int) -> NDArray[np.intp]:
-    return np.argsort(-values, kind="stable")[:keep]
+    parents = starts[np.minimum(rng.geometric(0.5, _POOL) - 1, len(starts) - 1)]
+    mates = starts[rng.integers(len(starts), size=_POOL)]
+    crossed = (rng.random((_POOL, 1)) < _CROSSED) & (rng.random(parents.shape) < 0.5)
+    share, near, step = (rng.choice(options, size=(_POOL, 1)) for options in (shares, (0.0, 0.5), _STEPS))
+    pool = children(encoder, rng, np.where(crossed, mates, parents), share, near, step)
+    return np.asarray(pool[np.argsort(-worth(pool), kind="stable")[:keep]])

@@ -42,8 +42,6 @@ class GaussianProcess:
 
     columns: Array
     """Square root of each column's relevance (columns,)."""
-    relevance: Array
-    """w_g (knobs,)."""
     variance: float
     x: Array
     """Scaled features of the trials (n, columns)."""
@@ -66,11 +64,6 @@ class Ensemble:
     """Draws from the posterior, all of the same weight."""
 
     members: Sequence[GaussianProcess]
-
-    @property
-    def relevance(self) -> Array:
-        """Mean relevance of each knob (knobs,)."""
-        return np.asarray(np.mean([m.relevance for m in self.members], axis=0))
 
 
 @dataclass(frozen=True)
@@ -168,7 +161,7 @@ def _process(theta: Array, features: Array, groups: Groups, targets: Array, repe
     ones = cho_solve((factor, True), np.ones_like(targets), check_finite=False)
     mean = float(ones @ targets / (ones.sum() + 1.0))
     alpha = cho_solve((factor, True), targets - mean, check_finite=False)
-    return GaussianProcess(columns, w, float(variance), x, factor, alpha, mean)
+    return GaussianProcess(columns, float(variance), x, factor, alpha, mean)
 
 
 def _squared_distances(a: Array, b: Array) -> Array:
