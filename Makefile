@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PATHS := PYTHONPATH=plugins:.
-SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run
+SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run docker/airflow-init.sh docker/target-entrypoint.sh
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
 
 .PHONY: help setup setup-dev demo up down test lint bench lock clean

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-SCRIPTS = [PROJECT / name for name in ("stack/setup.sh", "scripts/otterflow-free-cache", ".ci/run")]
+SCRIPTS = [
+    PROJECT / name
+    for name in (
+        "stack/setup.sh",
+        "scripts/otterflow-free-cache",
+        ".ci/run",
+        "docker/airflow-init.sh",
+        "docker/target-entrypoint.sh",
+    )
+]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -17,6 +26,11 @@ def test_script_passes_shellcheck_and_is_executable(script: Path) -> None:
     done = subprocess.run(["shellcheck", script], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert os.access(script, os.X_OK)
+
+
+def test_make_lint_checks_the_same_scripts() -> None:
+    line = next(line for line in (PROJECT / "Makefile").read_text().splitlines() if line.startswith("SHELL_SCRIPTS"))
+    assert {PROJECT / word for word in line.split(":=")[1].split()} == set(SCRIPTS)
 
 
 def test_make_lists_every_public_target() -> None:

@@ -1,4 +1,4 @@
-"""The target files that are shipped as examples: each is valid, and each kind of service that takes words has one."""
+"""The target files that are shipped as examples: each is valid, and each kind of service has one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_example_is_valid(path: Path) -> None:
 
 def test_examples_show_the_kinds_of_service_and_of_snapshot() -> None:
     targets = [load_target(path) for path in EXAMPLES]
-    assert {target.service.kind for target in targets} == {"systemd", "pg_ctlcluster", "command"}
+    assert {target.service.kind for target in targets} == {"systemd", "pg_ctlcluster", "pg_ctl", "command"}
     assert {target.snapshot.method.value for target in targets} == {"dump", "copy"}
 
 
@@ -52,5 +52,5 @@ def test_a_wrong_field_is_named(tmp_path: Path, change: dict[str, object], named
 
 
 def test_an_unknown_target_names_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="'nowhere' is unknown; known targets: .*example_systemd"):
+    with pytest.raises(InvalidInput, match=r"'nowhere' is unknown; known targets: .*example_systemd"):
         load_target(FOLDER / "nowhere.yaml")
