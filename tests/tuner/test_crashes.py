@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+
+from otterflow.tuner import Trial
+from otterflow.tuner.crashes import fit_crashes
+from otterflow.tuner.history import pool
+from otterflow.tuner.search import random_genes
+
+
+def learned(space, trials):
+    return fit_crashes(pool(space, trials), np.random.default_rng(0))
+
+
+def test_the_knob_that_crashes_is_found_among_the_others(space):
+    history = pool(space, [])
+    rng = np.random.default_rng(1)
+    configs = [history.encoder.config(g) for g in random_genes(history.encoder, rng, 70)]
+    crashed = [c["memory"] > 3000 for c in configs]
+    trials = [
+        Trial(c, None if bad else 1.0, "crashed" if bad else "ok") for c, bad in zip(configs, crashed, strict=True)
+    ]
+    model = learned(space, trials[:40])
+    chances = model.probability(history.encoder.features(history.encoder.genotypes(configs[40:])))
+    assert np.mean((chances > 0.5) == np.array(crashed[40:])) > 0.85
+
+
+def test_without_a_crash_the_chance_is_small_and_the_same_everywhere(space):
+    model = learned(space, [Trial(space.default(), 1.0)])
+    chances = model.probability(np.eye(3))
+    assert 0.0 < chances[0] < 0.1
+    assert (chances == chances[0]).all()
+
+
+def test_the_chance_rises_with_crashes_when_nothing_survives(space):
+    bad = [Trial({**space.default(), "workers": w}, None, "failed") for w in range(6)]
+    few, many = (learned(space, bad[:n]).probability(np.zeros((1, 1)))[0] for n in (2, 6))
+    assert few < many < 1.0
+
+
+def test_a_configuration_that_was_never_in_force_teaches_nothing(space):
+    trials = [Trial(space.default(), 1.0), Trial({**space.default(), "workers": 5}, None, "not_applied")]
+    assert len(pool(space, trials).genotypes) == 1

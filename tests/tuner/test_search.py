@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from otterflow.tuner.acquisition import expected_improvement
+from otterflow.tuner.design import design_point, design_size
+from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.search import best_children, children
+
+
+def test_a_child_keeps_most_of_its_parent_and_moves_one_knob_at_least(space):
+    encoder = Encoder(space)
+    parents = np.repeat(encoder.genotypes([space.default()]), 500, axis=0)
+    one = np.full((500, 1), 1.0)
+    made = children(encoder, np.random.default_rng(0), parents, 0.1 * one, 0.5 * one, 0.1 * one)
+    for genotype in made:
+        space.validate(encoder.config(genotype))
+    moved = (made != parents).sum(axis=1)
+    assert 0.5 < moved.mean() < 2.0
+
+
+def test_the_best_children_come_first_and_beat_chance(space):
+    encoder = Encoder(space)
+    starts = encoder.genotypes([space.default()])
+
+    def worth(genotypes):
+        return -np.abs(genotypes[:, 0] - 0.9)
+
+    found = best_children(encoder, worth, starts, np.random.default_rng(0), shares=(0.2, 0.5), keep=5)
+    assert len(found) == 5
+    assert (np.diff(worth(found)) <= 0).all()
+    assert worth(found)[0] > -0.05
+
+
+@pytest.mark.parametrize(("budget", "size"), [(None, 5), (4, 2), (10, 2), (24, 3), (1000, 5)])
+def test_a_short_experiment_gets_a_short_design(budget, size):
+    assert design_size(12, budget) == size
+
+
+def test_a_point_of_the_design_moves_its_share(space):
+    encoder = Encoder(space)
+    centre = encoder.genotype(space.default())
+    rng = np.random.default_rng(0)
+    moved = [(design_point(encoder, centre, rng, 0.5) != centre).sum() for _ in range(50)]
+    assert max(moved) == 3
+    assert np.mean(moved) > 2.0
+
+
+def test_expected_improvement_agrees_with_sampling():
+    rng = np.random.default_rng(0)
+    mean, std, best = np.array([0.3, -1.0]), np.array([0.5, 2.0]), 0.6
+    sampled = np.maximum(mean + std * rng.standard_normal((400_000, 2)) - best, 0.0).mean(axis=0)
+    assert expected_improvement(mean, std, best) == pytest.approx(sampled, rel=0.02)

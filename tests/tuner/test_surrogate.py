@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from otterflow.tuner.sampler import draw
+from otterflow.tuner.surrogate import _Evidence, _squared_distances, fit_ensemble
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.random((25, 6))
+    y = np.sin(3 * x[:, 2]) + 0.03 * rng.standard_normal(25)
+    return x, (y - y.mean()) / y.std()
+
+
+def test_the_gradient_is_the_gradient(data):
+    x, y = data
+    distances = np.array([_squared_distances(x[:, [g]], x[:, [g]]).ravel() for g in range(6)])
+    evidence = _Evidence(distances, y, np.arange(1.0, 26.0))
+    theta = np.random.default_rng(1).normal(-2.0, 0.5, 9)
+    size = np.linalg.norm(evidence.density(theta)[1])
+    assert check_grad(lambda t: evidence.density(t)[0], lambda t: evidence.density(t)[1], theta) < 1e-4 * size
+
+
+def test_the_knob_that_matters_is_relevant_and_predicts(data):
+    x, y = data
+    ensemble = fit_ensemble(x, np.arange(6), y, np.ones(25), np.random.default_rng(2))
+    relevance = np.mean([m.columns**2 for m in ensemble.members], axis=0)
+    assert relevance.argmax() == 2
+    assert relevance[2] > 5 * np.delete(relevance, 2).max()
+    new = np.random.default_rng(3).random((100, 6))
+    mean = np.mean([m.predict(new)[0] for m in ensemble.members], axis=0)
+    assert np.corrcoef(mean, np.sin(3 * new[:, 2]))[0, 1] > 0.98
+
+
+def test_uncertainty_grows_away_from_the_trials(data):
+    x, y = data
+    ensemble = fit_ensemble(x, np.arange(6), y, np.ones(25), np.random.default_rng(2))
+    far = x[:1] + np.array([0, 0, 3.0, 0, 0, 0])
+    for member in ensemble.members:
+        assert member.predict(far)[1][0] > 3 * member.predict(x[:1])[1][0]
+
+
+def test_the_sampler_draws_from_a_known_density():
+    def normal(theta):
+        return 0.5 * float(((theta - 2.0) ** 2 / 0.25).sum()), (theta - 2.0) / 0.25
+
+    states = draw(normal, np.zeros(3), np.random.default_rng(0), warm_up=100, draws=2000, thin=2)
+    assert states.mean(axis=0) == pytest.approx([2.0] * 3, abs=0.06)
+    assert states.std(axis=0) == pytest.approx([0.5] * 3, abs=0.06)
+
+
+def test_the_sampler_never_enters_where_the_density_is_nothing():
+    def half(theta):
+        inside = theta[0] > 0
+        return (0.5 * float(theta @ theta), theta) if inside else (np.inf, np.zeros_like(theta))
+
+    states = draw(half, np.ones(1), np.random.default_rng(0), warm_up=50, draws=300, thin=1)
+    assert (states > 0).all()
