@@ -32,7 +32,7 @@ _STARTS = 6
 _DESIGN_DRAWS = 20
 _DESIGN_SHARE = {"explore": 0.5, "safe": 0.15}
 """The share of the knobs that a point of the design moves."""
-_CHILD_SHARES = {"explore": (0.05, 0.1, 0.2, 0.35, 0.5), "safe": (0.05, 0.1, 0.2)}
+_CHILD_SHARES = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 """The shares that the model's candidates move."""
 _CRASH_LIMIT = {"explore": 0.25, "safe": 0.1}
 """A configuration more likely than this to crash is not tried while anything else is worth trying."""
