@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import time
 
+import numpy as np
 import pytest
 
 from otterflow.errors import InvalidInput
 from otterflow.knobs.space import KnobSpace
 from otterflow.tuner import Trial, incumbent, suggest
+from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.search import random_genes
 
 from .conftest import throughput, trial_of
 
@@ -113,6 +117,18 @@ def test_a_space_of_one_switch_answers_beyond_its_end():
         config = dict(suggest(space, trials))
         trials.append(Trial(config, 1.0 + (not config["jit"]) + 0.01 * i))
     assert not incumbent(space, trials).config["jit"]
+
+
+def test_a_long_history_is_answered_in_bounded_time(space):
+    encoder = Encoder(space)
+    genotypes = random_genes(encoder, np.random.default_rng(0), 3000)
+    trials = [trial_of(space.default()), *(trial_of(encoder.config(g)) for g in genotypes)]
+    start = time.process_time()
+    suggestion = suggest(space, trials)
+    assert time.process_time() - start < 10.0
+    assert suggestion.kind == "model"
+    best = incumbent(space, trials)
+    assert throughput(best.config) > 0.95 * max(t.value for t in trials if t.value is not None)
 
 
 def test_equal_values_everywhere_still_answer(space):

@@ -12,6 +12,9 @@ from otterflow.knobs.space import KnobSpace
 from otterflow.tuner.encoding import Array, Encoder
 from otterflow.tuner.trial import FAULTS, IGNORED, OK, Trial
 
+MOST_LEARNED = 150
+"""Distinct configurations that the models learn from."""
+
 
 @dataclass(frozen=True)
 class History:
@@ -34,6 +37,22 @@ class History:
     def ok(self) -> NDArray[np.bool_]:
         """Configurations with at least one measurement, and at least as many as faults (n,)."""
         return np.asarray((self.repeats > 0) & (self.repeats >= self.faults))
+
+    def telling(self, limit: int = MOST_LEARNED) -> History:
+        """At most `limit` of the configurations, in the same order: the best measured, and of the rest the latest.
+
+        A process takes time with the cube of their number.
+        """
+        if len(self.genotypes) <= limit:
+            return self
+        by_value = np.argsort(-np.where(self.ok, self.means, -np.inf), kind="stable")[: limit // 2]
+        latest = np.setdiff1d(np.arange(len(self.genotypes)), by_value)[-(limit - len(by_value)) :]
+        rows = np.sort(np.concatenate([by_value, latest]))
+        return History(
+            self.encoder,
+            *(a[rows] for a in (self.genotypes, self.features, self.first_trial)),
+            *(a[rows] for a in (self.means, self.repeats, self.faults)),
+        )
 
     def has(self, genotype: Array) -> bool:
         """Whether this very configuration was tried."""

@@ -37,7 +37,7 @@ def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> In
     A configuration that failed more often than it was measured is out. Raises InvalidInput where no trial was ok.
     """
     check_trials(space, trials)
-    history = pool(space, trials)
+    history = pool(space, trials).telling()
     if not history.ok.any():
         raise InvalidInput(Problem("trials", "none of them is ok", "measure at least the baseline first"))
     model = None

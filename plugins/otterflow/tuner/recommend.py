@@ -115,7 +115,7 @@ def _from_design(history: History, n_trials: int, seed: int, mode: Mode, repair:
         config = _repaired(encoder.config(design_point(encoder, centre, rng, _DESIGN_SHARE[mode])), repair)
         if not history.has(encoder.genotype(config)):
             break
-    probability = fit_crashes(history, rng).probability(encoder.features(encoder.genotypes([config])))
+    probability = fit_crashes(history.telling(), rng).probability(encoder.features(encoder.genotypes([config])))
     reasons = reasons_for(
         f"design: a share of the knobs moved from the {name}", encoder, config, encoder.config(centre), None
     )
@@ -125,19 +125,20 @@ def _from_design(history: History, n_trials: int, seed: int, mode: Mode, repair:
 def _from_model(history: History, n_trials: int, seed: int, mode: Mode, repair: Repair | None) -> Suggestion:
     encoder = history.encoder
     rng = np.random.default_rng([seed, n_trials])
-    model = fit_model(history, rng)
-    crash = fit_crashes(history, rng)
+    telling = history.telling()
+    model = fit_model(telling, rng)
+    crash = fit_crashes(telling, rng)
 
     def worth(genotypes: Array) -> Array:
         return _worth(model, crash, encoder.features(genotypes), _CRASH_LIMIT[mode])
 
     order = np.argsort(-model.tried_means, kind="stable")
-    starts = history.genotypes[history.ok][order[:_STARTS]]
+    starts = telling.genotypes[telling.ok][order[:_STARTS]]
     found = best_children(encoder, worth, starts, rng, shares=_CHILD_SHARES[mode])
     config = _first_new(history, found, worth, repair)
     features = encoder.features(encoder.genotypes([config]))
     mean, std = model.predict(features)
-    against = encoder.config(history.genotypes[incumbent_row(history, model)])
+    against = encoder.config(telling.genotypes[incumbent_row(telling, model)])
     reasons = reasons_for("expected improvement over the incumbent", encoder, config, against, model)
     return Suggestion(
         config,

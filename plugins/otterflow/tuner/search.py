@@ -1,6 +1,6 @@
 """Finding the configuration that is worth most, over mixed knobs: the best of many children of the best trials.
 
-A child keeps its parent's values but for a share of the knobs, from a tenth to most of them. A move of many knobs at once
+A child keeps its parent's values but for a share of the knobs, from a tenth to most of them. Moving many knobs at once
 tests many in one trial, and moves of knobs without effect cost nothing. Climbing further on the acquisition was tried
 and did not help: with few trials the model is right about which children are better, and wrong about its own peaks.
 """
