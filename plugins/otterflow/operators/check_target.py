@@ -46,7 +46,8 @@ class CheckTargetOperator(OtterflowOperator):
             record = findings.record()
             repository.prepare_experiment(self.experiment, **record)
             self.log.info("%s", findings.summary())
-            return {"knobs": [knob["name"] for knob in record["space"]], "hardware": findings.hardware, "versions": findings.versions}
+            names = [knob["name"] for knob in record["space"]]
+            return {"knobs": names, "hardware": findings.hardware, "versions": findings.versions}
 
 
 _WAIT = "wait for it to end, or stop it with stop_experiment"

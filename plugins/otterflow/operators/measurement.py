@@ -16,7 +16,7 @@ from otterflow.dbms.postgresql import metrics
 from otterflow.errors import BenchmarkFailed, BenchmarkTimedOut, MachineryFault
 from otterflow.operators.data import mark_used
 from otterflow.remote import proc
-from otterflow.remote.job_commands import TIMED_OUT, JobState
+from otterflow.remote.job_commands import KILLED, TIMED_OUT, JobState
 from otterflow.workloads.job import plan as run_plan
 from otterflow.workloads.result import BenchmarkResult, believe
 
@@ -131,9 +131,11 @@ def _run(bench: Workbench, name: str, script: JobScript, on_start: Callable[[Rem
     )
     if end.ok:
         return _Ran(end, results, seconds)
-    bench.raise_if_server_died(f"job {name} ended with {end.exit_code}")
     if end.state is JobState.lost:
         raise MachineryFault(f"job {name} is gone without an exit code: was the driver host restarted?")
+    if end.exit_code == KILLED:
+        raise MachineryFault(f"job {name} was ended from outside: the task was cancelled, or somebody killed it")
+    bench.raise_if_server_died(f"job {name} ended with {end.exit_code}")
     if end.exit_code == TIMED_OUT:
         raise BenchmarkTimedOut(f"job {name} ran past its limit of {script.timeout_s:g} s and was ended on the host")
     raise BenchmarkFailed(f"job {name} ended with exit code {end.exit_code}; the end of its output:\n{end.log_tail}")

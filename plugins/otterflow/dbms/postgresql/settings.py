@@ -138,8 +138,8 @@ def file_errors(file_rows: Iterable[Mapping[str, Any]], live: Mapping[str, LiveS
     """Lines of the configuration files that the server would refuse, seen before a restart.
 
     The server says the same of a value that only waits for a restart; such a line is passed over if the value is one
-    the setting takes. An error of no line at all speaks of a setting that was taken out of the files and keeps its value
-    until a restart.
+    the setting takes. An error of no line at all speaks of a setting that was taken out of the files and keeps its
+    value until a restart.
     """
     problems = []
     for row in file_rows:
