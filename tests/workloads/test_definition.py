@@ -39,7 +39,7 @@ def test_the_shipped_benchmarks() -> None:
 def test_the_demo_default_has_a_broad_set_of_queries() -> None:
     benchmark = load_benchmark(SHIPPED / "analytics.yaml")
     assert benchmark.objective is Objective.run_time
-    assert 10 <= len(benchmark.workload.query_names) <= 14
+    assert len(benchmark.workload.query_names) >= 10
 
 
 def test_good_files() -> None:
@@ -111,7 +111,7 @@ def _copy_stream(folder: Path) -> None:
 def test_the_objectives_that_a_benchmark_measures() -> None:
     shipped = benchmarks(SHIPPED)
     assert set(Objective) - set(shipped["pgbench_tpcb"].objectives) == {Objective.run_time}
-    analytics = shipped["analytics"]  # 14 queries
+    analytics = shipped["analytics"]
     assert set(Objective) - set(analytics.objectives) == {Objective.latency_p99}
-    assert Objective.latency_p99 in analytics.model_copy(update={"passes": 8}).objectives
+    assert Objective.latency_p99 in analytics.model_copy(update={"passes": 10}).objectives
     assert Objective.latency_p95 not in analytics.model_copy(update={"passes": 1}).objectives
