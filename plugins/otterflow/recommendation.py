@@ -39,9 +39,25 @@ def recommendation(experiment: Experiment, plan: Plan, trials: Sequence[Trial], 
     space = KnobSpace.from_records(experiment.space)
     live = loop.live_settings_of(experiment)
     history = loop.history(experiment, trials, plan.objective)
-    suggestion = suggest(space, history, seed=plan.spec.seed, rules=experiment.rules)
     values = {name: setting.value for name, setting in live.items()}
-    repaired, repairs = repair(dict(suggestion), values, HostFacts.from_dict(experiment.facts), space=space)
+    facts = HostFacts.from_dict(experiment.facts)
+    wanted: dict[str, Any] = {}
+
+    def within_constraints(config: Mapping[str, Any]) -> dict[str, Any]:
+        repaired, _ = repair(config, values, facts, space=space)
+        wanted[_key(repaired)] = dict(config)
+        return repaired
+
+    suggestion = suggest(
+        space,
+        history,
+        seed=plan.spec.seed,
+        rules=experiment.rules,
+        budget=plan.spec.iterations,
+        repair=within_constraints,
+    )
+    repaired = dict(suggestion)
+    _, repairs = repair(wanted.get(_key(repaired), repaired), values, facts, space=space)
     reasons = dict(suggestion.reasons)
     for key in ("predicted_mean", "predicted_std", "crash_probability"):
         number = getattr(suggestion, key)
@@ -49,6 +65,10 @@ def recommendation(experiment: Experiment, plan: Plan, trials: Sequence[Trial], 
             reasons[key] = round(float(number), 6)
     against = best_configuration(experiment, plan, trials)
     return Recommendation(suggestion.kind, repaired, repairs, reasons, _table(repaired, against, live))
+
+
+def _key(config: Mapping[str, Any]) -> str:
+    return repr(sorted(config.items()))
 
 
 def best_configuration(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
