@@ -80,5 +80,12 @@ def test_unknown_files_knobs_and_objectives_are_named_together() -> None:
     assert "extra_knobs: 'work_memory' is no knob of the catalog; did you mean: work_mem" in message
 
 
+def test_an_objective_that_the_benchmark_does_not_measure_names_both() -> None:
+    spec = ExperimentSpec.from_params({**GOOD, "benchmark": "pgbench_tpcb", "objective": "run_time"})
+    with pytest.raises(InvalidInput) as caught:
+        load_plan(spec)
+    assert "objective: 'run_time' is not measured by benchmark 'pgbench_tpcb'" in str(caught.value)
+
+
 def test_known_lists_the_shipped_benchmarks() -> None:
     assert "analytics" in known("benchmarks")

@@ -162,8 +162,13 @@ def _unknown_knobs(spec: ExperimentSpec, catalog: KnobCatalog) -> list[Problem]:
 def _objective(spec: ExperimentSpec, benchmark: Benchmark | None) -> Objective:
     if spec.objective == BENCHMARK_DEFAULT:
         return benchmark.objective if benchmark else Objective.throughput
+    measured = benchmark.objectives if benchmark else tuple(Objective)
+    offered = ", ".join([BENCHMARK_DEFAULT, *(o.value for o in measured)])
     try:
-        return Objective(spec.objective)
+        objective = Objective(spec.objective)
     except ValueError:
-        offered = ", ".join([BENCHMARK_DEFAULT, *(o.value for o in Objective)])
         raise InvalidInput(Problem("objective", f"{spec.objective!r} is unknown", f"one of: {offered}")) from None
+    if objective not in measured:
+        found = f"{spec.objective!r} is not measured by benchmark {spec.benchmark!r}"
+        raise InvalidInput(Problem("objective", found, f"one of: {offered}"))
+    return objective

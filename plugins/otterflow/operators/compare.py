@@ -46,7 +46,7 @@ class CompareOperator(KillsItsJob, OtterflowOperator):
         name = f"compare{bench.experiment.comparison}-{number}-{arm}"
         try:
             bench.server.put_in_force(bench.config_text(config), config)
-            measured = measure(bench, name, config, 1, NoWindow(), self.remember_job)
+            measured = measure(bench, name, config, 1, NoWindow(), self.remember_job, one_pass=True)
         except TrialFault as fault:
             self.log.error("%s in round %s: %s", arm, number, fault)
             repository.record_measurement(

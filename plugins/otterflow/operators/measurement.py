@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +81,18 @@ def measure(
     repeats: int,
     window: NoWindow,
     on_start: Callable[[RemoteJob], None],
+    *,
+    one_pass: bool = False,
 ) -> Measured:
     """Warm up once, then run `repeats` times; jobs are called `<name>-warmup` and `<name>-run<k>`.
 
+    With `one_pass` a run of a stream is a single pass: where turns are repeated, more turns tell more than longer ones.
     Raises NotApplied when `wanted` is not in force, ServerCrashed, BenchmarkFailed or BenchmarkTimedOut.
     """
     spec, workload = bench.plan.spec, bench.workload
     plan = run_plan(bench.plan.benchmark, spec.warmup_s, spec.duration_s, spec.seed)
+    if one_pass and plan.passes:
+        plan = replace(plan, passes=1, duration_s=0.0)
     bench.server.read_back(wanted)
     mark_used(bench)
     bin_dir = bench.driver_bin_dir
