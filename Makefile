@@ -38,7 +38,7 @@ lint: setup-dev ## Format check, lint, types, shell scripts
 	$(VENV)/bin/mypy
 	shellcheck $(SHELL_SCRIPTS)
 
-bench: setup-dev ## Measure the overhead of an iteration and the quality of the tuner
+bench: setup-dev ## Measure what an iteration costs beyond its benchmark, beside a Dag of empty tasks
 	@$(PATHS) $(PYTHON) -m pytest tests/bench -o python_files="bench_*.py" -s $(ARGS)
 
 lock: setup ## Write requirements.txt and requirements-dev.txt anew from their .in files

@@ -142,7 +142,8 @@ def summary(result: Mapping[str, Any]) -> Group:
     for arm in ("baseline", "rules", "best"):
         ratio = ratios.get(arm)
         interval = f"{ratio['low']:.2f} to {ratio['high']:.2f}" if ratio and ratio["low"] is not None else ""
-        better = "1.00" if arm == "baseline" else f"{ratio['ratio']:.2f}" if ratio else "-"
+        unchanged = "1.00" if result[arm] == result["baseline"] else "-"
+        better = f"{ratio['ratio']:.2f}" if ratio else unchanged
         name = f"{arm} (in force)" if arm == result["installed"] else arm
         table.add_row(name, value_text(result[arm], objective), better, interval)
     return Group(table, _changed_knobs(result["changed_knobs"]))

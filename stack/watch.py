@@ -14,7 +14,7 @@ from otterflow.workloads.objective import Objective
 from stack.airflow_client import AirflowClient
 
 ARMS = 3
-"""Baseline, rules and best: what every round of the final comparison measures."""
+"""Baseline, rules and best: what a round of the final comparison measures, unless two of them are the same."""
 
 
 class ExperimentFailed(Exception):
@@ -57,9 +57,14 @@ class Progress:
         if not lengths or self.state.ended:
             return None
         trial_s = statistics.median(lengths)
-        turns_left = max(0, ARMS * self.final_rounds - len(self.measurements))
+        turns_left = max(0, self._arms() * self.final_rounds - len(self.measurements))
         trials_left = 0 if self.state == ExperimentState.finishing else max(0, self.iterations - len(lengths))
         return trials_left * trial_s + turns_left * self._turn_s(trial_s)
+
+    def _arms(self) -> int:
+        """How many configurations the final comparison measures in a round: two that are the same are measured once."""
+        rounds = [m.round for m in self.measurements]
+        return rounds.count(min(rounds)) if rounds and max(rounds) > min(rounds) else ARMS
 
     def _turn_s(self, trial_s: float) -> float:
         times = sorted(m.measured_at for m in self.measurements)

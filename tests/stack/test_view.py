@@ -91,6 +91,8 @@ def test_time_left_counts_trials_and_the_comparison() -> None:
     turns = [turn(1, "baseline", 4.0, 0), turn(1, "rules", 2.0, 10), turn(1, "best", 2.0, 20)]
     finishing = replace(PROGRESS, state=ExperimentState.finishing, measurements=turns)
     assert finishing.seconds_left == 12 * 10.0
+    two_arms = [turn(1, "baseline", 4.0, 0), turn(1, "rules", 2.0, 10), turn(2, "rules", 2.0, 20)]
+    assert replace(finishing, measurements=two_arms).seconds_left == 7 * 10.0
     assert replace(PROGRESS, trials=[]).seconds_left is None
     assert replace(PROGRESS, state=ExperimentState.finished).seconds_left is None
 
