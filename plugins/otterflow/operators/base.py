@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
-from otterflow.errors import ConnectionFault, RepositoryUnavailable
+from otterflow.errors import ConnectionFault, OtterflowError, RepositoryUnavailable
 from otterflow.operators.connections import open_repository
 
 if TYPE_CHECKING:
@@ -55,12 +55,20 @@ class OtterflowOperator(BaseOperator):
         repository = open_repository()
         started = time.monotonic()
         try:
-            return self.work(repository, context)
-        finally:
-            if self.iteration >= 0:
-                repository.record_seconds(
-                    self.experiment, self.iteration, self.task_id, round(time.monotonic() - started, 3)
-                )
+            result = self.work(repository, context)
+        except BaseException:
+            try:
+                self._record_seconds(repository, started)
+            except OtterflowError as error:  # the task's own error is the one to show
+                self.log.warning("the task's seconds could not be recorded: %s", error)
+            raise
+        self._record_seconds(repository, started)
+        return result
+
+    def _record_seconds(self, repository: Repository, started: float) -> None:
+        if self.iteration >= 0:
+            seconds = round(time.monotonic() - started, 3)
+            repository.record_seconds(self.experiment, self.iteration, self.task_id, seconds)
 
     def work(self, repository: Repository, context: Context) -> Any:
         """What the task does; returns its XCom."""
