@@ -14,7 +14,7 @@ same name, *Resume* on, and the new total of iterations.
 * `check_experiment`: the log names every field that is wrong, with what would be right. Trigger again.
 * `check_target`: the log lists all that is wrong on the host, each with what to do. Mend it, then clear the task.
 * `take_snapshot`: usually disk space or the load itself; the log ends with the end of the remote job's own log.
-  `recover` has seen to it that the server is up, and has given the target free. Clear the task to go on.
+  The task has seen to it that the server is up, and has given the target free. Clear it to go on.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import DAG
-from otterflow.operators.check_target import CheckTargetOperator
 
 from otterflow.operators.base import RETRIES
 from otterflow.operators.check_experiment import CheckExperimentOperator
+from otterflow.operators.check_target import CheckTargetOperator
 from otterflow.operators.form import experiment_params
-from otterflow.operators.recover import RecoverOperator
 from otterflow.operators.start_iterations import StartIterationsOperator
 from otterflow.operators.take_snapshot import TakeSnapshotOperator
 
@@ -45,7 +44,5 @@ with DAG(
     check_target = CheckTargetOperator(task_id="check_target")
     take_snapshot = TakeSnapshotOperator(task_id="take_snapshot", execution_timeout=timedelta(hours=24))
     start_iterations = StartIterationsOperator(task_id="start_iterations")
-    recover = RecoverOperator(task_id="recover", trigger_rule="one_failed")
 
     check_experiment >> check_target >> take_snapshot >> start_iterations
-    take_snapshot >> recover

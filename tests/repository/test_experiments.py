@@ -168,9 +168,9 @@ def test_an_ended_experiment_is_resumed(created: Repository, state: str) -> None
     assert created.extend("night", iterations=20, time_budget_min=90) == resumed
 
 
-def test_a_comparison_without_measurements_keeps_its_number(created: Repository) -> None:
+def test_a_resumed_experiment_gets_a_new_comparison_measured_or_not(created: Repository) -> None:
     created.set_experiment_state("night", "failed")
-    assert created.extend("night", iterations=10, time_budget_min=None).comparison == 1
+    assert created.extend("night", iterations=10, time_budget_min=None).comparison == 2
 
 
 def test_a_running_experiment_is_lengthened_and_goes_on(created: Repository) -> None:

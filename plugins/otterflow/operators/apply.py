@@ -26,7 +26,11 @@ class ApplyOperator(OtterflowOperator):
         with Workbench(repository, self.experiment) as bench:
             server, text = bench.server, bench.config_text(upcoming.wanted)
             server.write_knobs_file(text)
-            problems = server.file_problems()
+            try:
+                problems = server.file_problems()
+            except Exception:
+                server.write_knobs_file(bench.last_good_text())  # nothing unchecked is left on the host
+                raise
             if problems:
                 server.write_knobs_file(bench.last_good_text())
                 self.log.error("the server refuses the configuration:\n%s", "\n".join(map(str, problems)))

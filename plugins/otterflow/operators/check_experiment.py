@@ -74,6 +74,9 @@ def _resume(repository: Repository, plan: Plan) -> None:
         )
         if now != then
     ]
+    if former.state in ("running", "stopping", "finishing"):
+        found = f"{former.name!r} is {former.state}"
+        problems.append(Problem("resume", found, "wait until it has ended, or stop it with stop_experiment"))
     if problems:
         raise InvalidInput(problems)
     repository.extend(spec.experiment, iterations=spec.iterations, time_budget_min=spec.time_budget_min)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,12 @@ def _mark(query: Query, database: str, fingerprint: str, freshness: str) -> None
     query(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(database), sql.Literal(text)))
 
 
+def _remark(bench: Workbench, freshness: str) -> None:
+    """Mark the benchmark's data, which is whole, as fresh or used."""
+    with bench.query() as query:
+        _mark(query, bench.plan.target.database, bench.workload.data_fingerprint(), freshness)
+
+
 def mark_used(bench: Workbench) -> None:
     """Say that a benchmark runs on the data, so that it is fresh no more."""
     database = bench.plan.target.database
@@ -109,22 +116,31 @@ def mark_used(bench: Workbench) -> None:
 def load_data(bench: Workbench, on_start: Callable[[RemoteJob], None]) -> None:
     """Make the database anew and load the benchmark's data. Raises MachineryFault with the end of the job's log."""
     from psycopg import sql
+    from psycopg.errors import InsufficientPrivilege
 
     target, workload = bench.plan.target, bench.workload
-    with bench.query() as query:
-        query(TERMINATE_SQL, (target.database,))
-        query(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(target.database)))
-        query(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(target.database)))
+    if not bench.job_exists("load", on_driver=True):  # else a try whose worker was killed is loading, or has loaded
+        with bench.query() as query:
+            query(TERMINATE_SQL, (target.database,))
+            query(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(target.database)))
+            query(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(target.database)))
+            _mark(query, target.database, "loading", USED)
     _must(bench, "load", workload.load(bench.access, bench.driver_bin_dir), on_start, on_driver=True)
     with bench.query() as query:
         _mark(query, target.database, workload.data_fingerprint(), FRESH)
-        query("CHECKPOINT")
+        with suppress(InsufficientPrivilege):  # the restart makes one
+            query("CHECKPOINT")
 
 
 def take_snapshot(bench: Workbench, on_start: Callable[[RemoteJob], None]) -> None:
     """Keep a copy of the data to restore from; the server is up afterwards."""
-    built = snapshot.take_snapshot(bench.plan.target, bench.local_access, _fingerprint(bench))
+    target, dump = bench.plan.target, bench.plan.target.snapshot.method is SnapshotMethod.dump
+    built = snapshot.take_snapshot(target, bench.local_access, _fingerprint(bench))
+    if dump:  # a dump carries the mark, and a restore puts it there before the data: it must not say fresh
+        _remark(bench, USED)
     _must(bench, "snapshot", _with_limit(bench, built), on_start)
+    if dump:
+        _remark(bench, FRESH)
 
 
 def has_snapshot(bench: Workbench) -> bool:
@@ -142,13 +158,15 @@ def restore_data(bench: Workbench, name: str, on_start: Callable[[RemoteJob], No
         bench.server.start()
     built = snapshot.restore_snapshot(target, bench.local_access, _fingerprint(bench))
     seconds = _must(bench, name, _with_limit(bench, built), on_start)
+    if target.snapshot.method is SnapshotMethod.dump:
+        _remark(bench, FRESH)
     bench.clean_jobs(name)
     return {"method": target.snapshot.method.value, "seconds": round(seconds, 3)}
 
 
 def _fingerprint(bench: Workbench) -> str:
     """What a snapshot is of: the data, the server's major version, and how it is kept."""
-    data = {"data": bench.workload.data_fingerprint(), "database": bench.plan.target.database}
+    data = {"format": 2, "data": bench.workload.data_fingerprint(), "database": bench.plan.target.database}
     return snapshot.fingerprint(data, bench.experiment.versions["major"], bench.plan.target.snapshot.method)
 
 

@@ -136,6 +136,8 @@ def _run(bench: Workbench, name: str, script: JobScript, on_start: Callable[[Rem
     )
     if end.ok:
         return _Ran(end, results, seconds)
+    if end.state is JobState.lost or end.exit_code == KILLED:
+        bench.clean_jobs(name)  # so that the cleared task starts it anew
     if end.state is JobState.lost:
         raise MachineryFault(f"job {name} is gone without an exit code: was the driver host restarted?")
     if end.exit_code == KILLED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import MachineryFault, NotApplied, ServerCrashed
+from otterflow.errors import CommandFailed, MachineryFault, NotApplied, ServerCrashed
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.workbench import Workbench
 
@@ -30,11 +30,12 @@ class RecoverOperator(OtterflowOperator):
         with Workbench(repository, self.experiment) as bench:
             if not bench.experiment.baseline_file and bench.experiment.baseline is None:
                 return {"left": "nothing was touched"}
+            repository.hold_target(bench.plan.target.name, self.experiment)
             bench.kill_jobs()
+            bench.clean_jobs()
             left = self._make_safe(bench)
             self.log.info("the server is up on %s", left)
             self._judge(repository, bench.experiment, left)
-            bench.clean_jobs()
         return {"left": left}
 
     def _make_safe(self, bench: Workbench) -> str:
@@ -48,7 +49,7 @@ class RecoverOperator(OtterflowOperator):
         for label, text, config in candidates:
             try:
                 bench.server.put_in_force(text, config)
-            except ServerCrashed as error:
+            except (ServerCrashed, CommandFailed) as error:
                 failures.append(f"{label}: {error}")
                 self.log.error("%s does not start: %s", label, error)
             except NotApplied as error:
@@ -56,6 +57,9 @@ class RecoverOperator(OtterflowOperator):
                 return f"{label}, part of which is overridden"
             else:
                 return label
+        bench.server.start()  # with whatever file is there: better than none, and it may be the good one
+        if failures and bench.server.is_up():
+            return "the file that was there, for no other could be put in force"
         raise ServerCrashed("the server does not start on any configuration known to be good:\n" + "\n".join(failures))
 
     def _judge(self, repository: Repository, experiment: Experiment, left: str) -> None:

@@ -45,8 +45,12 @@ class StartIterationsOperator(TriggerDagRunOperator):
 
 def _plan_first(repository: Repository, name: str) -> int:
     experiment = repository.experiment(name)
-    ended = [t for t in repository.trials(name) if t.state.ended]
-    iteration = ended[-1].iteration + 1 if ended else 0
+    trials = repository.trials(name)
+    ended = [t for t in trials if t.state.ended]
+    begun = [t for t in trials if t.state != "planned"]
+    if trials and experiment.state == "running":
+        return trials[-1].iteration  # a task begun again: its first try has planned, and may have triggered
+    iteration = begun[-1].iteration + 1 if begun else 0
     wanted = experiment.last_good.configuration if ended and experiment.last_good else experiment.baseline
     repository.plan_trial(
         name,

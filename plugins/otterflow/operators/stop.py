@@ -37,6 +37,10 @@ class StopOperator(TriggerDagRunOperator):
         if experiment.state.ended:
             advice = "only an experiment that is under way can be stopped"
             raise InvalidInput(Problem("experiment", f"{experiment.name!r} is {experiment.state} already", advice))
+        if experiment.baseline is None:
+            repository.set_experiment_state(self.experiment, "stopped", "stopped before its target was inspected")
+            repository.release_target(experiment.target, self.experiment)
+            skip("nothing of the target was touched yet: there is nothing to finish")
         repository.request_stop(self.experiment, "stop_experiment was triggered")
         if str(self.finish_now) != "True":
             skip("the trial under way ends as usual, and its next_iteration triggers tuning_finish")

@@ -22,19 +22,34 @@ class TakeSnapshotOperator(KillsItsJob, OtterflowOperator):
     """
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
-        """Load and keep what is missing."""
+        """Load and keep what is missing. Whatever goes wrong, the server is up and the target free afterwards."""
         with Workbench(repository, self.experiment) as bench:
-            repository.hold_target(bench.plan.target.name, self.experiment)
-            did = {"loaded": False, "snapshot": False}
-            wanted = bench.plan.spec.restore_every > 0
-            missing = wanted and not has_snapshot(bench)
-            if not loaded(bench) or (missing and not is_fresh(bench)):
-                load_data(bench, self.remember_job)
-                did["loaded"] = True
-            if missing:
-                take_snapshot(bench, self.remember_job)
-                did["snapshot"] = True
-            self.forget_job()
-            bench.clean_jobs()
+            target = bench.plan.target
+            repository.hold_target(target.name, self.experiment)
+            try:
+                did = self._load_and_keep(bench)
+            except Exception:
+                self.forget_job()
+                bench.kill_jobs()
+                bench.clean_jobs()
+                bench.server.start()
+                repository.release_target(target.name, self.experiment)
+                raise
         self.log.info("data loaded now: %(loaded)s, snapshot taken now: %(snapshot)s", did)
+        return did
+
+    def _load_and_keep(self, bench: Workbench) -> dict[str, bool]:
+        did = {"loaded": False, "snapshot": False}
+        # A snapshot under way, of a try whose worker was killed, may have stopped the server: ask it nothing.
+        under_way = bench.job_exists("snapshot")
+        wanted = bench.plan.spec.restore_every > 0
+        missing = under_way or (wanted and not has_snapshot(bench))
+        if not under_way and (not loaded(bench) or (missing and not is_fresh(bench))):
+            load_data(bench, self.remember_job)
+            did["loaded"] = True
+        if missing:
+            take_snapshot(bench, self.remember_job)
+            did["snapshot"] = True
+        self.forget_job()
+        bench.clean_jobs()
         return did

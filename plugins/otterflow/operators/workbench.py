@@ -16,7 +16,7 @@ from otterflow.errors import ServerCrashed, TrialFault
 from otterflow.experiment import ExperimentSpec, Plan, load_plan
 from otterflow.operators.connections import database_access, sql_query, ssh_hook, ssh_session
 from otterflow.operators.server import Server
-from otterflow.remote.job import JobEnd, JobPaths, RemoteJob
+from otterflow.remote.job import JobEnd, JobPaths, JobState, RemoteJob
 from otterflow.remote.session import Session
 from otterflow.workloads.base import JobScript, Workload, workload_for
 
@@ -146,6 +146,11 @@ class Workbench:
         end = remote.wait(partial(_show, progress), max_poll_s=3.0 if job.timeout_s > LONG_JOB_S else 1.0)
         seconds = time.monotonic() - begun
         return JobOutcome(end, remote.fetch(job.results) if end.ok else {}, seconds)
+
+    def job_exists(self, name: str, *, on_driver: bool = False) -> bool:
+        """Whether a job of that name was started and not cleaned up, running or over."""
+        session = self.driver_session if on_driver else self.session
+        return RemoteJob(lambda: session, self._job_paths(name)).poll().state is not JobState.absent
 
     def _job_paths(self, name: str) -> JobPaths:
         return JobPaths(self.plan.target.work_dir, f"{self.name}.{name}")

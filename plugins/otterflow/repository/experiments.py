@@ -17,7 +17,7 @@ from otterflow.repository.records import (
     TrialState,
 )
 from otterflow.repository.store import Store, find_experiment, insert_missing, keep_configuration, keep_surroundings
-from otterflow.repository.tables import ExperimentRow, MeasurementRow, TargetRow, TrialRow
+from otterflow.repository.tables import ExperimentRow, TargetRow, TrialRow
 from otterflow.repository.values import LARGEST_SEED, finite, member, now, plain, plain_object, text, whole
 
 
@@ -122,7 +122,7 @@ class ExperimentStore(Store):
         replaces the former budget, in minutes; None is no limit.
 
         An experiment that had ended is in state `preparing` afterwards, its request to stop is gone, and its final
-        comparison gets a new number if the former one holds measurements. Raises InvalidInput for a smaller total,
+        comparison gets a new number. Raises InvalidInput for a smaller total,
         and while the experiment is stopping or finishing.
         """
         total = whole("iterations", iterations)
@@ -134,7 +134,7 @@ class ExperimentStore(Store):
             if ExperimentState(row.state).ended:
                 _set_state(row, ExperimentState.preparing, "")
                 row.stop_requested, row.stop_reason = False, ""
-                row.comparison += _has_measurements(session, row)
+                row.comparison += 1
             return _experiment(row)
 
     def record_last_good(self, experiment: str, *, configuration: JsonObject, file: str) -> None:
@@ -201,11 +201,6 @@ def _set_state(row: ExperimentRow, state: ExperimentState, message: str) -> None
 def _has_started_trials(session: Session, row: ExperimentRow) -> bool:
     started = exists().where(TrialRow.experiment_id == row.id, TrialRow.state != TrialState.planned)
     return bool(session.scalar(select(started)))
-
-
-def _has_measurements(session: Session, row: ExperimentRow) -> bool:
-    key = (MeasurementRow.experiment_id == row.id, MeasurementRow.comparison == row.comparison)
-    return bool(session.scalar(select(exists().where(*key))))
 
 
 def _experiment(row: ExperimentRow) -> Experiment:
