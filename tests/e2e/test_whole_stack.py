@@ -173,7 +173,7 @@ def test_a_killed_worker_reattaches_and_a_cancelled_task_ends_its_job(lab: Lab) 
     wait_for("no pgbench is left", lambda: task_process(lab, "pgbench") is None, 30)
     wait_for("recover has ended", lambda: states(lab, "tuning_iteration", "kill-0001")["recover"] == "failed", 120)
     log = "\n".join(client.task_log("tuning_iteration", "kill-0001", "recover"))
-    assert "the server is up on the last good configuration" in log
+    assert "the server is up on the baseline" in log
     wait_for("the run ends", lambda: client.dag_run("tuning_iteration", "kill-0001")["state"] == "failed", 60)
     assert lab.host.cluster.is_running
 
