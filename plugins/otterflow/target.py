@@ -9,10 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from otterflow.errors import InvalidInput, Problem
+from otterflow.yaml_files import read_mapping
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 """What an experiment, target or benchmark may be called: it ends up in file names and run ids."""
@@ -152,15 +152,7 @@ def load_target(path: Path) -> Target:
 
     Raises InvalidInput that lists every wrong field of the file, each with what would be right.
     """
-    try:
-        record = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise InvalidInput(Problem("target", f"{path.stem!r} is unknown", f"known targets: {known}")) from None
-    except yaml.YAMLError as error:
-        raise InvalidInput(Problem(path.name, "not readable as YAML", str(error))) from None
-    if not isinstance(record, dict):
-        raise InvalidInput(Problem(path.name, "holds no mapping", "see include/targets/ for an example"))
+    record = read_mapping(path, field="target", plural="targets", example="include/targets/ for an example")
     try:
         target = Target.model_validate(record)
     except ValidationError as error:

@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from otterflow.errors import InvalidInput, Problem
@@ -23,6 +22,7 @@ from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.space import KnobType, Scale
 from otterflow.knobs.units import unit_family
+from otterflow.yaml_files import read_mapping
 
 OLDEST, NEWEST = 12, 18
 """The major versions of PostgreSQL that a catalog speaks of."""
@@ -197,15 +197,9 @@ class KnobCatalog(_Strict):
 
 def load_catalog(path: Path) -> KnobCatalog:
     """Read and check a catalog. Raises InvalidInput that lists everything wrong in it, each with knob and field."""
-    try:
-        record = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise InvalidInput(Problem("knob catalog", f"{path.stem!r} is unknown", f"known catalogs: {known}")) from None
-    except yaml.YAMLError as error:
-        raise InvalidInput(Problem(path.name, "not readable as YAML", str(error))) from None
-    if not isinstance(record, dict):
-        raise InvalidInput(Problem(path.name, "holds no mapping", "see include/knob_catalogs/postgresql.yaml"))
+    record = read_mapping(
+        path, field="knob catalog", plural="catalogs", example="include/knob_catalogs/postgresql.yaml"
+    )
     try:
         return KnobCatalog.model_validate(record)
     except ValidationError as error:

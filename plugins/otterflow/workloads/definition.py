@@ -6,7 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from otterflow.errors import InvalidInput, Problem
@@ -14,6 +13,7 @@ from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.settings import PgbenchSettings
+from otterflow.yaml_files import read_mapping
 
 
 class WorkloadKind(StrEnum):
@@ -109,15 +109,7 @@ def load_benchmark(path: Path) -> Benchmark:
 
     Raises InvalidInput that lists every wrong field, each with the file, the value and what would be right.
     """
-    try:
-        record = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise InvalidInput(Problem("benchmark", f"{path.stem!r} is unknown", f"known benchmarks: {known}")) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInput(Problem(path.name, "not readable as YAML", str(error))) from None
-    if not isinstance(record, dict):
-        raise InvalidInput(Problem(path.name, "holds no mapping", "see include/benchmarks/ for examples"))
+    record = read_mapping(path, field="benchmark", plural="benchmarks", example="include/benchmarks/ for examples")
     try:
         benchmark = Benchmark.model_validate(record, context={"folder": path.parent})
     except ValidationError as error:
