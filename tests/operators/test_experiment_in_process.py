@@ -10,7 +10,7 @@ import pytest
 
 from otterflow.operators.connections import open_repository
 from stack.host import DatabaseHost
-from tests.operators.harness import SKIPPED, SUCCESS, Dags, Run
+from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
 
 pytestmark = pytest.mark.integration
 
@@ -61,6 +61,13 @@ def test_an_experiment_ends_with_its_winner_in_force(lab: DatabaseHost, dags: Da
     for knob, value in outcome["in_force"].items():
         assert shown[knob] == as_shown(value), knob
     assert len(outcome["comparison"]["values"]["baseline"]) == 1
+
+    server = lab.cluster.pid
+    cleared = dags.run("tuning_iteration", {"experiment": "in-process", "iteration": 2})
+    assert cleared.state == FAILED, "a run of an ended experiment is history"
+    assert lab.cluster.pid == server, "and clearing it touches nothing"
+    assert open_repository().holder(lab.name) is None
+    assert open_repository().experiment("in-process").state == "finished"
 
 
 def experiment_home() -> str:

@@ -30,6 +30,8 @@ class RecoverOperator(OtterflowOperator):
         with Workbench(repository, self.experiment) as bench:
             if not bench.experiment.baseline_file and bench.experiment.baseline is None:
                 return {"left": "nothing was touched"}
+            if bench.experiment.state in ("finished", "stopped"):
+                raise MachineryFault("the experiment has ended and its server is left as it is; nothing was touched")
             repository.hold_target(bench.plan.target.name, self.experiment)
             bench.kill_jobs()
             bench.clean_jobs()
