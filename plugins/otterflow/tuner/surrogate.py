@@ -58,6 +58,13 @@ class GaussianProcess:
         variance = self.variance - np.einsum("ij,ij->j", v, v)
         return self.mean + k @ self.alpha, np.asarray(np.sqrt(np.maximum(variance, 1e-10)))
 
+    def joint(self, features: Array) -> tuple[Array, Array]:
+        """Mean (m,) and covariance (m, m) of the noise-free values at features (m, columns)."""
+        scaled = features * self.columns
+        k = self.variance * _matern(_squared_distances(scaled, self.x))
+        v = solve_triangular(self.factor, k.T, lower=True, check_finite=False)
+        return self.mean + k @ self.alpha, self.variance * _matern(_squared_distances(scaled, scaled)) - v.T @ v
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -133,26 +140,36 @@ def fit_ensemble(
     `features` (n, columns), `groups` the knob of each column, `targets` (n,) standardised, `repeats` (n,) how many
     measurements each target is the mean of.
     """
-    distances = np.array(
-        [
-            _squared_distances(part, part).ravel()
-            for part in (features[:, groups == g] for g in range(int(groups.max()) + 1))
-        ]
+    evidence = _evidence(features, groups, targets, repeats)
+    draws = draw(evidence.density, _mode(evidence), rng, warm_up=_WARM_UP, draws=members, thin=_THIN)
+    return Ensemble([process_at(theta, features, groups, targets, repeats) for theta in draws])
+
+
+def most_probable(features: Array, groups: Groups, targets: Array, repeats: Array) -> Array:
+    """The hyperparameters (knobs + 3,) at the posterior's maximum, for `process_at`; arguments as `fit_ensemble`'s."""
+    return _mode(_evidence(features, groups, targets, repeats))
+
+
+def _evidence(features: Array, groups: Groups, targets: Array, repeats: Array) -> _Evidence:
+    parts = (features[:, groups == g] for g in range(int(groups.max()) + 1))
+    return _Evidence(np.array([_squared_distances(part, part).ravel() for part in parts]), targets, repeats)
+
+
+def _mode(evidence: _Evidence) -> Array:
+    return np.asarray(
+        minimize(
+            evidence.density,
+            evidence.start(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-0.9 * _LIMIT, 0.9 * _LIMIT)] * (len(evidence.distances) + 3),
+            options={"maxiter": 40},
+        ).x
     )
-    evidence = _Evidence(distances, targets, repeats)
-    mode = minimize(
-        evidence.density,
-        evidence.start(),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-0.9 * _LIMIT, 0.9 * _LIMIT)] * (len(distances) + 3),
-        options={"maxiter": 40},
-    ).x
-    draws = draw(evidence.density, mode, rng, warm_up=_WARM_UP, draws=members, thin=_THIN)
-    return Ensemble([_process(theta, features, groups, targets, repeats) for theta in draws])
 
 
-def _process(theta: Array, features: Array, groups: Groups, targets: Array, repeats: Array) -> GaussianProcess:
+def process_at(theta: Array, features: Array, groups: Groups, targets: Array, repeats: Array) -> GaussianProcess:
+    """The process with hyperparameters `theta` (knobs + 3,), told the targets; other arguments as `fit_ensemble`'s."""
     w, (variance, noise) = np.exp(theta[:-3]), np.exp(theta[-3:-1])
     columns = np.sqrt(w)[groups]
     x = features * columns
