@@ -24,6 +24,19 @@ TIMED = BenchmarkResult(
 )
 
 
+TYPED = replace(
+    TIMED,
+    throughput=45.0,
+    counted=2700,
+    types={
+        "new_order": {"transactions": 2700.0, "errors": 0.0, "mean": 9.0, "p50": 8.0, "p95": 20.0, "p99": 31.0},
+        "stock_level": {"transactions": 3300.0, "errors": 0.0, "mean": 7.0},
+    },
+    numbers={"new_orders_per_minute": 2700.0},
+)
+"""A run of two types of transactions, of which one makes the throughput."""
+
+
 @pytest.fixture(scope="module")
 def tpcb() -> Benchmark:
     return load_benchmark(settings.include_dir() / "benchmarks" / "pgbench_tpcb.yaml")
@@ -50,7 +63,7 @@ def stream(analytics: Benchmark) -> BenchmarkResult:
 
 
 def test_a_result_survives_json(stream: BenchmarkResult) -> None:
-    for result in (TIMED, stream):
+    for result in (TIMED, TYPED, stream):
         assert BenchmarkResult.from_dict(json.loads(json.dumps(result.as_dict()))) == result
 
 
@@ -75,6 +88,7 @@ def test_a_record_of_another_shape_is_refused(record: dict[str, Any]) -> None:
 
 def test_good_results_are_believed(tpcb: Benchmark, analytics: Benchmark, stream: BenchmarkResult) -> None:
     believe(TIMED, tpcb, RunPlan(duration_s=60))
+    believe(TYPED, tpcb, RunPlan(duration_s=60))
     believe(stream, analytics, RunPlan(passes=3))
 
 
@@ -99,6 +113,21 @@ def test_good_results_are_believed(tpcb: Benchmark, analytics: Benchmark, stream
 def test_wrong_numbers_are_not_believed(tpcb: Benchmark, change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BenchmarkFailed, match=f"benchmark pgbench_tpcb: .*{sentence}"):
         believe(replace(TIMED, **change), tpcb, RunPlan(duration_s=60))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"counted": None}, "makes 2700 transactions, but 6000 were counted"),
+        ({"counted": 100}, "makes 2700 transactions, but 100 were counted"),
+        ({"numbers": {"new_orders_per_minute": math.nan}}, "numbers.new_orders_per_minute is nan"),
+        ({"types": {"payment": {"p99": 0.0}}}, "types.payment.p99 is 0, not above zero"),
+        ({"types": {"payment": {"p50": 5.0, "p99": 4.0}}}, "percentiles of payment fall: 5 ms, 4 ms"),
+    ],
+)
+def test_wrong_numbers_of_a_type_are_not_believed(tpcb: Benchmark, change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BenchmarkFailed, match=sentence):
+        believe(replace(TYPED, **change), tpcb, RunPlan(duration_s=60))
 
 
 def test_connecting_may_take_a_little_of_the_asked_time(tpcb: Benchmark) -> None:

@@ -16,6 +16,7 @@ from otterflow.workloads.definition import Benchmark
 from otterflow.workloads.job import RunPlan
 
 PERCENTILES = ("p50", "p95", "p99")
+LATENCIES = ("mean", *PERCENTILES)
 COVERED_SHARE, CONNECTING_S = 0.95, 1.0
 """The transactions must span this share of the asked duration, less a second in which a busy server lets clients in."""
 AGREEMENT = 0.10
@@ -28,6 +29,10 @@ class BenchmarkResult:
 
     For a stream of queries `run_time_s` is the median over the passes of a pass's time, `passes_s` the time of each
     pass, `queries_ms` each query's median over the passes, and a transaction is one query.
+    A workload of several transaction types has each type's numbers in `types` (`transactions`, `errors`, `retries`,
+    `throughput`, and the latencies `mean`, `p50`, `p95`, `p99` in ms where there are any). Where throughput is that of
+    one type, `counted` is how many of those there were; None if every transaction counts. `numbers` are further ones
+    by name, such as new orders per minute.
     """
 
     throughput: float | None
@@ -38,6 +43,9 @@ class BenchmarkResult:
     run_time_s: float | None = None
     passes_s: tuple[float, ...] = ()
     queries_ms: dict[str, float] = field(default_factory=dict)
+    counted: int | None = None
+    types: dict[str, dict[str, float]] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON data; numbers that are absent are left out."""
@@ -50,6 +58,9 @@ class BenchmarkResult:
             "run_time_s": self.run_time_s,
             "passes_s": list(self.passes_s),
             "queries_ms": dict(self.queries_ms),
+            "counted": self.counted,
+            "types": {name: dict(numbers) for name, numbers in self.types.items()},
+            "numbers": dict(self.numbers),
         }
         absent = [name for name, value in record.items() if value is None or value in ({}, [])]
         return {name: value for name, value in record.items() if name not in absent}
@@ -59,18 +70,26 @@ class BenchmarkResult:
         """The result that `as_dict` made this record of. Raises BenchmarkFailed for a record of another shape."""
         try:
             throughput, run_time_s = record.get("throughput"), record.get("run_time_s")
+            counted = record.get("counted")
             return cls(
                 throughput=None if throughput is None else float(throughput),
-                latency_ms={str(name): float(value) for name, value in record.get("latency_ms", {}).items()},
+                latency_ms=_numbers(record.get("latency_ms", {})),
                 errors=int(record["errors"]),
                 transactions=int(record["transactions"]),
                 seconds=float(record["seconds"]),
                 run_time_s=None if run_time_s is None else float(run_time_s),
                 passes_s=tuple(float(value) for value in record.get("passes_s", ())),
-                queries_ms={str(name): float(value) for name, value in record.get("queries_ms", {}).items()},
+                queries_ms=_numbers(record.get("queries_ms", {})),
+                counted=None if counted is None else int(counted),
+                types={str(name): _numbers(numbers) for name, numbers in record.get("types", {}).items()},
+                numbers=_numbers(record.get("numbers", {})),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BenchmarkFailed(f"the record is no benchmark result: {error!r}") from error
+
+
+def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in record.items()}
 
 
 def believe(result: BenchmarkResult, benchmark: Benchmark, asked: RunPlan) -> None:
@@ -93,6 +112,9 @@ def _bad_numbers(result: BenchmarkResult) -> Iterator[str]:
     numbers |= {f"latency_ms.{name}": value for name, value in result.latency_ms.items()}
     numbers |= {f"passes_s.{index}": value for index, value in enumerate(result.passes_s, 1)}
     numbers |= {f"queries_ms.{name}": value for name, value in result.queries_ms.items()}
+    numbers |= {f"numbers.{name}": value for name, value in result.numbers.items()}
+    for kind, own in result.types.items():
+        numbers |= {f"types.{kind}.{name}": own[name] for name in LATENCIES if name in own}
     for name, value in numbers.items():
         if not math.isfinite(value):
             yield f"{name} is {value}, not a finite number"
@@ -129,11 +151,18 @@ def _not_covered(result: BenchmarkResult, benchmark: Benchmark, asked: RunPlan) 
 def _disagreements(result: BenchmarkResult) -> Iterator[str]:
     if result.throughput is not None:
         expected = result.throughput * result.seconds
-        if abs(expected - result.transactions) > AGREEMENT * result.transactions + 1:
+        counted = result.transactions if result.counted is None else result.counted
+        if abs(expected - counted) > AGREEMENT * counted + 1:
             yield (
                 f"{result.throughput:g} per second over {result.seconds:g} s makes {expected:.0f} transactions, "
-                f"but {result.transactions} were counted"
+                f"but {counted} were counted"
             )
-    percentiles = [result.latency_ms[name] for name in PERCENTILES if name in result.latency_ms]
+    yield from _falling("", result.latency_ms)
+    for kind, own in result.types.items():
+        yield from _falling(f" of {kind}", own)
+
+
+def _falling(whose: str, latencies: Mapping[str, float]) -> Iterator[str]:
+    percentiles = [latencies[name] for name in PERCENTILES if name in latencies]
     if percentiles != sorted(percentiles):
-        yield f"latency percentiles fall: {', '.join(f'{value:g} ms' for value in percentiles)}"
+        yield f"latency percentiles{whose} fall: {', '.join(f'{value:g} ms' for value in percentiles)}"
