@@ -49,3 +49,9 @@ def test_any_integer_range_encodes(low, width, log):
     assert np.isfinite(features).all()
     assert features.min() >= 0.0
     assert features.max() <= 1.0
+
+
+def test_features_give_their_genotypes_back(space):
+    encoder = Encoder(space)
+    genotypes = random_genes(encoder, np.random.default_rng(2), 100)
+    assert encoder.genotypes_of(encoder.features(genotypes)) == pytest.approx(genotypes)

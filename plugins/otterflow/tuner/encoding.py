@@ -73,6 +73,19 @@ class Encoder:
                     out[:, first + v] = (gene == v) * np.sqrt(0.5)
         return out
 
+    def genotypes_of(self, features: Array) -> Array:
+        """The genotypes (n, knobs) that gave features (n, columns)."""
+        out = np.zeros((len(features), len(self.knobs)))
+        for j, knob in enumerate(self.knobs):
+            own = features[:, self._first[j] : self._first[j + 1]]
+            if knob.is_numeric:
+                out[:, j] = own[:, 0]
+                for s in range(len(knob.special)):
+                    out[own[:, 1 + s] > 0.5, j] = -1 - s
+            else:
+                out[:, j] = own.argmax(axis=1)
+        return out
+
 
 def _width(knob: Knob) -> int:
     return 1 + len(knob.special) if knob.is_numeric else len(knob.values)

@@ -1,0 +1,193 @@
+"""A past experiment as the tuner knows it: its trials, and a model of its objective that answers in today's space.
+
+Experiments seldom tune the same knobs over the same ranges. A past model is fitted in the space of its own experiment,
+and a configuration of the current space is translated before it is asked:
+
+- a knob of both spaces keeps its value: clipped to the past's range, a special value only where the past knew it;
+- a knob that is tuned now and was not then says nothing to the past model;
+- a knob that was tuned then and is not now is taken to stand where it stood before that experiment, as today's does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from otterflow.errors import InvalidInput, Problem
+from otterflow.knobs.space import Config, Knob, KnobSpace, Value
+from otterflow.tuner.encoding import Array, Encoder
+from otterflow.tuner.history import History, pool
+from otterflow.tuner.surrogate import GaussianProcess, Groups, most_probable, process_at
+from otterflow.tuner.trial import Trial, check_trials
+
+MIN_MEASURED = 3
+"""Distinct measured configurations below which a past experiment teaches nothing."""
+_MOST_LEARNED = 100
+"""Configurations that a past model learns from."""
+
+
+@dataclass(frozen=True, eq=False)
+class PastExperiment:
+    """An experiment that has ended, or one under way elsewhere: its space and its trials, oldest first.
+
+    Values are on any scale on which larger is better, another than the current experiment's if need be. `metrics` has
+    a mapping of the server's metrics for each trial (empty where none were taken), or is None. `hyperparameters` are
+    those that `fitted_hyperparameters` found for these trials earlier; None, or a wrong number, has them fitted again.
+    """
+
+    name: str
+    space: KnobSpace
+    trials: Sequence[Trial]
+    metrics: Sequence[Mapping[str, float]] | None = None
+    hyperparameters: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class PastModel:
+    """A fitted model of a past experiment's objective; predictions are standardised (mean 0, deviation 1)."""
+
+    name: str
+    encoder: Encoder
+    process: GaussianProcess
+    best_first: Sequence[Config]
+    """The measured configurations, the best by the model's mean first."""
+    baseline: float
+    """The model's mean at the first measured configuration, usually the baseline."""
+
+    def gain_of(self, rank: int) -> float:
+        """By how many deviations the configuration at `rank` of `best_first` is ahead of the baseline."""
+        features = self.encoder.features(self.encoder.genotypes([self.best_first[rank]]))
+        return float(self.process.predict(features)[0][0]) - self.baseline
+
+
+class Translation:
+    """Genotypes of the current space to genotypes of a past one."""
+
+    def __init__(self, current: Encoder, past: Encoder) -> None:
+        self.current, self.past = current, past
+        self._here = {knob.name: j for j, knob in enumerate(current.knobs)}
+        self.shared = [k.name for k in past.knobs if k.name in self._here and _alike(k, current.space[k.name])]
+        self._start = past.genotype({k.name: k.default for k in past.knobs})
+
+    def genotypes(self, genotypes: Array) -> Array:
+        """Current genotypes (n, knobs) as past genotypes (n, past knobs)."""
+        out = np.repeat(self._start[None], len(genotypes), axis=0)
+        for i, knob in enumerate(self.past.knobs):
+            if knob.name in self.shared:
+                j = self._here[knob.name]
+                out[:, i] = _gene_column(self.current.knobs[j], knob, genotypes[:, j], self._start[i])
+        return out
+
+    def config_here(self, past: Mapping[str, Value], otherwise: Mapping[str, Value]) -> Config:
+        """A past configuration in the current space; knobs that it does not have, or cannot have here, as `otherwise`.
+
+        A number is clipped to the current range.
+        """
+        config = dict(otherwise)
+        for name in self.shared:
+            value = _value_here(self.current.space[name], self.past.space[name], past[name])
+            if value is not None:
+                config[name] = value
+        return config
+
+
+def fit_past(past: PastExperiment) -> PastModel | None:
+    """The model of a past experiment; None where it has too few measurements, or all of the same value.
+
+    Fitted once for an object: a suggestion that follows finds it ready. Raises InvalidInput for trials that are none of
+    its space's.
+    """
+    return _fitted(past)
+
+
+def fitted_hyperparameters(past: PastExperiment) -> list[float] | None:
+    """What is worth keeping of a past experiment's model, beside its trials; None where there is no model.
+
+    A plain list of numbers: the logarithms of each knob's relevance, the variance, the noise and the prior's scale.
+    """
+    told = _targets(past)
+    return None if told is None else [float(h) for h in most_probable(*told[1:])]
+
+
+@lru_cache(maxsize=64)
+def _fitted(past: PastExperiment) -> PastModel | None:
+    told = _targets(past)
+    if told is None:
+        return None
+    history, features, groups, targets, repeats = told
+    known = past.hyperparameters
+    if known is not None and len(known) == len(past.space) + 3 and np.isfinite(known).all():
+        theta = np.array(known, dtype=float)
+    else:
+        theta = most_probable(features, groups, targets, repeats)
+    process = process_at(theta, features, groups, targets, repeats)
+    means = process.predict(features)[0]
+    tried = history.genotypes[history.ok]
+    best_first = [history.encoder.config(tried[i]) for i in np.argsort(-means, kind="stable")]
+    return PastModel(past.name, history.encoder, process, best_first, float(means[0]))
+
+
+def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array] | None:
+    """History, and features, groups, standardised targets and repeats of its measured configurations."""
+    check_past(past)
+    history = pool(past.space, past.trials).telling(_MOST_LEARNED)
+    values = history.means[history.ok]
+    if len(values) < MIN_MEASURED or values.std() == 0.0:
+        return None
+    targets = (values - values.mean()) / values.std()
+    return history, history.features[history.ok], history.encoder.knob_of_column, targets, history.repeats[history.ok]
+
+
+def check_past(past: PastExperiment) -> None:
+    """Raise InvalidInput, naming the experiment, for trials that it cannot have had."""
+    problems: list[Problem] = []
+    try:
+        check_trials(past.space, past.trials)
+    except InvalidInput as error:
+        problems += [Problem(f"past[{past.name}].{p.field}", p.found, p.advice) for p in error.problems]
+    if past.metrics is not None and len(past.metrics) != len(past.trials):
+        found = f"there are {len(past.metrics)} for {len(past.trials)} trials"
+        problems.append(Problem(f"past[{past.name}].metrics", found, "give one mapping a trial"))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _alike(past: Knob, current: Knob) -> bool:
+    return past.is_numeric == current.is_numeric
+
+
+def _gene_column(current: Knob, past: Knob, genes: Array, unknown: float) -> Array:
+    """One knob's column; `unknown` stands where the past has no word for the value."""
+    if not current.is_numeric:
+        index = np.array([float(past.values.index(v)) if v in past.values else unknown for v in current.values])
+        return np.asarray(index[genes.astype(int)])
+    out = _past_units(current, past, genes)
+    for s, value in enumerate(current.special):
+        if value in past.special:
+            gene = float(-1 - past.special.index(value))
+        else:
+            gene = past.to_unit(value) if past.low <= value <= past.high else unknown
+        out[genes == -1 - s] = gene
+    for s, value in enumerate(past.special):
+        if current.low <= value <= current.high:
+            out[(genes >= 0) & (np.abs(genes - current.to_unit(value)) < 1e-9)] = -1 - s
+    return out
+
+
+def _past_units(current: Knob, past: Knob, genes: Array) -> Array:
+    """Positions on the current knob's scale as positions of the same values on the past knob's scale, clipped."""
+    if (current.low, current.high, current.scale) == (past.low, past.high, past.scale):
+        return np.clip(genes, 0.0, 1.0)
+    return np.array([past.to_unit(current.from_unit(g)) for g in genes])
+
+
+def _value_here(current: Knob, past: Knob, value: Value) -> Value | None:
+    """A past value as a value of the current knob, a number clipped to its range; None where it has no word for it."""
+    if current.problem_with(value) is None:
+        return value
+    if not current.is_numeric or past.is_special(value):
+        return None
+    return current.quantise(value)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from otterflow.errors import InvalidInput
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner import Trial
+from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.past import PastExperiment, Translation, fit_past, fitted_hyperparameters
+from otterflow.tuner.search import random_genes
+
+from .conftest import trial_of
+
+THEN = [
+    {"name": "memory", "type": "integer", "min": 10, "max": 10_000, "scale": "log", "default": 100},
+    {"name": "delay", "type": "integer", "min": 0, "max": 2000, "default": 0},
+    {"name": "method", "type": "enum", "values": ["c", "a"], "default": "a"},
+    {"name": "gone", "type": "real", "min": 0.0, "max": 1.0, "default": 0.25},
+    {"name": "jit", "type": "integer", "min": 0, "max": 1, "default": 1},
+]
+
+
+@pytest.fixture
+def translation(space):
+    return Translation(Encoder(space), Encoder(KnobSpace.from_records(THEN)))
+
+
+def translated(translation, **values):
+    """What the past is asked for a configuration of the current space, as its own configuration."""
+    now = translation.current
+    config = now.space.default() | values
+    return translation.past.config(translation.genotypes(now.genotypes([config]))[0])
+
+
+def test_a_value_stays_the_same_value_in_another_range(translation):
+    assert translated(translation, memory=1000)["memory"] == 1000
+    assert translated(translation, memory=90_000)["memory"] == 10_000  # clipped to the past's range
+    assert translated(translation, memory=1)["memory"] == 10
+
+
+def test_a_special_value_is_the_pasts_value_where_it_had_one(translation):
+    assert translated(translation, delay=0)["delay"] == 0  # special now, in the range then
+    assert translated(translation, delay=-1)["delay"] == 0  # unknown then: where it stood
+    assert translated(translation, delay=700)["delay"] == 700
+
+
+def test_a_value_of_the_range_that_was_special_then_is_asked_for_as_special(space):
+    now = KnobSpace.from_records([{"name": "delay", "type": "integer", "min": 0, "max": 2000, "default": 5}])
+    back = Translation(Encoder(now), Encoder(space))
+    genotypes = back.genotypes(back.current.genotypes([{"delay": 0}, {"delay": 900}]))
+    assert [back.past.config(g)["delay"] for g in genotypes] == [0, 900]
+
+
+def test_enum_values_go_by_name_and_unknown_ones_stand_where_they_stood(translation):
+    assert translated(translation, method="c")["method"] == "c"
+    assert translated(translation, method="b")["method"] == "a"
+
+
+def test_knobs_that_are_not_shared_stand_where_they_stood(translation):
+    assert translated(translation)["gone"] == 0.25
+    assert translation.shared == ["memory", "delay", "method"]  # jit was a number then: another knob
+
+
+def test_a_past_configuration_here_keeps_what_it_does_not_know(space, translation):
+    otherwise = space.default() | {"cost": 1.5, "jit": False}
+    then = {"memory": 4000, "delay": 0, "method": "c", "gone": 1.0, "jit": 1}
+    here = translation.config_here(then, otherwise)
+    assert here == otherwise | {"memory": 4000, "delay": 0, "method": "c"}
+    space.validate(here)
+
+
+def test_a_special_value_without_a_word_for_it_here_is_left_out(space):
+    now = KnobSpace.from_records([{"name": "delay", "type": "integer", "min": 1, "max": 2000, "default": 5}])
+    here = Translation(Encoder(now), Encoder(space)).config_here(space.default() | {"delay": -1}, {"delay": 5})
+    assert here == {"delay": 5}
+
+
+@pytest.fixture
+def past(space):
+    encoder = Encoder(space)
+    genes = random_genes(encoder, np.random.default_rng(1), 40)
+    return PastExperiment("then", space, [trial_of(encoder.config(g)) for g in genes])
+
+
+def test_a_past_model_knows_the_order_of_its_trials(past):
+    model = fit_past(past)
+    best = max(t.value for t in past.trials if t.value is not None)
+    assert next(t.value for t in past.trials if t.config == model.best_first[0]) > 0.95 * best
+    assert all(trial_of(c).value is not None for c in model.best_first)  # a crash is no configuration to try again
+    assert fit_past(past) is model  # fitted once
+
+
+def test_kept_hyperparameters_give_the_same_model_without_a_fit(past, monkeypatch):
+    fitted, kept = fit_past(past), fitted_hyperparameters(past)
+    again = PastExperiment(past.name, past.space, past.trials, hyperparameters=kept)
+    monkeypatch.setattr("otterflow.tuner.past.most_probable", lambda *_: pytest.fail("fitted again"))
+    assert fit_past(again).best_first == fitted.best_first
+    assert fit_past(again).process.alpha == pytest.approx(fitted.process.alpha)
+
+
+def test_hyperparameters_of_another_space_are_fitted_again(past):
+    odd = PastExperiment(past.name, past.space, past.trials, hyperparameters=[0.0, 1.0])
+    assert fit_past(odd).process.alpha == pytest.approx(fit_past(past).process.alpha)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 3.0, 3.0]])
+def test_too_little_teaches_nothing(space, values):
+    trials = [Trial(space.default() | {"workers": i}, v) for i, v in enumerate(values)]
+    past = PastExperiment("short", space, trials)
+    assert fit_past(past) is None
+    assert fitted_hyperparameters(past) is None
+
+
+def test_a_past_with_wrong_trials_is_named(space):
+    trials = [Trial(space.default(), float("nan"))]
+    with pytest.raises(InvalidInput, match=r"past\[odd\]\.trials\[0\]\.value"):
+        fit_past(PastExperiment("odd", space, trials))
+    with pytest.raises(InvalidInput, match=r"past\[odd\]\.metrics"):
+        fit_past(PastExperiment("odd", space, [Trial(space.default(), 1.0)], metrics=[]))
