@@ -1,12 +1,12 @@
 """Make one trial: put a configuration in force, measure it, and prepare the next.
 
 ### What it does
-One run is one trial; its run id is `<experiment>-<iteration>`. `restore` puts the data back every N iterations and
-`free_cache` drops the page cache where that was asked for and is allowed; both are skipped otherwise, with the reason
-in their log. `restart` brings the configuration into force and reads back what the server really uses. `benchmark`
-warms up and measures; `collect` turns counters into rates and records the trial. `recommend` returns the next
-configuration as its XCom, `apply` writes it to the knobs file, and `next_iteration` triggers the next run, or
-`tuning_finish`.
+One run is one trial; its run id is `<experiment>-<iteration>`. `begin` opens it. `restore` puts the data back every N
+iterations and `free_cache` drops the page cache where that was asked for and is allowed; both are skipped otherwise,
+with the reason in the log of `begin`. `restart` brings the configuration into force and reads back what the server
+really uses. `benchmark` warms up and measures; `collect` turns counters into rates and records the trial. `recommend`
+returns the next configuration as its XCom, `apply` writes it to the knobs file, and `next_iteration` triggers the next
+run, or `tuning_finish`.
 
 Nothing is passed along but the experiment's name and the iteration: all else is in the repository. Pausing this Dag
 pauses the tuning.
@@ -17,7 +17,7 @@ pauses the tuning.
   and the loop went on. There is nothing to do.
 * The run is red: a fault of the machinery (SSH, the repository, a full disk), or knobs that are not in force because
   something overrides the knobs file. `recover` left the server running on the last good configuration, and its log and
-  that of the failed task say what is wrong. Mend it, then **clear the run** (from `restore`): it goes on with the same
+  that of the failed task say what is wrong. Mend it, then **clear the run** (from `begin`): it goes on with the same
   trial. To give up instead, trigger `stop_experiment` with *Finish now* on.
 """
 
@@ -29,6 +29,7 @@ from airflow.sdk import DAG, Param
 
 from otterflow.operators.apply import ApplyOperator
 from otterflow.operators.base import RETRIES
+from otterflow.operators.begin import BeginOperator
 from otterflow.operators.benchmark import BenchmarkOperator
 from otterflow.operators.collect import CollectOperator
 from otterflow.operators.free_cache import FreeCacheOperator
@@ -57,6 +58,7 @@ with DAG(
         **RETRIES,
     },
 ):
+    begin = BeginOperator(task_id="begin")
     restore = RestoreOperator(task_id="restore", execution_timeout=timedelta(hours=24))
     free_cache = FreeCacheOperator(task_id="free_cache", trigger_rule="none_failed")
     restart = RestartOperator(task_id="restart", trigger_rule="none_failed", execution_timeout=timedelta(hours=2))
@@ -67,5 +69,6 @@ with DAG(
     apply = ApplyOperator(task_id="apply")
     next_iteration = NextIterationOperator(task_id="next_iteration", trigger_rule="none_failed")
 
+    begin >> [restore, free_cache]
     restore >> free_cache >> restart >> benchmark >> collect >> recommend >> apply >> next_iteration
-    [restore, free_cache, restart, benchmark, collect] >> recover >> recommend
+    [begin, restore, free_cache, restart, benchmark, collect] >> recover >> recommend

@@ -49,6 +49,8 @@ _PACE = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
 }
+_OWN = {"scheduler": {"OTTERFLOW_PRELOAD": "1"}, "standalone": {"OTTERFLOW_PRELOAD": "1"}}
+"""What a process gets beyond the common environment: tasks are forked from the scheduler (plugins/otterflow_plugin.py)."""
 
 
 class AirflowStack:
@@ -110,7 +112,8 @@ class AirflowStack:
         commands = ["standalone"] if self._standalone else ["scheduler", "dag-processor", "api-server"]
         environment = self.environment()
         started = [
-            start([_airflow(), command], log=self.log_file, cwd=self.home, env=environment) for command in commands
+            start([_airflow(), command], log=self.log_file, cwd=self.home, env=environment | _OWN.get(command, {}))
+            for command in commands
         ]
         wait_until(
             lambda: not all(map(is_alive, started)) or self.client.is_healthy(*COMPONENTS),

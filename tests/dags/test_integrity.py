@@ -57,6 +57,7 @@ def edges(dag: Any) -> dict[str, set[str]]:
 
 def test_the_iterations_flow(bag: Any) -> None:
     assert edges(bag.dags["tuning_iteration"]) == {
+        "begin": {"restore", "free_cache", "recover"},
         "restore": {"free_cache", "recover"},
         "free_cache": {"restart", "recover"},
         "restart": {"benchmark", "recover"},

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
+from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException, DownstreamTasksSkipped
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -57,6 +57,19 @@ def _may_run(rule: str, upstream: list[str]) -> str | None:
     raise AssertionError(f"the harness does not know trigger rule {rule!r}")
 
 
+@dataclass(frozen=True)
+class TaskInstance:
+    """What these operators use of Airflow's: an XCom pushed as the return value counts as returned."""
+
+    run: Run
+    task_id: str
+    map_index: int = -1
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        if key == "return_value":
+            self.run.returned[self.task_id] = value
+
+
 class Dags:
     """The project's Dags, parsed once."""
 
@@ -90,7 +103,9 @@ class Dags:
         for node in dag.topological_sort():
             task_id = node.task_id
             upstream = [run.states[u] for u in node.upstream_task_ids]
-            instead = _may_run(node.trigger_rule.value, upstream) if upstream else None
+            instead = run.states.get(task_id)  # skipped by an earlier task
+            if instead is None and upstream:
+                instead = _may_run(node.trigger_rule.value, upstream)
             if instead is not None:
                 run.states[task_id] = instead
                 continue
@@ -102,10 +117,13 @@ class Dags:
 
     def _execute(self, run: Run, task: Any, params: dict[str, Any]) -> None:
         try:
-            run.returned[task.task_id] = task.execute({"params": params})
+            context = {"params": params, "ti": TaskInstance(run, task.task_id)}
+            run.returned[task.task_id] = task.execute(context)
         except AirflowSkipException as skipped:
             run.states[task.task_id] = SKIPPED
             run.returned[task.task_id] = str(skipped)
+        except DownstreamTasksSkipped as skipped:
+            run.states |= {task.task_id: SUCCESS, **dict.fromkeys(skipped.tasks, SKIPPED)}
         except DagRunTriggerException as trigger:
             run.states[task.task_id] = SUCCESS
             run.triggered.append((trigger.trigger_dag_id, trigger.dag_run_id, trigger.conf or {}))

@@ -82,8 +82,10 @@ def test_data_is_restored_every_other_iteration(lab: DatabaseHost, dags: Dags, p
     assert all(r.state == SUCCESS for r in runs), explain(runs)
     assert runs[0].returned["take_snapshot"] == {"loaded": True, "snapshot": True}
     assert [r.states["restore"] for r in runs[1:4]] == [SKIPPED, SKIPPED, SUCCESS]
-    assert "every 2 iterations" in runs[2].returned["restore"]
-    assert "no benchmark has run" in runs[1].returned["restore"]
+    assert "every 2 iterations" in runs[2].returned["begin"]["restore"]
+    assert "no benchmark has run" in runs[1].returned["begin"]["restore"]
+    assert set(runs[3].returned["begin"]) == {"free_cache"}
+    assert "drop_cache is off" in runs[3].returned["begin"]["free_cache"]
 
 
 def test_a_second_experiment_on_a_held_target_is_refused(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:

@@ -1,0 +1,36 @@
+"""Airflow's plugin of otterflow. With OTTERFLOW_PRELOAD=1 it imports the tasks' modules before a task needs them.
+
+Airflow forks a process for each task from a worker that has loaded the plugins. What is imported here is imported once
+a worker rather than once a task: `recommend` alone spends 0.8 s on importing scikit-learn. It is off unless asked for,
+as every process of Airflow loads the plugins, and costs 200 MB in each. Switch it on where tasks run: for the scheduler
+with LocalExecutor, for the workers with CeleryExecutor.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from airflow.plugins_manager import AirflowPlugin
+
+PRELOAD = "OTTERFLOW_PRELOAD"
+MODULES = (
+    "airflow.providers.ssh.hooks.ssh",
+    "psycopg",
+    "otterflow.repository",
+    "otterflow.operators.inspection",
+    "otterflow.operators.measurement",
+    "otterflow.operators.workbench",
+    "otterflow.recommendation",
+)
+
+
+class OtterflowPlugin(AirflowPlugin):
+    """Adds nothing to Airflow but its name in the list of plugins."""
+
+    name = "otterflow"
+
+
+if os.environ.get(PRELOAD) == "1":
+    for module in MODULES:
+        importlib.import_module(module)
