@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace
+from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
-from otterflow.tuner.model import Model, fit_model
+from otterflow.tuner.model import fit_model
 from otterflow.tuner.trial import Trial, check_trials
 
 MIN_MODEL = 3
 """Distinct measured configurations below which the measurements speak for themselves."""
+
+
+class Fitted(Protocol):
+    """A model as far as the incumbent needs one."""
+
+    @property
+    def tried_means(self) -> Array:
+        """Its mean at each of the measured configurations (`history.ok`), on any scale."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> In
     return Incumbent(index, dict(trials[index].config), float(mean[0]), float(std[0]))
 
 
-def incumbent_row(history: History, model: Model | None) -> int:
+def incumbent_row(history: History, model: Fitted | None) -> int:
     """The incumbent's row of `history`, by the model's mean or, without a model, by the measured mean."""
     rows = np.flatnonzero(history.ok)
     means = history.means[rows] if model is None else model.tried_means

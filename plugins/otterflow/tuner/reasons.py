@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from otterflow.knobs.space import Value
-from otterflow.tuner.encoding import Encoder
-from otterflow.tuner.model import Model
+from otterflow.tuner.encoding import Array, Encoder
 
 _SHOWN = 8
 
 
+class Predictor(Protocol):
+    """A model as far as the reasons need one."""
+
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation at features (m, columns), on the scale of the trials' values."""
+
+
 def reasons_for(
-    idea: str, encoder: Encoder, config: Mapping[str, Value], against: Mapping[str, Value], model: Model | None
+    idea: str, encoder: Encoder, config: Mapping[str, Value], against: Mapping[str, Value], model: Predictor | None
 ) -> dict[str, Any]:
     """The idea, and the knobs that moved most against a known configuration, those that matter most first.
 

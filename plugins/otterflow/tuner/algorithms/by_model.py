@@ -1,0 +1,128 @@
+"""Suggestions by a model of the objective: what is expected to improve on the incumbent most, and to survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from otterflow.knobs.space import Config
+from otterflow.tuner.algorithms.climb import climbed
+from otterflow.tuner.crashes import CrashModel
+from otterflow.tuner.encoding import Array
+from otterflow.tuner.history import History, pool
+from otterflow.tuner.reasons import reasons_for
+from otterflow.tuner.search import best_children
+from otterflow.tuner.trial import OK, Suggestion, Trial
+from otterflow.tuner.turn import Turn
+
+_STARTS = 6
+_CHILD_SHARES = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
+"""The shares of the knobs that the candidates move."""
+_CRASH_LIMIT = {"explore": 0.25, "safe": 0.1}
+"""A configuration more likely than this to crash is not tried while anything else is worth trying."""
+
+
+class ObjectiveModel(Protocol):
+    """What a suggestion needs of a model: `Model`, and each of this folder's."""
+
+    @property
+    def tried_means(self) -> Array:
+        """Standardised mean at the measured configurations (`history.ok`)."""
+
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation at features (m, columns), on the scale of the trials' values."""
+
+    def expected_improvement(self, features: Array) -> Array:
+        """Expected improvement over the best of `tried_means` at features (m, columns), standardised."""
+
+
+Fit = Callable[[History, np.random.Generator], ObjectiveModel]
+
+
+@dataclass(frozen=True)
+class ByModel:
+    """Fits a model and takes the child of good trials that is worth most, after a climb where `climb` is set."""
+
+    fit: Fit
+    idea: str
+    climb: bool = False
+
+    def __call__(self, turn: Turn) -> Suggestion:
+        """The next configuration. There must be two measured configurations at least."""
+        options, rng = turn.options, turn.rng
+        known, model = self._learned(turn)
+        limit = _CRASH_LIMIT[options.mode]
+
+        def worth(genotypes: Array) -> Array:
+            return _worth(model, turn.crashes, turn.encoder.features(genotypes), limit)
+
+        order = np.argsort(-model.tried_means, kind="stable")
+        starts = known.genotypes[known.ok][order[:_STARTS]]
+        found = best_children(turn.encoder, worth, starts, rng, shares=_CHILD_SHARES[options.mode])
+        if self.climb:
+            found = climbed(turn.encoder, worth, found, rng)
+        config = _first_new(turn, found, worth)
+        genotype = turn.encoder.genotype(config)
+        mean, std = model.predict(turn.encoder.features(genotype[None]))
+        against = turn.encoder.config(_best_measured(turn, known, model))
+        return Suggestion(
+            config,
+            kind="model",
+            predicted_mean=float(mean[0]),
+            predicted_std=float(std[0]),
+            crash_probability=turn.crash_probability(genotype),
+            reasons=reasons_for(self.idea, turn.encoder, config, against, model),
+        )
+
+    def _learned(self, turn: Turn) -> tuple[History, ObjectiveModel]:
+        """What the model is fitted to, and the model.
+
+        What is pending is told as if it had come out as the model believes (the kriging believer, Ginsbourger, Le
+        Riche and Carraro 2010): the mean stays, the doubt there goes, and with it the wish to try the like of it.
+        """
+        known = turn.measured.telling()
+        if all(t.state == OK for t in turn.pending) and turn.pending:
+            known = turn.tried.telling()
+            return known, self.fit(known, turn.rng)
+        model = self.fit(known, turn.rng)
+        if not turn.pending:
+            return known, model
+        known = pool(turn.space, [*turn.trials, *believed(turn, model)]).telling()
+        return known, self.fit(known, turn.rng)
+
+
+def believed(turn: Turn, model: ObjectiveModel) -> list[Trial]:
+    """The pending trials with the model's mean as the value of those that have none."""
+    told = list(turn.pending)
+    unknown = [i for i, t in enumerate(told) if t.state != OK]
+    features = turn.encoder.features(turn.encoder.genotypes([told[i].config for i in unknown]))
+    means, _ = model.predict(features)
+    for i, mean in zip(unknown, means, strict=True):
+        told[i] = replace(told[i], value=float(mean), state=OK)
+    return told
+
+
+def _best_measured(turn: Turn, known: History, model: ObjectiveModel) -> Array:
+    """The incumbent's genotype (knobs,): the best by the model's mean of what was really measured."""
+    rows = known.genotypes[known.ok]
+    measured = np.array([turn.measured.has(genotype) for genotype in rows])
+    return np.asarray(rows[np.argmax(np.where(measured, model.tried_means, -np.inf))])
+
+
+def _worth(model: ObjectiveModel, crash: CrashModel, features: Array, limit: float) -> Array:
+    """Log of expected improvement times the chance of survival, far lower beyond the limit on crashes (m,)."""
+    probability = crash.probability(features)
+    gain = np.log(np.maximum(model.expected_improvement(features), 1e-300))
+    return np.asarray(gain + np.log1p(-probability) - 20.0 * (probability > limit))
+
+
+def _first_new(turn: Turn, found: Array, worth: Callable[[Array], Array]) -> Config:
+    """The candidate worth most after quantising and repair that was not tried yet; the best one if all were."""
+    encoder = turn.encoder
+    configs = [turn.options.repaired(encoder.config(g)) for g in found]
+    genotypes = encoder.genotypes(configs)
+    order: Sequence[int] = [int(i) for i in np.argsort(-worth(genotypes), kind="stable")]
+    return configs[next((i for i in order if not turn.tried.has(genotypes[i])), order[0])]
