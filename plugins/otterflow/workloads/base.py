@@ -18,6 +18,8 @@ from otterflow.workloads.job import JobScript, RunPlan, plan
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
 from otterflow.workloads.result import BenchmarkResult
+from otterflow.workloads.sysbench.settings import SysbenchSettings
+from otterflow.workloads.sysbench.workload import SysbenchWorkload
 
 __all__ = ["JobScript", "RunPlan", "Workload", "plan", "workload_for"]
 
@@ -64,4 +66,6 @@ def workload_for(benchmark: Benchmark) -> Workload:
         return PgbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, AnalyticsSettings):
         return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, SysbenchSettings):
+        return SysbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")

@@ -13,6 +13,7 @@ from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.settings import PgbenchSettings
+from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.yaml_files import read_mapping
 
 
@@ -25,7 +26,7 @@ class WorkloadKind(StrEnum):
     mixed = "mixed"
 
 
-DriverSettings = Annotated[PgbenchSettings | AnalyticsSettings, Field(discriminator="driver")]
+DriverSettings = Annotated[PgbenchSettings | AnalyticsSettings | SysbenchSettings, Field(discriminator="driver")]
 """One block for each driver; `otterflow.workloads.base` has the class that runs it."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]

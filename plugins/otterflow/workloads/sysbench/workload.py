@@ -1,0 +1,123 @@
+"""The scripts that load and run sysbench 1.0. Source: sysbench(1), and /usr/share/sysbench/oltp_common.lua.
+
+sysbench passes an empty `--pgsql-password` on to libpq, which then reads the password file: no password is on the
+command line or in the environment.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from otterflow.dbms.access import DatabaseAccess
+from otterflow.workloads.job import JobScript, RunPlan, access_files, command, prologue
+from otterflow.workloads.result import BenchmarkResult
+from otterflow.workloads.sysbench.output import REPORT_FILE, read_result
+from otterflow.workloads.sysbench.settings import SysbenchSettings
+
+BYTES_PER_ROW = 256
+"""A row with its entries in two indexes, measured on PostgreSQL 15 with 100,000 and 400,000 rows a table: 255."""
+LARGEST_SEED = 2**31 - 2
+"""sysbench's seed is a C int, and 0 means the current time."""
+LOAD_SEED = 1
+
+_RUN_PROGRESS = re.compile(
+    r"\[ (\d+)s \] thds: \d+ tps: ([\d.]+) .*lat \(ms,99%\): ([\d.]+) err/s: ([\d.]+) reconn/s: ([\d.]+)"
+)
+_LOAD_PROGRESS = re.compile(r"(Inserting \d+ records into|Creating a secondary index on) '(\w+)'")
+
+
+@dataclass(frozen=True)
+class SysbenchWorkload:
+    """One of sysbench's OLTP tests. Times are in seconds."""
+
+    settings: SysbenchSettings
+    load_timeout_s: float
+    run_timeout_s: float
+
+    def programs(self) -> tuple[str, ...]:
+        """sysbench, psql for the vacuum after the load, and what the scripts are made of."""
+        return ("sysbench", "psql", "stdbuf", "tee")
+
+    def data_fingerprint(self) -> str:
+        """All OLTP tests share the same tables."""
+        return f"sysbench-{self.settings.tables}-{self.settings.table_size}"
+
+    def estimated_bytes(self) -> int:
+        """Tables and indexes after loading."""
+        return self.settings.scale * BYTES_PER_ROW
+
+    def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
+        """Drop and fill the tables, several at the same time, then vacuum, so that no run begins with that work."""
+        chosen = self.settings
+        threads = min(chosen.load_threads, chosen.tables)
+        prepare = (f"--threads={threads}", f"--rand-seed={LOAD_SEED}", "prepare")
+        tables = ", ".join(f"sbtest{number}" for number in range(1, chosen.tables + 1))
+        psql = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
+        lines = [
+            command(*self._words(access), "cleanup"),
+            command("stdbuf", "-oL", *self._words(access), *prepare),
+            command(*psql, f"--command=VACUUM (ANALYZE) {tables}"),
+        ]
+        script = prologue(access, bin_dir) + "\n".join(lines) + "\n"
+        return JobScript(script, access_files(access), self.load_timeout_s)
+
+    def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
+        """The same load, whose numbers nobody reads."""
+        if not asked.warms_up:
+            return None
+        words = self._run_words(access, asked.warmup_s, seed=2 * asked.seed)
+        script = prologue(access, bin_dir) + command(*words, "run") + "\n"
+        return JobScript(script, access_files(access), asked.warmup_s + self.run_timeout_s)
+
+    def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
+        """The measured load, with a histogram of the latencies in the report."""
+        words = [*self._run_words(access, asked.duration_s, seed=2 * asked.seed + 1), "--histogram=on", "run"]
+        script = prologue(access, bin_dir) + f"{command(*words)} | tee {REPORT_FILE}\n"
+        return JobScript(script, access_files(access), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
+
+    def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
+        """The result from the report; raises BenchmarkFailed."""
+        return read_result(results, log)
+
+    def progress(self, line: str) -> str | None:
+        """What sysbench says every second of a run, and for every table of a load."""
+        run = _RUN_PROGRESS.search(line)
+        if run:
+            seconds, tps, latency, errors, reconnects = run.groups()
+            failed = float(errors) + float(reconnects)
+            said = f", {failed:.0f} errors/s" if failed else ""
+            return f"{seconds} s: {float(tps):,.0f} transactions/s, latency p99 {float(latency):.2f} ms{said}"
+        load = _LOAD_PROGRESS.search(line)
+        return f"loading: {load.group(1).lower()} {load.group(2)}" if load else None
+
+    def _words(self, access: DatabaseAccess) -> list[str]:
+        chosen = self.settings
+        return [
+            "sysbench",
+            chosen.test,
+            "--db-driver=pgsql",
+            f"--pgsql-host={access.host}",
+            f"--pgsql-port={access.port}",
+            f"--pgsql-user={access.user}",
+            f"--pgsql-db={access.database}",
+            f"--tables={chosen.tables}",
+            f"--table-size={chosen.table_size}",
+        ]
+
+    def _run_words(self, access: DatabaseAccess, seconds: float, seed: int) -> list[str]:
+        chosen = self.settings
+        return [
+            "stdbuf",
+            "-oL",
+            *self._words(access),
+            f"--threads={chosen.threads}",
+            f"--time={math.ceil(seconds)}",
+            f"--rand-type={chosen.rand_type}",
+            f"--rand-seed={1 + seed % LARGEST_SEED}",
+            f"--db-ps-mode={'auto' if chosen.prepared else 'disable'}",
+            "--percentile=99",
+            "--report-interval=1",
+        ]
