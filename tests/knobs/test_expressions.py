@@ -56,7 +56,7 @@ def test_values(text: str, value: float, dimension: str):
         ("2 ** 3", 4, "'*' does not belong here"),
         ("cores @ 2", 7, "'@' does not belong here"),
         ("__import__('os')", 1, "is not known"),
-        ("ram.bytes", 4, "'.' does not belong here"),
+        ("ram.bytes", 1, "'ram.bytes' is not known"),
         ("1 == 1 == 1", 8, "'=='"),
         ("(" * 80 + "1" + ")" * 80, 51, "nested too deeply"),
     ],
