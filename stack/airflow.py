@@ -50,7 +50,7 @@ _PACE = {
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
 }
 _OWN = {"scheduler": {"OTTERFLOW_PRELOAD": "1"}, "standalone": {"OTTERFLOW_PRELOAD": "1"}}
-"""What a process gets beyond the common environment: tasks are forked from the scheduler (plugins/otterflow_plugin.py)."""
+"""What one process gets besides: tasks are forked from the scheduler (see plugins/otterflow_plugin.py)."""
 
 
 class AirflowStack:

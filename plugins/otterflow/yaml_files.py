@@ -9,6 +9,9 @@ import yaml
 
 from otterflow.errors import InvalidInput, Problem
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where PyYAML was built with it: 10 ms instead of 80 for the knob catalog, which most tasks read."""
+
 
 def read_mapping(path: Path, *, field: str, plural: str, example: str) -> dict[str, Any]:
     """The file's mapping, not checked further. `example` is where a good one is to be seen.
@@ -16,7 +19,7 @@ def read_mapping(path: Path, *, field: str, plural: str, example: str) -> dict[s
     Raises InvalidInput: for an absent file it names `field` and the files (`plural`) that are there.
     """
     try:
-        record = yaml.safe_load(path.read_text())
+        record = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - both are safe loaders
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise InvalidInput(Problem(field, f"{path.stem!r} is unknown", f"known {plural}: {known}")) from None

@@ -20,7 +20,7 @@ RESTORE, FREE_CACHE = "restore", "free_cache"
 
 
 class BeginOperator(OtterflowOperator, SkipMixin):
-    """Begins the trial's try and skips `restore` and `free_cache` where they are not wanted, with the reason in its log.
+    """Begins the trial's try and skips `restore` and `free_cache` where they are not wanted, the reasons in its log.
 
     They are skipped from here rather than by themselves, for a task that starts only to skip itself costs a second and
     more: Airflow notices a skipped task's end at its worker's next heartbeat.
@@ -32,8 +32,7 @@ class BeginOperator(OtterflowOperator, SkipMixin):
         if skipped:
             ti = context["ti"]
             ti.xcom_push("return_value", skipped)
-            assert self.dag is not None
-            self.skip(ti, [self.dag.get_task(task_id) for task_id in skipped])
+            self.skip(ti, [task for task in self.downstream_list if task.task_id in skipped])
         return skipped
 
     def work(self, repository: Repository, context: Context) -> dict[str, str]:
@@ -61,6 +60,8 @@ class BeginOperator(OtterflowOperator, SkipMixin):
 def why_not_restore(bench: Workbench, iteration: int) -> str | None:
     """Why this iteration keeps the data as it is, or None if it is to be restored."""
     every = bench.plan.spec.restore_every
+    if bench.plan.is_live:
+        return "the server is live: its data are never touched"
     if every == 0:
         return "restore_every is 0: the data stays as it is"
     if iteration % every:
