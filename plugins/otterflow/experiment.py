@@ -16,7 +16,7 @@ from otterflow import settings
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.catalog import KnobCatalog, KnobSetName, Risk, load_catalog
 from otterflow.target import NAME_PATTERN, Target, load_target, problems_of
-from otterflow.workloads.definition import Benchmark, benchmarks
+from otterflow.workloads.definition import Benchmark, load_benchmark
 from otterflow.workloads.objective import Objective
 
 MAX_ITERATIONS = 1000
@@ -97,6 +97,16 @@ class Plan:
     objective: Objective
     catalog: KnobCatalog
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the server has users of its own: it is never restarted, and its data are never touched."""
+        return self.benchmark.is_live
+
+    @property
+    def restores(self) -> bool:
+        """Whether a snapshot of the data is kept, and the data are put back from it."""
+        return self.spec.restore_every > 0 and not self.is_live
+
 
 def _in_the_forms_words(problem: Problem) -> Problem:
     """The field without the file prefix, and the name pattern said in words."""
@@ -130,13 +140,11 @@ def load_plan(spec: ExperimentSpec) -> Plan:
     except InvalidInput as error:
         problems += error.problems
     try:
-        offered = benchmarks(settings.include_dir() / "benchmarks")
-        benchmark = offered.get(spec.benchmark)
-        if benchmark is None:
-            advice = f"known benchmarks: {', '.join(sorted(offered)) or 'none'}"
-            problems.append(Problem("benchmark", f"{spec.benchmark!r} is unknown", advice))
+        benchmark = load_benchmark(settings.include_dir() / "benchmarks" / f"{spec.benchmark}.yaml")
     except InvalidInput as error:
         problems += error.problems
+    if benchmark is not None and benchmark.is_live:
+        problems += _live_problems(spec)
     try:
         objective = _objective(spec, benchmark)
     except InvalidInput as error:
@@ -144,6 +152,14 @@ def load_plan(spec: ExperimentSpec) -> Plan:
     if problems or target is None or benchmark is None or catalog is None:
         raise InvalidInput(problems)
     return Plan(spec, target, benchmark, objective, catalog)
+
+
+def _live_problems(spec: ExperimentSpec) -> list[Problem]:
+    """What must not be done to a server with users. `restore_every` has a default and means nothing there."""
+    if not spec.drop_cache:
+        return []
+    found = f"would empty the page cache under the users of a live server (benchmark {spec.benchmark!r})"
+    return [Problem("drop_cache", found, "switch it off, or choose a benchmark that brings its own load")]
 
 
 def _unknown_knobs(spec: ExperimentSpec, catalog: KnobCatalog) -> list[Problem]:

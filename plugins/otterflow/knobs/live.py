@@ -70,6 +70,11 @@ class LiveSetting:
         return self.context == "postmaster"
 
     @property
+    def takes_reload(self) -> bool:
+        """Whether a reload brings a new value into force in the sessions that are there, not only in new ones."""
+        return self.context in ("sighup", "superuser", "user")
+
+    @property
     def is_octal(self) -> bool:
         """Whether the server shows the setting in octal, as it does file modes."""
         return self.vartype == "integer" and re.fullmatch(r"0[0-7]+", self.setting) is not None

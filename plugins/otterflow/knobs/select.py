@@ -23,12 +23,14 @@ def build_space(
     extra: Sequence[str] = (),
     excluded: Sequence[str] = (),
     risks_allowed: Sequence[str] = (),
+    reload_only: bool = False,
 ) -> KnobSpace:
     """The knobs of a set, with `extra` and without `excluded`, as this server and host allow them.
 
     `server_version` is the major version. Each knob's default is the value in force; its range is the catalog's,
     clipped to the server's limits and widened where the value in force lies outside. Knobs of a risk class that is not
-    allowed are left out of a set, and refused in `extra`. Raises InvalidInput that lists every wrong field.
+    allowed are left out of a set, and refused in `extra`; so are, with `reload_only`, knobs that take a restart. Raises
+    InvalidInput that lists every wrong field.
     """
     if not OLDEST <= server_version <= NEWEST:
         advice = f"the catalog speaks of {OLDEST} to {NEWEST}"
@@ -42,6 +44,8 @@ def build_space(
     tunable = catalog.tunable(server_version)
     allowed = {Risk(risk) for risk in risks_allowed if risk in list(Risk)}
     problems += [p for name in extra if (p := _extra_problem(name, catalog, live, server_version, allowed))]
+    if reload_only:
+        problems += [_restart_problem(name) for name in extra if name in live and not live[name].takes_reload]
     problems += [p for name in excluded if (p := _unknown_problem("excluded_knobs", name, live, tunable))]
     if problems:
         raise InvalidInput(problems)
@@ -50,6 +54,7 @@ def build_space(
         for name, knob in tunable.items()
         if name in live
         and name not in excluded
+        and (live[name].takes_reload or not reload_only)
         and (name in extra or (KnobSetName(knob_set).holds(knob.set) and (knob.risk is None or knob.risk in allowed)))
     ]
     return _space_of(chosen, live, facts)
@@ -103,6 +108,11 @@ def _extra_problem(
         return None
     found = f"{name!r} is locked, it is of the risk class {risk.value!r}"
     return Problem("extra_knobs", found, f"add {risk.value!r} to risks_allowed, or leave the knob out")
+
+
+def _restart_problem(name: str) -> Problem:
+    found = f"{name!r} comes into force by a restart, and a live server is never restarted"
+    return Problem("extra_knobs", found, "leave it out, or tune a copy of the server with a benchmark")
 
 
 def _knob(entry: TunableKnob, setting: LiveSetting, facts: HostFacts) -> Knob:

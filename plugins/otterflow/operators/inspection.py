@@ -21,7 +21,7 @@ from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.select import build_space
 from otterflow.knobs.space import KnobSpace
-from otterflow.operators import data
+from otterflow.operators import data, live_server
 from otterflow.operators.server import live_settings
 from otterflow.remote.files import missing_programs_command, read_if_there_command
 from otterflow.remote.host_facts import HostReport, host_facts_command, parse_host_facts
@@ -142,7 +142,7 @@ def _look_at_server(bench: Workbench, findings: Findings) -> None:
         version = query(settings.VERSION_SQL)[0]
         findings.versions = {"major": version["number"] // 10000, "number": version["number"], "text": version["text"]}
         privileges_row = query(privileges.privileges_sql(target.database))[0]
-        findings.problems += privileges.missing_privileges(privileges_row, target)
+        findings.problems += privileges.missing_privileges(privileges_row, target, live=bench.plan.is_live)
         for limit in privileges.limits_of(privileges_row):
             log.warning("%s", limit)
         findings.may_read_files = bool(privileges_row["superuser"] or privileges_row["read_file_settings"])
@@ -151,18 +151,22 @@ def _look_at_server(bench: Workbench, findings: Findings) -> None:
     waiting = sorted(name for name, setting in findings.live.items() if setting.pending_restart)
     if waiting:
         found = f"{', '.join(waiting)} changed in a configuration file and wait for a restart"
+        if bench.plan.is_live:
+            log.warning("%s, which otterflow leaves to you; they are not tuned", found)
+            return
         findings.problems.append(Problem("server", found, "restart the server first: the baseline must be in force"))
 
 
 def _look_at_paths(bench: Workbench, findings: Findings) -> None:
     """Folders, programs, the service, the log: what the target file says against what is on the host."""
     target = bench.plan.target
-    programs = checks.required_programs(target)
+    live = bench.plan.is_live
+    programs = checks.required_programs(target, live=live)
     data_directory = findings.directories.get("data_directory")
     command = probe_command(target, programs, data_directory=data_directory)
     probe = parse_probe(bench.session.run(command, what="looking at the target", timeout_s=LOOK_S).stdout)
     number = findings.versions.get("number")
-    findings.problems += checks.problems(probe, target, programs, server_version=number)
+    findings.problems += checks.problems(probe, target, programs, server_version=number, live=live)
     if target.driver_ssh_conn_id is None:
         _report_missing(bench, bench.session, bench.workload.programs(), findings)
     if findings.host is not None:
@@ -170,7 +174,7 @@ def _look_at_paths(bench: Workbench, findings: Findings) -> None:
             findings.host,
             target,
             database_bytes=bench.workload.estimated_bytes(),
-            data_dir_bytes=(probe.data_dir_bytes or 0) + bench.workload.estimated_bytes(),
+            data_dir_bytes=0 if live else (probe.data_dir_bytes or 0) + bench.workload.estimated_bytes(),
         )
 
 
@@ -215,6 +219,10 @@ def _include_problem_by_text(bench: Workbench, file_rows: list[dict[str, Any]], 
 
 
 def _look_at_database(bench: Workbench, findings: Findings) -> None:
+    """A benchmark's data must be otterflow's to drop; a live server is looked at in another way."""
+    if bench.plan.is_live:
+        findings.problems += live_server.problems(bench)
+        return
     problem = data.ownership_problem(bench)
     if problem is not None:
         findings.problems.append(problem)
@@ -248,6 +256,7 @@ def _choose_space(bench: Workbench, findings: Findings) -> None:
         extra=spec.extra_knobs,
         excluded=spec.excluded_knobs,
         risks_allowed=[risk.value for risk in spec.risks_allowed],
+        reload_only=bench.plan.is_live,
     )
     ruled = rules.rule_based(findings.facts, bench.plan.benchmark.kind.value, live, server_version=major)
     values = {name: setting.value for name, setting in live.items()}

@@ -18,6 +18,7 @@ from otterflow.operators.data import mark_used
 from otterflow.remote import proc
 from otterflow.remote.job_commands import KILLED, TIMED_OUT, JobState
 from otterflow.workloads.job import plan as run_plan
+from otterflow.workloads.objective import InvalidResult
 from otterflow.workloads.result import BenchmarkResult, believe
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def measure(
     if one_pass and plan.passes:
         plan = replace(plan, passes=1, duration_s=0.0)
     bench.server.read_back(wanted)
-    mark_used(bench)
+    if not bench.plan.is_live:
+        mark_used(bench)
     bin_dir = bench.driver_bin_dir
     window_s = 0.0
     warm_up = workload.warm_up(bench.access, plan, bin_dir)
@@ -108,7 +110,7 @@ def measure(
         result = workload.parse(ran.results, ran.end.log_tail)
         believe(result, bench.plan.benchmark, plan)
         results.append(result)
-        values.append(bench.plan.objective.read(result))
+        values.append(_value(bench, result))
         log.info(
             "%s of run %s of %s: %.6g %s",
             bench.plan.objective.value,
@@ -121,6 +123,17 @@ def measure(
     middle = median_low(values)
     chosen: BenchmarkResult = results[values.index(middle)]
     return Measured(middle, values, chosen.as_dict(), round(window_s, 3))
+
+
+def _value(bench: Workbench, result: BenchmarkResult) -> float:
+    """The objective's number. Raises InvalidResult, with the benchmark's own reason where the number is absent."""
+    try:
+        return bench.plan.objective.read(result)
+    except InvalidResult as error:
+        if not result.absent:
+            raise
+        reasons = "; ".join(f"{name}: {why}" for name, why in result.absent.items())
+        raise InvalidResult(f"{error}: {reasons}") from None
 
 
 @dataclass(frozen=True)

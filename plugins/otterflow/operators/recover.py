@@ -20,6 +20,8 @@ LOOP_GOES_ON = ("crashed", "failed", "timed_out")
 class RecoverOperator(OtterflowOperator):
     """Ends what still runs on the hosts, puts the last good knobs file back, and starts the server.
 
+    A live server is reloaded, and started only where it is down; it is never restarted.
+
     After a trial that crashed, failed or timed out it succeeds and the loop goes on. After anything else it raises,
     once the server is safe, so that the run is red and can be cleared when the cause is mended. Knobs that were not in
     force stop the experiment.
@@ -50,7 +52,11 @@ class RecoverOperator(OtterflowOperator):
         failures = []
         for label, text, config in candidates:
             try:
-                bench.server.put_in_force(text, config)
+                bench.server.write_knobs_file(text)
+                if bench.server.is_live:
+                    bench.server.start()
+                bench.server.bring_into_force()
+                bench.server.read_back(config)
             except (ServerCrashed, CommandFailed) as error:
                 failures.append(f"{label}: {error}")
                 self.log.error("%s does not start: %s", label, error)

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class RestartOperator(OtterflowOperator):
-    """Restarts the server with the trial's knobs file and reads back what is in force.
+    """Restarts the server with the trial's knobs file and reads back what is in force; a live server is only reloaded.
 
     Writes the file first where it is not the trial's: a run that was cleared after a fault begins with the last good
     configuration. Raises ServerCrashed or NotApplied, after having ended the trial in that state.
     """
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
-        """Restart and read back; returns the seconds and the configuration in force."""
+        """Bring into force and read back; returns the seconds and the configuration in force."""
         trial = repository.trial(self.experiment, self.iteration)
         with Workbench(repository, self.experiment) as bench:
             try:
                 if bench.server.write_knobs_file(bench.config_text(trial.wanted)):
                     self.log.info("wrote iteration %s to %s", self.iteration, bench.plan.target.knobs_file)
                     bench.server.preflight()
-                seconds = bench.server.restart()
+                seconds = bench.server.bring_into_force()
                 in_force = bench.server.read_back(trial.wanted)
             except TrialFault as fault:
                 bench.end_trial(trial, fault)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.postgresql import service, settings
-from otterflow.errors import CommandFailed, CommandTimedOut, NotApplied, Problem, ServerCrashed
+from otterflow.errors import CommandFailed, CommandTimedOut, MachineryFault, NotApplied, Problem, ServerCrashed
 from otterflow.knobs.live import LiveSetting
 from otterflow.remote.files import read_if_there_command
 
@@ -27,13 +27,15 @@ log = logging.getLogger(__name__)
 LOG_TAIL_BYTES = 4000
 SHORT_S = 30.0
 """Time limit of a command that only looks."""
+RELOAD_S = 30.0
+"""How long the postmaster may take to read its files again; it is asked by a signal and does it at once."""
 
 
 class Server:
     """One target's DBMS server.
 
     `access` is how a command on the target reaches it; `query` opens SQL on it from here:
-    `with server.query() as query: query("SELECT 1")`.
+    `with server.query() as query: query("SELECT 1")`. One that `is_live` has users, and is never restarted.
     """
 
     def __init__(
@@ -42,10 +44,13 @@ class Server:
         session: Session,
         access: DatabaseAccess,
         query: Callable[[], AbstractContextManager[Query]],
+        *,
+        live: bool = False,
     ) -> None:
         self.target = target
         self.session = session
         self.query = query
+        self.is_live = live
         self._access = access
 
     def is_up(self) -> bool:
@@ -62,6 +67,31 @@ class Server:
         begun = time.monotonic()
         self._bring_up(service.restart_command(self.target), "restart of the server")
         return time.monotonic() - begun
+
+    def reload(self) -> float:
+        """Have the running server read its files again, and wait until it has; returns the seconds it took.
+
+        Raises ServerCrashed, before anything is reloaded, when it would refuse a line of them; ConnectionFault where
+        it is down; MachineryFault when it has not read them in time.
+        """
+        begun = time.monotonic()
+        problems = self.file_problems()
+        if problems:
+            listed = "\n".join(map(str, problems))
+            raise ServerCrashed(f"the server refuses the configuration; it was not reloaded:\n{listed}")
+        with self.query() as query:
+            former = query(service.LOADED_AT_SQL)[0]["loaded_at"]
+            query(service.RELOAD_SQL)
+            # A session reads the files again between two statements, once the postmaster has.
+            while query(service.LOADED_AT_SQL)[0]["loaded_at"] == former:
+                if time.monotonic() - begun > RELOAD_S:
+                    raise MachineryFault(f"the server has not read its files again within {RELOAD_S:g} s of a reload")
+                time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def bring_into_force(self) -> float:
+        """Have the server use its knobs file: by a reload where it is live, else by a restart; the seconds it took."""
+        return self.reload() if self.is_live else self.restart()
 
     def start(self) -> None:
         """Start the server if it is down; raises as `restart` does."""
@@ -137,9 +167,9 @@ class Server:
         return in_force(live, wanted)
 
     def put_in_force(self, text: str, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the knobs file, restart, read back; what is in force. Raises ServerCrashed or NotApplied."""
+        """Write the knobs file, bring it into force, read back; what is. Raises ServerCrashed or NotApplied."""
         self.write_knobs_file(text)
-        self.restart()
+        self.bring_into_force()
         return self.read_back(config)
 
 

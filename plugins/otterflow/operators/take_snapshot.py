@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class TakeSnapshotOperator(KillsItsJob, OtterflowOperator):
     """Leaves the target with the benchmark's data and, unless `restore_every` is 0, a snapshot of it as loaded.
 
-    What is there already, from an earlier experiment or an earlier try of this task, is used again.
+    What is there already, from an earlier experiment or an earlier try of this task, is used again. The data of a live
+    server are not otterflow's: nothing is loaded and nothing kept.
     """
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
@@ -26,6 +27,9 @@ class TakeSnapshotOperator(KillsItsJob, OtterflowOperator):
         with Workbench(repository, self.experiment) as bench:
             target = bench.plan.target
             repository.hold_target(target.name, self.experiment)
+            if bench.plan.is_live:
+                self.log.info("the server is live: its data stay as they are, and no snapshot is taken")
+                return {"loaded": False, "snapshot": False}
             try:
                 did = self._load_and_keep(bench)
             except Exception:
@@ -42,7 +46,7 @@ class TakeSnapshotOperator(KillsItsJob, OtterflowOperator):
         did = {"loaded": False, "snapshot": False}
         # A snapshot under way, of a try whose worker was killed, may have stopped the server: ask it nothing.
         under_way = bench.job_exists("snapshot")
-        wanted = bench.plan.spec.restore_every > 0
+        wanted = bench.plan.restores
         missing = under_way or (wanted and not has_snapshot(bench))
         if not under_way and (not loaded(bench) or (missing and not is_fresh(bench))):
             load_data(bench, self.remember_job)

@@ -97,7 +97,7 @@ class Workbench:
     @cached_property
     def server(self) -> Server:
         """The DBMS server."""
-        return Server(self.plan.target, self.session, self.local_access, self.query)
+        return Server(self.plan.target, self.session, self.local_access, self.query, live=self.plan.is_live)
 
     @cached_property
     def workload(self) -> Workload:

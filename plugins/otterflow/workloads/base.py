@@ -15,6 +15,8 @@ from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.definition import Benchmark
 from otterflow.workloads.job import JobScript, RunPlan, plan
+from otterflow.workloads.live.settings import LiveSettings
+from otterflow.workloads.live.workload import LiveWorkload
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
 from otterflow.workloads.result import BenchmarkResult
@@ -68,4 +70,6 @@ def workload_for(benchmark: Benchmark) -> Workload:
         return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, SysbenchSettings):
         return SysbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, LiveSettings):
+        return LiveWorkload(settings, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")

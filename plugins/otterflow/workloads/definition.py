@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from otterflow.errors import InvalidInput, Problem
 from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
+from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.sysbench.settings import SysbenchSettings
@@ -26,7 +27,9 @@ class WorkloadKind(StrEnum):
     mixed = "mixed"
 
 
-DriverSettings = Annotated[PgbenchSettings | AnalyticsSettings | SysbenchSettings, Field(discriminator="driver")]
+DriverSettings = Annotated[
+    PgbenchSettings | AnalyticsSettings | SysbenchSettings | LiveSettings, Field(discriminator="driver")
+]
 """One block for each driver; `otterflow.workloads.base` has the class that runs it."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -35,9 +38,9 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 class Benchmark(BaseModel):
     """A workload with how to load it, run it and read its result.
 
-    A timed workload (pgbench) warms up for `warmup_s` and is measured for `duration_s`. A stream of queries runs
-    `warmup_passes` times unmeasured and `passes` times measured; with `duration_s` it is measured for more passes, as
-    many as fit.
+    A timed workload (pgbench, sysbench) warms up for `warmup_s` and is measured for `duration_s`. A stream of queries
+    runs `warmup_passes` times unmeasured and `passes` times measured; with `duration_s` it is measured for more passes,
+    as many as fit. A live server is observed for `duration_s`, `warmup_s` after a new configuration came into force.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,7 +56,7 @@ class Benchmark(BaseModel):
     duration_s: Seconds | None = None
     warmup_passes: Annotated[int, Field(ge=0, le=1000)] | None = None
     passes: Annotated[int, Field(ge=1, le=1000)] | None = None
-    load_timeout_s: Seconds
+    load_timeout_s: Seconds = 3600
     run_timeout_s: Seconds
     """How much longer than the asked time a run may take before it is ended; for a stream, the time of all passes."""
     max_error_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -63,6 +66,11 @@ class Benchmark(BaseModel):
     def driver(self) -> str:
         """The name of the program or class that runs the workload."""
         return self.workload.driver
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is no load but that of the server's own users, whose data and sessions are to be left alone."""
+        return isinstance(self.workload, LiveSettings)
 
     @property
     def scale(self) -> int:
@@ -96,8 +104,11 @@ class Benchmark(BaseModel):
     def objectives(self) -> tuple[Objective, ...]:
         """The objectives that every result of this benchmark has a number for.
 
-        A timed workload has no run time; a stream has the percentiles that its number of query times can hold.
+        A timed workload has no run time; a stream has the percentiles that its number of query times can hold; of a
+        live server's statements only sums are counted.
         """
+        if self.is_live:
+            return Objective.throughput, Objective.latency_mean
         if not self.workload.in_passes:
             return tuple(objective for objective in Objective if objective is not Objective.run_time)
         times = len(self.workload.query_names) * (self.passes or 0)

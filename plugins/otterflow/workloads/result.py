@@ -32,7 +32,8 @@ class BenchmarkResult:
     A workload of several transaction types has each type's numbers in `types` (`transactions`, `errors`, `retries`,
     `throughput`, and the latencies `mean`, `p50`, `p95`, `p99` in ms where there are any). Where throughput is that of
     one type, `counted` is how many of those there were; None if every transaction counts. `numbers` are further ones
-    by name, such as new orders per minute.
+    by name, such as new orders per minute. `absent` says by the objective's name why a number is not to be had that
+    the benchmark otherwise gives.
     """
 
     throughput: float | None
@@ -46,6 +47,7 @@ class BenchmarkResult:
     counted: int | None = None
     types: dict[str, dict[str, float]] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON data; numbers that are absent are left out."""
@@ -61,9 +63,9 @@ class BenchmarkResult:
             "counted": self.counted,
             "types": {name: dict(numbers) for name, numbers in self.types.items()},
             "numbers": dict(self.numbers),
+            "absent": dict(self.absent),
         }
-        absent = [name for name, value in record.items() if value is None or value in ({}, [])]
-        return {name: value for name, value in record.items() if name not in absent}
+        return {name: value for name, value in record.items() if value is not None and value not in ({}, [])}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BenchmarkResult:
@@ -83,6 +85,7 @@ class BenchmarkResult:
                 counted=None if counted is None else int(counted),
                 types={str(name): _numbers(numbers) for name, numbers in record.get("types", {}).items()},
                 numbers=_numbers(record.get("numbers", {})),
+                absent={str(name): str(why) for name, why in record.get("absent", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BenchmarkFailed(f"the record is no benchmark result: {error!r}") from error

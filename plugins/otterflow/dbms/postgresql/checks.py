@@ -17,30 +17,36 @@ FREE_AT_LEAST_BYTES = 256 * 2**20
 """Job folders, logs and the server's WAL need some room whatever the benchmark."""
 
 
-def required_programs(target: Target) -> list[str]:
-    """PostgreSQL's programs that the target's service and snapshot method call."""
+def required_programs(target: Target, *, live: bool = False) -> list[str]:
+    """PostgreSQL's programs that the target's service and snapshot method call; none for snapshots of a `live` one."""
     names = ["pg_isready"]
     if isinstance(target.service, PgCtl):
         names.append("pg_ctl")
+    if live:
+        return names
     if target.snapshot.method is SnapshotMethod.dump:
         return [*names, "pg_dump", "pg_restore", "psql", "vacuumdb"]
     return [*names, "pg_controldata"]
 
 
 def problems(
-    probe: Probe, target: Target, programs: Sequence[str], *, server_version: int | None = None
+    probe: Probe, target: Target, programs: Sequence[str], *, server_version: int | None = None, live: bool = False
 ) -> list[Problem]:
-    """All that is wrong with what the probe saw. `server_version` is `server_version_num`, where it is known."""
+    """All that is wrong with what the probe saw. `server_version` is `server_version_num`, where it is known.
+
+    Of a `live` server no snapshot is taken, so it need not have what that takes.
+    """
     found = _missing(probe, target, programs)
     found += _versions(probe, target, server_version)
-    found += _folders(probe, target)
-    found += _data(probe, target)
+    found += _folders(probe, target, live=live)
+    found += _data(probe, target, live=live)
     if probe["log", "state"] != "readable":
         state = probe["log", "state"] or "not there"
         advice = f"let {probe.user!r} read it (a group such as adm), or correct the path"
         found.append(Problem("log_file", f"{target.log_file} is {state}", advice))
     found += _service(probe, target)
-    found += _free_cache(probe, target)
+    if not live:
+        found += _free_cache(probe, target)
     return found
 
 
@@ -121,8 +127,10 @@ def _versions(probe: Probe, target: Target, server_version: int | None) -> list[
     return found
 
 
-def _folders(probe: Probe, target: Target) -> list[Problem]:
-    paths = {"snapshot.dir": target.snapshot.dir, "work_dir": target.work_dir}
+def _folders(probe: Probe, target: Target, *, live: bool) -> list[Problem]:
+    paths = (
+        {"work_dir": target.work_dir} if live else {"snapshot.dir": target.snapshot.dir, "work_dir": target.work_dir}
+    )
     found = []
     for field, path in paths.items():
         if probe["folder", field] not in ("writable", "can be made"):
@@ -136,12 +144,12 @@ def _folders(probe: Probe, target: Target) -> list[Problem]:
     return found
 
 
-def _data(probe: Probe, target: Target) -> list[Problem]:
+def _data(probe: Probe, target: Target, *, live: bool) -> list[Problem]:
     found = []
     if probe["data", "same"] == "no":
         state = f"{target.data_dir} is not the server's, which says {probe['data', 'server']!r}"
         found.append(Problem("data_dir", state, "correct data_dir, or the connection that leads to another server"))
-    if target.snapshot.method is SnapshotMethod.copy:
+    if target.snapshot.method is SnapshotMethod.copy and not live:
         if not probe["data", "version"]:
             state = f"{target.data_dir} cannot be read by {probe.user!r}"
             found.append(Problem("snapshot.method", state, "copy needs the server's own user over SSH; or use dump"))

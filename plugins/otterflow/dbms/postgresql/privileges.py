@@ -26,8 +26,11 @@ SELECT current_user::text AS name, r.rolsuper AS superuser, r.rolcreatedb AS cre
 """  # noqa: S608 quoted
 
 
-def missing_privileges(row: Mapping[str, Any], target: Target) -> list[Problem]:
-    """What must be granted before the target can be tuned; none for a superuser. `row` is `privileges_sql`'s."""
+def missing_privileges(row: Mapping[str, Any], target: Target, *, live: bool = False) -> list[Problem]:
+    """What must be granted before the target can be tuned; none for a superuser. `row` is `privileges_sql`'s.
+
+    The data of a `live` server are never restored, so it needs no privilege for that.
+    """
     if row["superuser"]:
         return []
     user = row["name"]
@@ -36,7 +39,7 @@ def missing_privileges(row: Mapping[str, Any], target: Target) -> list[Problem]:
     if not (row["read_all_settings"] and row["read_all_stats"]):
         found = f"user {user!r} may not read all settings and statistics"
         problems.append(Problem(field, found, f'GRANT pg_monitor TO "{user}"'))
-    if target.snapshot.method is SnapshotMethod.dump:
+    if target.snapshot.method is SnapshotMethod.dump and not live:
         problems += _to_restore(row, target, field)
     return problems
 

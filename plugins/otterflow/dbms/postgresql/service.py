@@ -16,6 +16,8 @@ from otterflow.target import CommandService, PgCtl, PgCtlCluster, SystemdService
 
 RELOAD_SQL = "SELECT pg_reload_conf()"
 """Reload by SQL, where the user may: the same for every kind of service."""
+LOADED_AT_SQL = "SELECT pg_conf_load_time()::text AS loaded_at"
+"""When the configuration files were last read, as this session knows it."""
 
 STILL_RUNNING = 80
 """Exit code of a restart whose stop did not stop the server: nothing was started."""

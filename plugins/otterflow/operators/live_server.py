@@ -1,0 +1,29 @@
+"""What `check_target` looks at on a server that is tuned under its real load."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from otterflow.errors import AccessRefused, Problem
+from otterflow.workloads.live import requirements
+from otterflow.workloads.objective import Objective
+
+if TYPE_CHECKING:
+    from otterflow.operators.workbench import Workbench
+
+log = logging.getLogger(__name__)
+
+
+def problems(bench: Workbench) -> list[Problem]:
+    """What the server lacks to be observed, and to be given a configuration without a restart."""
+    target = bench.plan.target
+    try:
+        with bench.query(target.database) as query:
+            row = query(requirements.REQUIREMENTS_SQL)[0]
+    except AccessRefused as error:
+        return [Problem(f"{target.name}.yaml: database", str(error), "name a database of the server's users")]
+    wanted = bench.plan.objective is Objective.latency_mean
+    if not wanted and (absent := requirements.statements_problem(row)):
+        log.warning("latencies will not be recorded: %s", absent.advice)
+    return requirements.problems(row, needs_statements=wanted)

@@ -1,0 +1,1 @@
+"""No load of our own: the server observed under the load that it really has."""

@@ -1,0 +1,180 @@
+"""A live server tuned under a load that is not otterflow's: never restarted, its data never touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from otterflow.operators.connections import open_repository
+from stack.host import DatabaseHost
+from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
+from tests.operators.test_experiment_in_process import as_shown, explain, in_force_on
+
+pytestmark = pytest.mark.integration
+
+USERS_TABLE = (
+    "CREATE TABLE IF NOT EXISTS users_own AS SELECT g AS id, md5(g::text) AS word FROM generate_series(1, 2000) AS g"
+)
+SCRIPT = r"""
+\set id random(1, 2000)
+BEGIN;
+SELECT count(*) FROM users_own WHERE id <= :id;
+UPDATE users_own SET word = md5(word) WHERE id = :id;
+COMMIT;
+"""
+
+
+@pytest.fixture
+def live(lab: DatabaseHost, tmp_path: Path) -> Iterator[DatabaseHost]:
+    """The private server with a table of its users, and the shipped live benchmark with a short window."""
+    path = Path(os.environ["OTTERFLOW_INCLUDE_DIR"]) / "benchmarks" / "live.yaml"
+    record = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(record | {"warmup_s": 0.2, "duration_s": 3}))
+    with lab.cluster.connect("bench") as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        connection.execute(USERS_TABLE)
+    yield lab
+    with lab.cluster.connect("bench") as connection:
+        connection.execute("DROP TABLE users_own")
+
+
+@pytest.fixture
+def form(live: DatabaseHost, params: dict[str, Any]) -> dict[str, Any]:
+    """As the form is filled in: what restores data keeps its default, and means nothing."""
+    return {**params, "benchmark": "live", "restore_every": 10}
+
+
+@contextmanager
+def users(host: DatabaseHost, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """pgbench as the users of the server, who know nothing of otterflow."""
+    script = folder / "users.sql"
+    script.write_text(SCRIPT)
+    environment = {"PATH": os.environ["PATH"], "PGPASSWORD": host.cluster.password}
+    words = [
+        str(host.cluster.bin_dir / "pgbench"), "--no-vacuum", f"--file={script}", "--client=2", "--time=600",
+        "--rate=200", f"--host={host.cluster.host}", f"--port={host.cluster.port}", "--username=otterflow", "bench",
+    ]  # fmt: skip
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def started_at(host: DatabaseHost) -> str:
+    with host.cluster.connect("postgres") as connection:
+        row = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def comment_on_bench(host: DatabaseHost) -> Any:
+    with host.cluster.connect("postgres") as connection:
+        return connection.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'bench'"
+        ).fetchone()
+
+
+def test_a_live_server_is_tuned_without_a_restart(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
+) -> None:
+    begun, comment = started_at(live), comment_on_bench(live)
+    with users(live, tmp_path) as load:
+        runs = dags.follow("tuning_experiment", {**form, "iterations": 3})
+        assert load.poll() is None, "no user was sent away"
+    assert all(r.state == SUCCESS for r in runs), explain(runs)
+    assert [r.run_id for r in runs][-1] == "in-process-finish-1", explain(runs)
+    assert started_at(live) == begun
+    assert comment_on_bench(live) == comment
+    assert [r.states["restore"] for r in runs[1:4]] == [SKIPPED] * 3
+    assert runs[0].returned["take_snapshot"] == {"loaded": False, "snapshot": False}
+
+    trials = open_repository().trials("in-process")
+    assert [t.state for t in trials] == ["ok"] * 3, [t.message for t in trials]
+    assert any(t.wanted != trials[0].wanted for t in trials)
+    for trial in trials:
+        assert trial.in_force == trial.wanted
+        assert trial.result is not None
+        assert trial.result["throughput"] == pytest.approx(200, rel=0.3)
+        assert trial.objective == trial.result["latency_ms"]["mean"]
+    shown = in_force_on(live)
+    experiment = open_repository().experiment("in-process")
+    assert experiment.last_good is not None
+    assert all(shown[knob] == as_shown(value) for knob, value in experiment.last_good.configuration.items())
+    assert {experiment.live[knob["name"]]["context"] for knob in experiment.space} <= {"sighup", "superuser", "user"}
+    assert not list(live.snapshot_dir.iterdir())
+
+
+def test_an_idle_server_is_a_failed_trial_and_stays_as_it_was(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any]
+) -> None:
+    begun = started_at(live)
+    runs = dags.follow("tuning_experiment", {**form, "iterations": 1})
+    assert runs[1].states["benchmark"] == FAILED, explain(runs)
+    assert runs[1].states["recover"] == SUCCESS, explain(runs)
+    (trial,) = open_repository().trials("in-process")
+    assert trial.state == "failed"
+    assert "the server is idle" in trial.message
+    assert started_at(live) == begun
+
+
+def test_recover_starts_a_live_server_that_is_down_and_only_then(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
+) -> None:
+    def stop_it(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("in-process-0000", "collect"):
+            live.cluster.stop()
+
+    with users(live, tmp_path):
+        runs = dags.follow("tuning_experiment", form, before=stop_it)
+    assert runs[-1].run_id == "in-process-0000", explain(runs)
+    assert runs[-1].state == FAILED
+    assert "did not end by itself" in str(runs[-1].errors["recover"])
+    assert live.cluster.is_running
+
+
+def test_statistics_that_are_reset_end_the_trial_with_a_sentence(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
+) -> None:
+    def reset_soon(run: Run, task: str) -> None:
+        if task == "benchmark":
+            timer = subprocess.Popen(
+                ["sh", "-c", f"sleep 2; {live.cluster.bin_dir}/psql -c 'SELECT pg_stat_statements_reset()'"],
+                env={
+                    "PATH": os.environ["PATH"], "PGPASSWORD": live.cluster.password, "PGHOST": live.cluster.host,
+                    "PGPORT": str(live.cluster.port), "PGUSER": "otterflow", "PGDATABASE": "bench",
+                },
+                stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+            timers.append(timer)
+
+    timers: list[subprocess.Popen[bytes]] = []
+    with users(live, tmp_path):
+        dags.follow("tuning_experiment", {**form, "iterations": 1}, before=reset_soon, most=2)
+    assert [timer.wait(30) for timer in timers] == [0]
+    (trial,) = open_repository().trials("in-process")
+    assert trial.state == "failed"
+    assert "latency_mean: pg_stat_statements was reset within the window" in trial.message
+
+
+def test_what_a_live_server_does_not_allow_is_refused(live: DatabaseHost, dags: Dags, form: dict[str, Any]) -> None:
+    run = dags.run("tuning_experiment", {**form, "drop_cache": True})
+    assert "drop_cache: would empty the page cache under the users" in str(run.errors["check_experiment"])
+
+    with live.cluster.connect("bench") as connection:
+        connection.execute("DROP EXTENSION pg_stat_statements")
+    run = dags.run("tuning_experiment", {**form, "extra_knobs": ["shared_buffers"]})
+    message = str(run.errors["check_target"])
+    assert "extra_knobs: 'shared_buffers' comes into force by a restart" in message
+    assert "objective: latency_mean cannot be measured" in message
+    assert "CREATE EXTENSION pg_stat_statements in database 'bench'" in message
+    assert open_repository().holder(live.name) is None
