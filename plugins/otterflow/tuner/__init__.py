@@ -6,7 +6,8 @@ Start reading at `recommend.py`; then encoding, design, surrogate, forest, crash
 """
 
 from otterflow.tuner.incumbent import Incumbent, incumbent
+from otterflow.tuner.past import PastExperiment
 from otterflow.tuner.recommend import suggest, suggest_batch
 from otterflow.tuner.trial import Suggestion, Trial
 
-__all__ = ["Incumbent", "Suggestion", "Trial", "incumbent", "suggest", "suggest_batch"]
+__all__ = ["Incumbent", "PastExperiment", "Suggestion", "Trial", "incumbent", "suggest", "suggest_batch"]

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace, Value
+from otterflow.tuner.past import PastExperiment, past_problems
 from otterflow.tuner.trial import config_problems
 
 Mode = Literal["explore", "safe"]
@@ -25,6 +26,7 @@ class Options:
     repair: Repair | None = None
     algorithm: str = "default"
     pending: Sequence[Mapping[str, Value]] = ()
+    past: Sequence[PastExperiment] = ()
 
     def repaired(self, config: Config) -> Config:
         """The configuration as the constraints between knobs leave it."""
@@ -36,6 +38,8 @@ def option_problems(space: KnobSpace, options: Options) -> list[Problem]:
     problems = [] if options.rules is None else config_problems("rules", space, options.rules)
     for i, config in enumerate(options.pending):
         problems += config_problems(f"pending[{i}]", space, config)
+    for past in options.past:
+        problems += past_problems(past)
     if options.mode not in get_args(Mode):
         problems.append(Problem("mode", f"{options.mode!r} is unknown", f"use one of {', '.join(get_args(Mode))}"))
     if options.budget is not None and options.budget < 1:

@@ -132,7 +132,8 @@ def _fitted(past: PastExperiment) -> PastModel | None:
 
 def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array] | None:
     """History, and features, groups, standardised targets and repeats of its measured configurations."""
-    check_past(past)
+    if problems := past_problems(past):
+        raise InvalidInput(problems)
     history = pool(past.space, past.trials).telling(_MOST_LEARNED)
     values = history.means[history.ok]
     if len(values) < MIN_MEASURED or values.std() == 0.0:
@@ -141,18 +142,18 @@ def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array
     return history, history.features[history.ok], history.encoder.knob_of_column, targets, history.repeats[history.ok]
 
 
-def check_past(past: PastExperiment) -> None:
-    """Raise InvalidInput, naming the experiment, for trials that it cannot have had."""
+def past_problems(past: PastExperiment) -> list[Problem]:
+    """What is wrong with trials that an experiment cannot have had; each problem names the experiment."""
+    where = f"past[{past.name}]"
     problems: list[Problem] = []
     try:
         check_trials(past.space, past.trials)
     except InvalidInput as error:
-        problems += [Problem(f"past[{past.name}].{p.field}", p.found, p.advice) for p in error.problems]
+        problems += [Problem(f"{where}.{p.field}", p.found, p.advice) for p in error.problems]
     if past.metrics is not None and len(past.metrics) != len(past.trials):
         found = f"there are {len(past.metrics)} for {len(past.trials)} trials"
-        problems.append(Problem(f"past[{past.name}].metrics", found, "give one mapping a trial"))
-    if problems:
-        raise InvalidInput(problems)
+        problems.append(Problem(f"{where}.metrics", found, "give one mapping a trial"))
+    return problems
 
 
 def _alike(past: Knob, current: Knob) -> bool:

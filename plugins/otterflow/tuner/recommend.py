@@ -17,9 +17,11 @@ from otterflow.tuner.algorithms import ALGORITHMS, algorithm_problems
 from otterflow.tuner.design import design_point, design_size
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.options import Mode, Options, Repair, check_batch, option_problems
+from otterflow.tuner.past import PastExperiment
 from otterflow.tuner.reasons import reasons_for
 from otterflow.tuner.trial import OK, Kind, Suggestion, Trial, check_trials
 from otterflow.tuner.turn import PENDING, Turn
+from otterflow.tuner.warm_start import past_is_trusted, warm_start
 
 MIN_MEASURED = 2
 """Distinct measured configurations that a model needs."""
@@ -41,18 +43,22 @@ def suggest(
     repair: Repair | None = None,
     algorithm: str = "default",
     pending: Sequence[Mapping[str, Value]] = (),
+    past: Sequence[PastExperiment] = (),
 ) -> Suggestion:
     """The configuration to try next.
 
     `rules` is the rule-based configuration, tried second. `mode` "safe" stays nearer to what is known to work.
     `budget` is how many trials the experiment will have, if known: a short one gets a short design. `repair` is
     applied to what is about to be suggested (the constraints between knobs); it must be deterministic. `algorithm` is
-    one of `ALGORITHMS`. `pending` are configurations that are being measured just now.
+    one of `ALGORITHMS`. `pending` are configurations that are being measured just now. `past` are other experiments to
+    learn from, those most likely to be alike first: what was best there is tried early, and their models help this
+    one's as far as they rank its trials well. Algorithms without a model and optuna's make no use of them.
 
-    Raises InvalidInput for trials that cannot be learned from, rules and pending that are no configurations of the
-    space, and options out of range; each problem names its field.
+    Raises InvalidInput for trials that cannot be learned from, here or in the past, rules and pending that are no
+    configurations of the space, and options out of range; each problem names its field.
     """
-    return _suggestions(space, trials, 1, Options(seed, rules, mode, budget, repair, algorithm, tuple(pending)))[0]
+    options = Options(seed, rules, mode, budget, repair, algorithm, tuple(pending), tuple(past))
+    return _suggestions(space, trials, 1, options)[0]
 
 
 def suggest_batch(space: KnobSpace, trials: Sequence[Trial], size: int, **options: Any) -> list[Suggestion]:
@@ -93,9 +99,12 @@ def _next(turn: Turn) -> Suggestion:
         if len(turn.tried.genotypes) < 2:
             return _plain(rules, "rules", "what a DBA would set from memory, cores and disk")
     first = 1 + (rules is not None)
-    too_early = turn.number - first < design_size(len(turn.space), options.budget)
-    if algorithm.designed and (too_early or turn.measured.ok.sum() < MIN_MEASURED):
-        return _from_design(turn)
+    if algorithm.designed:
+        if (taken := warm_start(turn, first)) is not None:
+            return taken
+        too_early = turn.number - first < design_size(len(turn.space), options.budget) and not past_is_trusted(turn)
+        if too_early or turn.measured.ok.sum() < MIN_MEASURED:
+            return _from_design(turn)
     return algorithm.next(turn)
 
 

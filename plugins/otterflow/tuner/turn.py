@@ -11,12 +11,17 @@ import numpy as np
 from otterflow.knobs.space import KnobSpace
 from otterflow.tuner.crashes import CrashModel, fit_crashes
 from otterflow.tuner.encoding import Array, Encoder
+from otterflow.tuner.feasibility import Feasibility, fit_feasibility
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.options import Options
+from otterflow.tuner.past import fit_past
+from otterflow.tuner.transfer import Voice
 from otterflow.tuner.trial import Trial
 
 PENDING = "pending"
 """The state of a configuration that is being measured: neither ok nor a fault, but not to be suggested again."""
+MOST_PAST = 8
+"""Past experiments that have a say; those named first."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,23 @@ class Turn:
     def crashes(self) -> CrashModel:
         """The chance that a configuration crashes, learned from the trials that have ended."""
         return fit_crashes(self.measured.telling(), self.rng)
+
+    @cached_property
+    def voices(self) -> list[Voice]:
+        """The models of the past experiments that there are models of, asked in this space; the first few only."""
+        models = [model for past in self.options.past if (model := fit_past(past)) is not None]
+        return [Voice.of(model, self.encoder) for model in models[:MOST_PAST]]
+
+    @cached_property
+    def feasibility(self) -> Feasibility:
+        """The chance that a configuration keeps the constraints, learned from the trials that have ended."""
+        return fit_feasibility(self.measured.telling(), self.rng)
+
+    def feasible_probability(self, genotype: Array) -> float | None:
+        """The chance that one configuration (knobs,) keeps all constraints; None where there are none."""
+        if not self.measured.slacks.shape[1]:
+            return None
+        return float(self.feasibility.probability(self.encoder.features(genotype[None]))[0])
 
     def crash_probability(self, genotype: Array) -> float:
         """The chance that one configuration (knobs,) crashes."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from otterflow.knobs.space import Config
 from otterflow.tuner.algorithms.climb import climbed
-from otterflow.tuner.crashes import CrashModel
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
+from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.reasons import reasons_for
 from otterflow.tuner.search import best_children
+from otterflow.tuner.transfer import TransferModel, with_past
 from otterflow.tuner.trial import OK, Suggestion, Trial
 from otterflow.tuner.turn import Turn
 
@@ -26,7 +27,7 @@ _CRASH_LIMIT = {"explore": 0.25, "safe": 0.1}
 
 
 class ObjectiveModel(Protocol):
-    """What a suggestion needs of a model: `Model`, and each of this folder's."""
+    """What a suggestion needs of a model, a dataclass: `Model`, and each of this folder's."""
 
     @property
     def tried_means(self) -> Array:
@@ -54,10 +55,10 @@ class ByModel:
         """The next configuration. There must be two measured configurations at least."""
         options, rng = turn.options, turn.rng
         known, model = self._learned(turn)
-        limit = _CRASH_LIMIT[options.mode]
+        model = _over_the_feasible(known, model)
 
         def worth(genotypes: Array) -> Array:
-            return _worth(model, turn.crashes, turn.encoder.features(genotypes), limit)
+            return _worth(turn, model, turn.encoder.features(genotypes))
 
         order = np.argsort(-model.tried_means, kind="stable")
         starts = known.genotypes[known.ok][order[:_STARTS]]
@@ -74,7 +75,8 @@ class ByModel:
             predicted_mean=float(mean[0]),
             predicted_std=float(std[0]),
             crash_probability=turn.crash_probability(genotype),
-            reasons=reasons_for(self.idea, turn.encoder, config, against, model),
+            feasible_probability=turn.feasible_probability(genotype),
+            reasons=reasons_for(self.idea, turn.encoder, config, against, model) | _past_shares(model),
         )
 
     def _learned(self, turn: Turn) -> tuple[History, ObjectiveModel]:
@@ -83,15 +85,20 @@ class ByModel:
         What is pending is told as if it had come out as the model believes (the kriging believer, Ginsbourger, Le
         Riche and Carraro 2010): the mean stays, the doubt there goes, and with it the wish to try the like of it.
         """
-        known = turn.measured.telling()
+        known, fit = turn.measured.telling(), with_past(self.fit, turn.voices)
         if all(t.state == OK for t in turn.pending) and turn.pending:
             known = turn.tried.telling()
-            return known, self.fit(known, turn.rng)
-        model = self.fit(known, turn.rng)
+            return known, fit(known, turn.rng)
+        model = fit(known, turn.rng)
         if not turn.pending:
             return known, model
         known = pool(turn.space, [*turn.trials, *believed(turn, model)]).telling()
-        return known, self.fit(known, turn.rng)
+        return known, fit(known, turn.rng)
+
+
+def _past_shares(model: ObjectiveModel) -> dict[str, Any]:
+    """For the reasons: the past experiments that had a say, each with its weight."""
+    return {"past": model.chorus.shares()} if isinstance(model, TransferModel) else {}
 
 
 def believed(turn: Turn, model: ObjectiveModel) -> list[Trial]:
@@ -105,18 +112,33 @@ def believed(turn: Turn, model: ObjectiveModel) -> list[Trial]:
     return told
 
 
+def _over_the_feasible(known: History, model: ObjectiveModel) -> ObjectiveModel:
+    """The model with what breaks a constraint taken out of what has to be improved on; where all do, as it is."""
+    feasible = known.feasible[known.ok]
+    if feasible.all() or not feasible.any():
+        return model
+    return replace(model, tried_means=np.where(feasible, model.tried_means, -np.inf))  # type: ignore[type-var]
+
+
 def _best_measured(turn: Turn, known: History, model: ObjectiveModel) -> Array:
     """The incumbent's genotype (knobs,): the best by the model's mean of what was really measured."""
     rows = known.genotypes[known.ok]
-    measured = np.array([turn.measured.has(genotype) for genotype in rows])
+    measured = np.array([turn.measured.has(genotype) for genotype in rows]) & known.feasible[known.ok]
+    if not measured.any():
+        return np.asarray(turn.measured.genotypes[incumbent_row(turn.measured, None)])
     return np.asarray(rows[np.argmax(np.where(measured, model.tried_means, -np.inf))])
 
 
-def _worth(model: ObjectiveModel, crash: CrashModel, features: Array, limit: float) -> Array:
-    """Log of expected improvement times the chance of survival, far lower beyond the limit on crashes (m,)."""
-    probability = crash.probability(features)
-    gain = np.log(np.maximum(model.expected_improvement(features), 1e-300))
-    return np.asarray(gain + np.log1p(-probability) - 20.0 * (probability > limit))
+def _worth(turn: Turn, model: ObjectiveModel, features: Array) -> Array:
+    """Log of expected improvement times the chances to survive and to keep the constraints (m,).
+
+    Far lower beyond the limit on crashes. As long as nothing keeps the constraints, that is all that is looked for.
+    """
+    crash, holds = turn.crashes.probability(features), turn.feasibility.probability(features)
+    chances = np.log1p(-crash) + np.log(np.maximum(holds, 1e-12)) - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
+    if not turn.measured.feasible[turn.measured.ok].any():
+        return np.asarray(chances)
+    return np.asarray(chances + np.log(np.maximum(model.expected_improvement(features), 1e-300)))
 
 
 def _first_new(turn: Turn, found: Array, worth: Callable[[Array], Array]) -> Config:

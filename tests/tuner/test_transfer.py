@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from otterflow.errors import InvalidInput
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner import PastExperiment, Trial, suggest, suggest_batch
+from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.history import pool
+from otterflow.tuner.model import Model, fit_model
+from otterflow.tuner.past import fit_past
+from otterflow.tuner.search import random_genes
+from otterflow.tuner.transfer import TransferModel, Voice, ensemble_weights, losses, slope, weigh, with_past
+
+from .conftest import RECORDS, throughput, trial_of
+
+RULES = {"memory": 1000, "cost": 1.1, "delay": 0, "jit": True, "method": "b", "workers": 2}
+
+
+def trials_of(space, n, seed, value=throughput):
+    encoder = Encoder(space)
+    configs = [encoder.config(g) for g in random_genes(encoder, np.random.default_rng(seed), n)]
+    values = [value(c) for c in configs]
+    return [Trial(c, v, "ok" if v is not None else "crashed") for c, v in zip(configs, values, strict=True)]
+
+
+def opposite(config):
+    """Another workload: what is good for the first is bad for it."""
+    value = throughput(config)
+    return None if value is None else 1e6 / value
+
+
+@pytest.fixture
+def alike(space):
+    """The same server measured in another unit: a past experiment with the same order."""
+    trials = trials_of(space, 40, 1, lambda c: None if (v := throughput(c)) is None else 7.0 + v / 60)
+    return PastExperiment("alike", space, trials)
+
+
+@pytest.fixture
+def unlike(space):
+    return PastExperiment("unlike", space, trials_of(space, 40, 2, opposite))
+
+
+def voices(space, *past):
+    return [Voice.of(fit_past(p), Encoder(space)) for p in past]
+
+
+def losses_of(predicted, values):
+    predicted, values = np.array(predicted, dtype=float), np.array(values, dtype=float)
+    return losses(predicted[:, :, None] < predicted[:, None, :], values)
+
+
+def test_a_loss_counts_the_pairs_in_the_wrong_order():
+    values = [1.0, 2.0, 3.0, 4.0]
+    assert list(losses_of([[10, 20, 30, 40], [1, 3, 2, 4], [4, 3, 2, 1]], values)) == [0, 1, 6]
+
+
+def test_a_weight_is_how_often_a_model_ranks_best():
+    past = np.array([[0.0, 0.0, 5.0, 5.0], [9.0, 9.0, 9.0, 2.0]])
+    assert list(ensemble_weights(past, np.array([3.0, 3.0, 3.0, 20.0]))) == [0.5, 0.25]
+
+
+def test_the_current_model_wins_a_tie_and_past_models_share_one():
+    same = np.zeros((2, 4))
+    assert list(ensemble_weights(same, np.zeros(4))) == [0, 0]
+    assert list(ensemble_weights(same, np.ones(4))) == [0.5, 0.5]
+
+
+def test_a_past_model_that_is_mostly_worse_is_dropped_even_if_lucky_at_times():
+    past = np.array([[0.0, 8.0, 8.0, 8.0]])
+    assert list(ensemble_weights(past, np.array([1.0, 2.0, 3.0, 4.0]))) == [0]
+    assert list(ensemble_weights(past, np.array([1.0, 2.0, 3.0, 20.0]))) == [0.5]
+
+
+def test_a_slope_follows_the_scale_and_never_turns_the_order_round():
+    predicted = np.linspace(-1, 1, 50)
+    assert slope(predicted, 3.0 * predicted) == pytest.approx(3.0, rel=0.02)
+    assert slope(predicted, -predicted) == 0
+
+
+def test_an_alike_experiment_outweighs_few_trials_and_an_unlike_one_falls_silent(space, alike, unlike):
+    rng = np.random.default_rng(0)
+    few = weigh(pool(space, trials_of(space, 6, 3)), voices(space, alike, unlike), rng)
+    assert few.weights[0] > 0.5
+    assert few.weights[1] < 0.1
+    more = weigh(pool(space, trials_of(space, 20, 3)), voices(space, unlike), rng)
+    assert more.heard == 0
+
+
+def test_past_models_say_where_values_are_high_before_the_trials_do(space, alike):
+    history = pool(space, trials_of(space, 5, 3))
+    helped = with_past(fit_model, voices(space, alike))(history, np.random.default_rng(0))
+    alone = fit_model(history, np.random.default_rng(0))
+    fresh = [t for t in trials_of(space, 60, 9) if t.value is not None]
+    features = history.encoder.features(history.encoder.genotypes([t.config for t in fresh]))
+    truth = [t.value for t in fresh]
+    right = [np.corrcoef(model.predict(features)[0], truth)[0, 1] for model in (helped, alone)]
+    assert isinstance(helped, TransferModel)
+    assert right[0] > 0.9
+    assert right[0] > right[1] + 0.2
+    assert np.all(helped.expected_improvement(features) >= 0)
+    assert helped.predict(history.features[history.ok])[0] == pytest.approx(
+        helped.centre + helped.spread * helped.tried_means
+    )
+
+
+def test_without_a_weight_the_model_is_the_current_one(space, unlike):
+    history = pool(space, trials_of(space, 20, 3))
+    assert isinstance(with_past(fit_model, voices(space, unlike))(history, np.random.default_rng(0)), Model)
+    assert with_past(fit_model, []) is fit_model
+
+
+def test_the_best_of_the_past_is_tried_first_then_evidence_decides(space, alike):
+    trials, kinds = [], []
+    for _ in range(5):
+        suggestion = suggest(space, trials, rules=RULES, past=[alike])
+        kinds.append(suggestion.reasons["idea"].split(":")[0])
+        trials.append(trial_of(suggestion))
+    assert kinds[1:4] == ["what a DBA would set from memory, cores and disk", "warm start", "warm start"]
+    assert kinds[4].startswith("expected improvement")  # the past is trusted: no design is needed
+    assert trials[2].config == fit_past(alike).best_first[0]
+    assert trials[2].value > 1.4 * trials[0].value
+    assert json.loads(json.dumps(suggestion.reasons))["past"][0]["experiment"] == "alike"
+    assert 0 < suggestion.reasons["past"][0]["weight"] <= 1
+
+
+def test_a_warm_start_that_failed_is_not_repeated(space, unlike):
+    trials = [trial_of(space.default())]
+    trials.append(trial_of(suggest(space, trials, past=[unlike])))
+    assert trials[1].value < trials[0].value
+    assert suggest(space, trials, past=[unlike]).reasons["idea"].startswith("design")
+
+
+def test_a_crashed_warm_start_is_survived(space, alike):
+    taken = suggest(space, [trial_of(space.default())], past=[alike])
+    trials = [trial_of(space.default()), Trial(dict(taken), None, "crashed")]
+    assert suggest(space, trials, past=[alike]).reasons["idea"].startswith("design")
+
+
+def test_spaces_that_differ_in_knobs_help_too(space):
+    records = [r for r in RECORDS if r["name"] != "jit"] + [{"name": "extra", "type": "boolean", "default": False}]
+    other = KnobSpace.from_records(records)
+    past = PastExperiment("other", other, trials_of(other, 40, 4, lambda c: throughput(c | {"jit": True})))
+    taken = suggest(space, [trial_of(space.default())], past=[past])
+    space.validate(taken)
+    assert taken["jit"] is True
+    assert throughput(taken) > 1.2 * throughput(space.default())
+
+
+def test_the_answer_is_the_same_again_and_is_repaired(space, alike, unlike):
+    trials = trials_of(space, 8, 3)
+
+    def repair(config):
+        return config | {"workers": 1}
+
+    first, second = (suggest(space, trials, past=[alike, unlike], repair=repair) for _ in range(2))
+    assert first == second
+    assert first["workers"] == 1
+
+
+def test_a_batch_takes_one_configuration_from_the_past_and_differs(space, alike):
+    batch = suggest_batch(space, [trial_of(space.default())], 3, past=[alike])
+    assert len({tuple(s.items()) for s in batch}) == 3
+    assert [s.reasons["idea"].startswith("warm start") for s in batch] == [True, False, False]
+
+
+def test_other_algorithms_are_helped_and_those_without_a_model_are_not(space, alike):
+    trials = trials_of(space, 8, 3)
+    assert suggest(space, trials, algorithm="forest", past=[alike]).reasons["past"]
+    assert "past" not in suggest(space, trials, algorithm="random", past=[alike]).reasons
+
+
+def test_a_past_that_cannot_be_is_refused_at_once(space):
+    with pytest.raises(InvalidInput, match=r"past\[odd\]\.trials\[0\]\.value"):
+        suggest(space, [], past=[PastExperiment("odd", space, [Trial(space.default(), None)])])
+
+
+def test_a_past_with_too_few_trials_changes_nothing(space):
+    short = PastExperiment("short", space, trials_of(space, 2, 1))
+    trials = trials_of(space, 8, 3)
+    assert suggest(space, trials, past=[short]) == suggest(space, trials)
