@@ -32,11 +32,18 @@ class History:
     """How many ok measurements (n,)."""
     faults: Array
     """How many crashed, failed or timed out (n,)."""
+    slacks: Array
+    """Mean slack of each constraint over the ok measurements (n, constraints), NaN where there is none."""
 
     @property
     def ok(self) -> NDArray[np.bool_]:
         """Configurations with at least one measurement, and at least as many as faults (n,)."""
         return np.asarray((self.repeats > 0) & (self.repeats >= self.faults))
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Configurations whose mean slack says that all constraints hold (n,); all where there are no constraints."""
+        return np.asarray((self.slacks >= 0).all(axis=1))
 
     def telling(self, limit: int = MOST_LEARNED) -> History:
         """At most `limit` of the configurations, in the same order: the best measured, and of the rest the latest.
@@ -51,7 +58,7 @@ class History:
         return History(
             self.encoder,
             *(a[rows] for a in (self.genotypes, self.features, self.first_trial)),
-            *(a[rows] for a in (self.means, self.repeats, self.faults)),
+            *(a[rows] for a in (self.means, self.repeats, self.faults, self.slacks)),
         )
 
     def has(self, genotype: Array) -> bool:
@@ -77,4 +84,16 @@ def pool(space: KnobSpace, trials: Sequence[Trial]) -> History:
         np.array([np.mean(v) if v else np.nan for v in values]),
         np.array([float(len(v)) for v in values]),
         np.array([float(sum(trials[i].state in FAULTS for i in row)) for row in rows.values()]),
+        _mean_slacks([[trials[i].slacks for i in row if trials[i].state == OK] for row in rows.values()]),
     )
+
+
+def _mean_slacks(told: Sequence[Sequence[Sequence[float]]]) -> Array:
+    """Of each configuration's measurements, the mean slack of each constraint (n, constraints)."""
+    width = max((len(slacks) for row in told for slacks in row), default=0)
+    means = np.full((len(told), width), np.nan)
+    for i, row in enumerate(told):
+        measured = [slacks for slacks in row if len(slacks) == width]
+        if measured:
+            means[i] = np.mean(measured, axis=0)
+    return means

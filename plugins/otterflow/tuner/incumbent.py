@@ -32,19 +32,22 @@ class Fitted(Protocol):
 class Incumbent:
     """`index` is the position of the configuration's first ok trial; mean and std are on the trials' scale.
 
-    `std` is None as long as there is no model.
+    `std` is None as long as there is no model. `feasible` says that it breaks no constraint: if it does, all did.
     """
 
     index: int
     config: Config
     mean: float
     std: float | None
+    feasible: bool
 
 
 def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> Incumbent:
     """The best among the measured configurations, repeated measurements of one pooled.
 
-    A configuration that failed more often than it was measured is out. Raises InvalidInput where no trial was ok.
+    A configuration that failed more often than it was measured is out, and so is one that breaks a constraint by its
+    mean slack; where all do, the incumbent is the one that breaks them least. Raises InvalidInput where no trial was
+    ok.
     """
     check_trials(space, trials)
     history = pool(space, trials).telling()
@@ -55,15 +58,19 @@ def incumbent(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> In
         with threadpool_limits(1):
             model = fit_model(history, np.random.default_rng([seed, len(trials)]))
     row = incumbent_row(history, model)
-    index = int(history.first_trial[row])
+    index, feasible = int(history.first_trial[row]), bool(history.feasible[row])
     if model is None:
-        return Incumbent(index, dict(trials[index].config), float(history.means[row]), None)
+        return Incumbent(index, dict(trials[index].config), float(history.means[row]), None, feasible)
     mean, std = model.predict(history.features[row : row + 1])
-    return Incumbent(index, dict(trials[index].config), float(mean[0]), float(std[0]))
+    return Incumbent(index, dict(trials[index].config), float(mean[0]), float(std[0]), feasible)
 
 
 def incumbent_row(history: History, model: Fitted | None) -> int:
     """The incumbent's row of `history`, by the model's mean or, without a model, by the measured mean."""
     rows = np.flatnonzero(history.ok)
     means = history.means[rows] if model is None else model.tried_means
-    return int(rows[np.argmax(means)])
+    feasible = history.feasible[rows]
+    if not feasible.any():
+        means = np.nan_to_num(history.slacks[rows], nan=-np.inf).min(axis=1)
+        return int(rows[np.argmax(means)])
+    return int(rows[np.argmax(np.where(feasible, means, -np.inf))])

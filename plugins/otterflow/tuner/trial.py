@@ -27,19 +27,22 @@ Kind = Literal["baseline", "rules", "design", "model"]
 class Trial:
     """One configuration and what came of it.
 
-    `value` is the objective, larger is better, and None unless `state` is "ok". `state` is one of `STATES`.
+    `value` is the objective, larger is better, and None unless `state` is "ok". `state` is one of `STATES`. `slacks`
+    say of each constraint by how much it held (0 and above) or was broken (below 0); every ok trial has as many.
     """
 
     config: Config
     value: float | None
     state: str = OK
+    slacks: tuple[float, ...] = ()
 
 
 class Suggestion(dict[str, Value]):
     """The next configuration (a dictionary of plain values), with what the tuner expects of it.
 
     `kind` says which stage produced it. `predicted_mean` and `predicted_std` are on the scale of the trials' values
-    and None before there is a model. `crash_probability` is in [0, 1]. `reasons` is plain JSON.
+    and None before there is a model. `crash_probability` is in [0, 1], and so is `feasible_probability`, that all
+    constraints hold, which is None without constraints. `reasons` is plain JSON.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Suggestion(dict[str, Value]):
         predicted_mean: float | None = None,
         predicted_std: float | None = None,
         crash_probability: float | None = None,
+        feasible_probability: float | None = None,
         reasons: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config)
@@ -57,6 +61,7 @@ class Suggestion(dict[str, Value]):
         self.predicted_mean = predicted_mean
         self.predicted_std = predicted_std
         self.crash_probability = crash_probability
+        self.feasible_probability = feasible_probability
         self.reasons = reasons or {}
 
 
@@ -67,8 +72,10 @@ def check_trials(space: KnobSpace, trials: Sequence[Trial]) -> None:
     narrowed since.
     """
     problems: list[Problem] = []
+    width = next((len(t.slacks) for t in trials if t.state == OK), 0)
     for i, trial in enumerate(trials):
         problems += _value_problems(f"trials[{i}]", trial)
+        problems += _slack_problems(f"trials[{i}].slacks", trial, width)
         problems += config_problems(f"trials[{i}].config", space, trial.config)
     if problems:
         raise InvalidInput(problems)
@@ -80,6 +87,14 @@ def _value_problems(where: str, trial: Trial) -> list[Problem]:
     if trial.state == OK and not _is_finite(trial.value):
         return [Problem(f"{where}.value", f"{trial.value!r} is not a finite number", "give the measured objective")]
     return []
+
+
+def _slack_problems(where: str, trial: Trial, width: int) -> list[Problem]:
+    if trial.state == OK and len(trial.slacks) != width:
+        found = f"{len(trial.slacks)} of them, the first ok trial has {width}"
+        return [Problem(where, found, "give one for each constraint")]
+    bad = [slack for slack in trial.slacks if not _is_finite(slack)]
+    return [Problem(where, f"{slack!r} is not a finite number", "give -1 where it is not known") for slack in bad]
 
 
 def config_problems(where: str, space: KnobSpace, config: Mapping[str, object]) -> list[Problem]:
