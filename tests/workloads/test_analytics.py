@@ -45,7 +45,7 @@ def test_load_files_run_in_order_and_those_of_one_number_together(workload: Anal
     assert [{name[:2] for name in step.split()} for step in steps] == [{"10"}, {"20"}, {"30"}, {"40"}, {"50"}]
     named = [name for step in steps for name in step.split()]
     assert set(named) | {"session.sql"} == set(job.files)
-    assert f"scale={BENCHMARK.scale}\n" in job.script
+    assert f"variables=(--set=scale={BENCHMARK.scale} --set=parts=1)\n" in job.script
     assert job.timeout_s == BENCHMARK.load_timeout_s
 
 

@@ -17,6 +17,8 @@ from otterflow.workloads.definition import Benchmark
 from otterflow.workloads.job import JobScript, RunPlan, plan
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.live.workload import LiveWorkload
+from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
+from otterflow.workloads.pgbench.scripts_workload import PgbenchScriptsWorkload
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
 from otterflow.workloads.result import BenchmarkResult
@@ -66,6 +68,8 @@ def workload_for(benchmark: Benchmark) -> Workload:
     settings = benchmark.workload
     if isinstance(settings, PgbenchSettings):
         return PgbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, PgbenchScriptsSettings):
+        return PgbenchScriptsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, AnalyticsSettings):
         return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, SysbenchSettings):

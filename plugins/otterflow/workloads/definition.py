@@ -13,6 +13,7 @@ from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.objective import Objective
+from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.yaml_files import read_mapping
@@ -28,7 +29,8 @@ class WorkloadKind(StrEnum):
 
 
 DriverSettings = Annotated[
-    PgbenchSettings | AnalyticsSettings | SysbenchSettings | LiveSettings, Field(discriminator="driver")
+    PgbenchSettings | PgbenchScriptsSettings | AnalyticsSettings | SysbenchSettings | LiveSettings,
+    Field(discriminator="driver"),
 ]
 """One block for each driver; `otterflow.workloads.base` has the class that runs it."""
 

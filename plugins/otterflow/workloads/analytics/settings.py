@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from otterflow.workloads.sql_load import LOAD_NAME
+
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
-LOAD_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]{1,60}")
 LEAST_TIMES = {50: 2, 95: 20, 99: 100}
 """How many query times a percentile needs before it is more than the largest of them."""
 

@@ -5,39 +5,16 @@ Source: https://www.postgresql.org/docs/current/app-psql.html.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
 
 from otterflow.dbms.access import DatabaseAccess
 from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.job import JobScript, RunPlan, access_files, prologue
 from otterflow.workloads.result import BenchmarkResult
-
-PSQL = "psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1"
-
-END_IF_ABANDONED = """\
--- A server from version 14 on then ends a query within a second when its client is gone, as after a time limit.
-SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval' \\g /dev/null
-"""
-
-LOAD_FUNCTION = """\
-trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
-load_together() {
-    local name pid pids=()
-    for name in "$@"; do
-        echo "loading: $name"
-        PSQL --set=scale="$scale" --file=session.sql --file="$name" --command="\\echo loaded: $name" & pids+=($!)
-    done
-    for pid in "${pids[@]}"; do wait "$pid"; done
-}
-""".replace("PSQL", PSQL)
-"""Each psql is a job of the script's own shell, so that the trap reaches it when one of them fails."""
+from otterflow.workloads.sql_load import END_IF_ABANDONED, PSQL, digest, load_progress, load_steps, texts
 
 PASS_LOOP = """\
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
@@ -54,7 +31,6 @@ echo "measured_ms $elapsed" | tee -a TIMINGS
 
 _PASS_BEGUN = re.compile(r"pass (\d+)\s*$")
 _PASS_ENDED = re.compile(r"pass_ms (\d+)\s*$")
-_LOADED = re.compile(r"loaded: (\S+)\.sql\s*$")
 
 
 @dataclass(frozen=True)
@@ -71,10 +47,8 @@ class AnalyticsWorkload:
 
     def data_fingerprint(self) -> str:
         """The scale, and a hash of the SQL that makes the data."""
-        digest = hashlib.sha256()
-        for path in (self.settings.session_file, *self.settings.load_files):
-            digest.update(f"{path.name}\0{path.read_text()}\0".encode())
-        return f"analytics-{self.settings.scale}-{digest.hexdigest()[:16]}"
+        hashed = digest((self.settings.session_file, *self.settings.load_files))
+        return f"analytics-{self.settings.scale}-{hashed}"
 
     def estimated_bytes(self) -> int:
         """Tables and indexes after loading."""
@@ -83,12 +57,8 @@ class AnalyticsWorkload:
     def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
         """Run the load files in the order of their numbers; those with the same number at the same time."""
         files = self.settings.load_files
-        steps = [
-            "load_together " + " ".join(shlex.quote(path.name) for path in together)
-            for _, together in groupby(files, key=lambda path: path.name[:2])
-        ]
-        script = prologue(access, bin_dir) + LOAD_FUNCTION + f"scale={self.settings.scale}\n" + "\n".join(steps) + "\n"
-        contents = access_files(access) | {"session.sql": self._session()} | _texts(files)
+        script = prologue(access, bin_dir) + load_steps(files, {"scale": self.settings.scale})
+        contents = access_files(access) | {"session.sql": self._session()} | texts(files)
         return JobScript(script, contents, self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
@@ -111,16 +81,14 @@ class AnalyticsWorkload:
             return f"pass {begun.group(1)} of the stream has begun"
         if ended := _PASS_ENDED.match(line):
             return f"pass of the stream took {int(ended.group(1)) / 1000:.1f} s"
-        if loaded := _LOADED.match(line):
-            return f"loaded {loaded.group(1)}"
-        return None
+        return load_progress(line)
 
     def _stream(
         self, access: DatabaseAccess, bin_dir: str | None, passes: int, budget_s: float, results: tuple[str, ...]
     ) -> JobScript:
         bounds = f"passes={passes} budget_ms={round(budget_s * 1000)}\n"
         queries = self.settings.query_files
-        files = access_files(access) | {"stream.sql": self._stream_sql()} | _texts(queries)
+        files = access_files(access) | {"stream.sql": self._stream_sql()} | texts(queries)
         return JobScript(prologue(access, bin_dir) + bounds + PASS_LOOP, files, budget_s + self.run_timeout_s, results)
 
     def _session(self) -> str:
@@ -132,7 +100,3 @@ class AnalyticsWorkload:
         for path in self.settings.query_files:
             lines += [rf"\echo query {path.stem}", rf"\i {path.name}"]
         return "\n".join(lines) + "\n"
-
-
-def _texts(paths: tuple[Path, ...]) -> dict[str, str]:
-    return {path.name: path.read_text() for path in paths}

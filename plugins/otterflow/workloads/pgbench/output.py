@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from otterflow.errors import BenchmarkFailed
 from otterflow.workloads.result import BenchmarkResult
@@ -20,31 +21,44 @@ _COMPLAINTS = re.compile(r"^.*(?:Run was aborted|fatal:|FATAL|ERROR:|error:|abor
 _LATENCY_NUMBERS = ("count", "sum_us", "span_us", "failed", "unreadable", "p50_us", "p95_us", "p99_us")
 
 
+@dataclass(frozen=True)
+class Report:
+    """What pgbench's report says of the whole run; `failed` is None where its version does not say."""
+
+    transactions: int
+    throughput: float
+    failed: int | None
+
+
+def read_report(report: str, log: str) -> Report:
+    """The report's numbers. Raises BenchmarkFailed for one that is empty or cut short, or of a run given up."""
+    if "Run was aborted" in log or "Run was aborted" in report:
+        raise BenchmarkFailed(f"pgbench gave up: {_complaint(log)}")
+    if not report.strip():
+        raise BenchmarkFailed(f"pgbench printed no report: {_complaint(log)}")
+    transactions = int(_one(_TRANSACTIONS, report, "number of transactions actually processed"))
+    throughput = number(_one(_TPS, report, "tps"), "tps")
+    failed = _FAILED.search(report)  # not reported before version 15, where a failure ends the client
+    return Report(transactions, throughput, int(failed.group(1)) if failed else None)
+
+
 def read_result(results: Mapping[str, str], log: str, latency_sample: float = 1.0) -> BenchmarkResult:
     """The result from the two files, cross-checked with each other; `latency_sample` is the share that was logged.
 
     Raises BenchmarkFailed with a sentence for output that is empty or cut short, for a run that pgbench gave up, and
     for a log that does not agree with the report.
     """
-    report = results.get(REPORT_FILE, "")
-    if "Run was aborted" in log or "Run was aborted" in report:
-        raise BenchmarkFailed(f"pgbench gave up: {_complaint(log)}")
-    if not report.strip():
-        raise BenchmarkFailed(f"pgbench printed no report: {_complaint(log)}")
-    transactions = int(_one(_TRANSACTIONS, report, "number of transactions actually processed"))
-    throughput = _number(_one(_TPS, report, "tps"), "tps")
-    failed = _FAILED.search(report)  # not reported before version 15, where a failure ends the client
-    latency = _read_latency(results.get(LATENCY_FILE, ""))
-    errors = int(failed.group(1)) if failed else int(latency["failed"])
-    _check_log(latency, transactions, latency_sample)
+    report = read_report(results.get(REPORT_FILE, ""), log)
+    latency = read_latency(results.get(LATENCY_FILE, ""))
+    check_log(latency, report.transactions, latency_sample)
     return BenchmarkResult(
-        throughput=throughput,
+        throughput=report.throughput,
         latency_ms={
             "mean": latency["sum_us"] / latency["count"] / 1000,
             **{name: latency[f"{name}_us"] / 1000 for name in ("p50", "p95", "p99")},
         },
-        errors=errors,
-        transactions=transactions,
+        errors=int(latency["failed"]) if report.failed is None else report.failed,
+        transactions=report.transactions,
         seconds=latency["span_us"] / 1e6,
     )
 
@@ -56,29 +70,36 @@ def _one(pattern: re.Pattern[str], report: str, what: str) -> str:
     return str(found[0])
 
 
-def _number(text: str, what: str) -> float:
+def number(text: str, what: str) -> float:
+    """A number of pgbench's. Raises BenchmarkFailed that says what it should have been the number of."""
     try:
         return float(text)
     except ValueError:
         raise BenchmarkFailed(f"pgbench reports {what} = {text!r}, which is no number") from None
 
 
-def _read_latency(text: str) -> dict[str, float]:
-    """The summary's `name value` lines as numbers."""
+def read_latency(text: str, further: Sequence[str] = ()) -> dict[str, float]:
+    """The summary's `name value` lines as numbers; `further` lines must be there beside those of any run.
+
+    Raises BenchmarkFailed for a summary that is cut short, of no transaction, or with something that is no number.
+    """
     numbers = {}
     for line in text.splitlines():
         name, _, value = line.partition(" ")
-        numbers[name] = _number(value, f"{LATENCY_FILE}: {name}")
+        numbers[name] = number(value, f"{LATENCY_FILE}: {name}")
     if numbers.get("count") == 0:
         raise BenchmarkFailed("pgbench's log holds no finished transaction")
-    lacking = [name for name in _LATENCY_NUMBERS if name not in numbers]
+    lacking = [name for name in (*_LATENCY_NUMBERS, *further) if name not in numbers]
     if lacking:
         raise BenchmarkFailed(f"the summary of pgbench's log is cut short: no {', '.join(lacking)}")
     return numbers
 
 
-def _check_log(latency: Mapping[str, float], transactions: int, sample: float) -> None:
-    """The log and the report count the same transactions, but for the luck of the draw where a sample was logged."""
+def check_log(latency: Mapping[str, float], transactions: int, sample: float) -> None:
+    """The log and the report count the same transactions, but for the luck of the draw where a sample was logged.
+
+    Raises BenchmarkFailed with both numbers where they do not.
+    """
     if latency["unreadable"]:
         raise BenchmarkFailed(f"pgbench's log has {latency['unreadable']:.0f} lines that are not transactions")
     expected = transactions * sample
@@ -91,8 +112,6 @@ def _check_log(latency: Mapping[str, float], transactions: int, sample: float) -
 
 
 def _complaint(log: str) -> str:
-    """The last line of a log that sounds like trouble, or its last line at all."""
-    complaints = _COMPLAINTS.findall(log)
-    without_summary = [line for line in complaints if "Run was aborted" not in line]
-    lines = without_summary or complaints or log.strip().splitlines()[-1:]
-    return str(lines[-1]).strip() if lines else "it said nothing"
+    """The first line of a log that sounds like trouble (others follow from it), or its last line."""
+    lines = _COMPLAINTS.findall(log) or log.strip().splitlines()[-1:]
+    return str(lines[0]).strip() if lines else "it said nothing"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class PgbenchSettings(BaseModel):
-    """One of pgbench's built-in scripts, its size and its load. Names follow pgbench's manual page."""
+class ClientSettings(BaseModel):
+    """How pgbench puts load on the server. Names follow pgbench's manual page."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = False
 
-    driver: Literal["pgbench"]
-    script: Literal["tpcb-like", "simple-update", "select-only"]
     scale: Annotated[int, Field(ge=1, le=100_000)]
-    """pgbench's scaling factor: 100,000 accounts, about 15 MB, each."""
+    """The size of the data, in the benchmark's own unit."""
     clients: Annotated[int, Field(ge=1, le=10_000)] = 8
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """pgbench's `--jobs`: threads on the driver host that share the clients."""
@@ -26,7 +24,7 @@ class PgbenchSettings(BaseModel):
     for each would cost the driver host a part of what is measured."""
 
     @model_validator(mode="after")
-    def _a_client_for_every_thread(self) -> PgbenchSettings:
+    def _a_client_for_every_thread(self) -> Self:
         if self.threads > self.clients:
             raise ValueError(f"threads {self.threads} is above clients {self.clients}; lower threads or raise clients")
         return self
@@ -35,3 +33,13 @@ class PgbenchSettings(BaseModel):
     def query_names(self) -> tuple[str, ...]:
         """No queries are timed one by one."""
         return ()
+
+
+class PgbenchSettings(ClientSettings):
+    """One of pgbench's built-in scripts, its size and its load.
+
+    `scale` is pgbench's scaling factor: 100,000 accounts, about 15 MB, each.
+    """
+
+    driver: Literal["pgbench"]
+    script: Literal["tpcb-like", "simple-update", "select-only"]

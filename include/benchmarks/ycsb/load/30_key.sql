@@ -1,0 +1,2 @@
+ALTER TABLE usertable ADD PRIMARY KEY (ycsb_key);
+VACUUM (ANALYZE) usertable;
