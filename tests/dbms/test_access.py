@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otterflow.dbms.access import DatabaseAccess, pgpass_line
 
@@ -25,3 +27,16 @@ def test_a_socket_folder_matches_any_host() -> None:
 def test_a_password_with_a_line_break_is_refused() -> None:
     with pytest.raises(ValueError, match="line break"):
         pgpass_line("db", 5432, "u", "a\nb")
+
+
+@given(
+    user=st.text(st.characters(exclude_characters="\n\r\0"), min_size=1),
+    password=st.text(st.characters(exclude_characters="\n\r\0"), min_size=1),
+)
+def test_the_password_is_read_back_from_the_file(user: str, password: str) -> None:
+    access = DatabaseAccess.with_password("db", 5432, user, "bench", password)
+    assert access.password == access.to("other").password == password
+
+
+def test_no_file_no_password() -> None:
+    assert DatabaseAccess.with_password("db", 5432, "tuner", "bench", None).password == ""

@@ -26,6 +26,8 @@ from tests.workloads.conftest import Ran
 pytestmark = pytest.mark.integration
 
 SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
+RUNNABLE = [name for name, benchmark in SHIPPED.items() if benchmark.driver not in ("benchbase", "live")]
+"""All but BenchBase's, which is not a package that the tests could install, and the live one, which loads nothing."""
 Run = Callable[[JobScript], Ran]
 
 
@@ -44,7 +46,7 @@ def short_plan(benchmark: Benchmark) -> RunPlan:
     return plan(benchmark, seed=11) if benchmark.workload.in_passes else plan(benchmark, 2, 2, seed=11)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_a_shipped_benchmark_loads_runs_and_is_believed(
     name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
 ) -> None:
@@ -275,6 +277,6 @@ def _secret_of(access: DatabaseAccess) -> set[str]:
 
 
 def test_the_driver_host_has_the_programs_that_are_asked_for() -> None:
-    found: list[Workload] = [workload_for(benchmark) for benchmark in SHIPPED.values()]
+    found: list[Workload] = [workload_for(SHIPPED[name]) for name in RUNNABLE]
     for program in {program for workload in found for program in workload.programs()} - {"psql", "pgbench"}:
         assert subprocess.run(["bash", "-c", f"command -v {program}"], check=False).returncode == 0

@@ -5,7 +5,11 @@ The password travels in a file (libpq's `PGPASSFILE`, mode 600), never in a comm
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
+
+_PASSWORD = re.compile(r"(?:(?:[^:\\]|\\.)*:){4}((?:[^:\\]|\\.)*)\n", re.S)
+"""The fifth field of a password file's first line, still escaped."""
 
 
 def pgpass_line(host: str, port: int, user: str, password: str, database: str = "*") -> str:
@@ -47,6 +51,12 @@ class DatabaseAccess:
     def to(self, database: str) -> DatabaseAccess:
         """The same access to another database of the server."""
         return replace(self, database=database)
+
+    @property
+    def password(self) -> str:
+        """The password for a program that does not read password files; empty when the server asks for none."""
+        found = _PASSWORD.match(self.pgpass)
+        return re.sub(r"\\(.)", r"\1", found.group(1), flags=re.S) if found else ""
 
     def environment(self) -> dict[str, str]:
         """The variables of libpq but for `PGPASSFILE`, whose path only the job knows. Holds no secret."""

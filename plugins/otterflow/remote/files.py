@@ -13,11 +13,15 @@ def read_if_there_command(path: str) -> str:
 
 
 def missing_programs_command(programs: Sequence[str], bin_dir: str | None = None) -> str:
-    """Print the names of the programs that are neither in `bin_dir` nor on the PATH, one a line."""
+    """Print the names of the programs that are neither in `bin_dir` nor on the PATH, one a line.
+
+    A name with a slash is a file, which must be readable (a Java archive need not be executable).
+    """
     folder = f"{quote(bin_dir)}:" if bin_dir else ""
     return (
         f"PATH={folder}$PATH; for name in {join(programs)}; do\n"
-        '  command -v -- "$name" > /dev/null || printf "%s\\n" "$name"\ndone'
+        '  case $name in */*) [ -f "$name" ] && [ -r "$name" ] ;; *) command -v -- "$name" > /dev/null ;; esac ||\n'
+        '    printf "%s\\n" "$name"\ndone'
     )
 
 

@@ -13,6 +13,8 @@ from typing import Protocol
 from otterflow.dbms.access import DatabaseAccess
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
+from otterflow.workloads.benchbase.settings import BenchbaseSettings
+from otterflow.workloads.benchbase.workload import BenchbaseWorkload
 from otterflow.workloads.definition import Benchmark
 from otterflow.workloads.job import JobScript, RunPlan, plan
 from otterflow.workloads.live.settings import LiveSettings
@@ -74,6 +76,8 @@ def workload_for(benchmark: Benchmark) -> Workload:
         return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, SysbenchSettings):
         return SysbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, BenchbaseSettings):
+        return BenchbaseWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, LiveSettings):
         return LiveWorkload(settings, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from otterflow.errors import InvalidInput, Problem
 from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
+from otterflow.workloads.benchbase.settings import BenchbaseSettings
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
@@ -29,7 +30,12 @@ class WorkloadKind(StrEnum):
 
 
 DriverSettings = Annotated[
-    PgbenchSettings | PgbenchScriptsSettings | AnalyticsSettings | SysbenchSettings | LiveSettings,
+    PgbenchSettings
+    | PgbenchScriptsSettings
+    | AnalyticsSettings
+    | SysbenchSettings
+    | BenchbaseSettings
+    | LiveSettings,
     Field(discriminator="driver"),
 ]
 """One block for each driver; `otterflow.workloads.base` has the class that runs it."""
