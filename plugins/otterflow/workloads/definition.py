@@ -12,6 +12,7 @@ from otterflow.errors import InvalidInput, Problem
 from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
+from otterflow.workloads.command.settings import CommandSettings
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
@@ -35,6 +36,7 @@ DriverSettings = Annotated[
     | AnalyticsSettings
     | SysbenchSettings
     | BenchbaseSettings
+    | CommandSettings
     | LiveSettings,
     Field(discriminator="driver"),
 ]
@@ -113,8 +115,10 @@ class Benchmark(BaseModel):
         """The objectives that every result of this benchmark has a number for.
 
         A timed workload has no run time; a stream has the percentiles that its number of query times can hold; of a
-        live server's statements only sums are counted.
+        live server's statements only sums are counted; a user's own command says what it measures.
         """
+        if isinstance(self.workload, CommandSettings):
+            return self.workload.measures
         if self.is_live:
             return Objective.throughput, Objective.latency_mean
         if not self.workload.in_passes:

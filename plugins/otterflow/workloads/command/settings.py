@@ -1,0 +1,72 @@
+"""What a benchmark file says about the user's own commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from otterflow.workloads.objective import Objective
+
+FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+TAKEN_NAMES = {"pgpass", "load.sh", "warm_up.sh", "run.sh", "output.txt", "result.txt"}
+ShellText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*\S[^\x00]*$")]
+
+
+class CommandSettings(BaseModel):
+    """Bash text for each step, run on the driver host as the SSH user, in a folder that holds the `files`.
+
+    Every command finds `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSFILE` (where the server asks for a password)
+    and `OTTERFLOW_SCALE` in its environment; `warm_up` and `run` also `OTTERFLOW_DURATION_S` and `OTTERFLOW_SEED`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    in_passes: ClassVar[bool] = False
+
+    driver: Literal["command"]
+    load: ShellText
+    """Makes the data; what an earlier load left there is replaced."""
+    run: ShellText
+    """Runs the load and prints the result as its last line."""
+    warm_up: ShellText | None = None
+    """Runs before the measured window; the same as `run`, whose result is then not looked at, if absent."""
+    measures: Annotated[tuple[Objective, ...], Field(min_length=1)] = (Objective.throughput,)
+    """The numbers that every result has, so the ones to tune for."""
+    programs: tuple[Annotated[str, Field(pattern=r"^[^\s\x00]+$")], ...] = ()
+    """What the commands need on the driver host, by name or by path; looked for before anything is touched."""
+    files: tuple[Path, ...] = ()
+    """Texts that are put beside the commands; relative paths are taken from the benchmark file's own folder."""
+    scale: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
+    bytes_per_scale: Annotated[int, Field(ge=1)]
+    """What one unit of scale takes on disk, indexes included."""
+
+    @field_validator("measures")
+    @classmethod
+    def _no_run_time(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if Objective.run_time in value:
+            raise ValueError("run_time is of a stream of queries (driver analytics); a command runs for duration_s")
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _readable_files(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        folder = Path((info.context or {}).get("folder", "."))
+        paths = tuple((folder / path).resolve() for path in value)
+        for path in paths:
+            if not path.is_file():
+                raise ValueError(f"there is no file {path}")
+            if not FILE_NAME.fullmatch(path.name) or path.name in TAKEN_NAMES:
+                taken = ", ".join(sorted(TAKEN_NAMES))
+                raise ValueError(f"{path.name!r} is not usable as a name; use A-Z a-z 0-9 . _ - and none of {taken}")
+        names = [path.name for path in paths]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is there twice; all files are put into one folder")
+        return paths
+
+    @property
+    def query_names(self) -> tuple[str, ...]:
+        """No queries are timed one by one."""
+        return ()
