@@ -21,6 +21,8 @@ def _fill(repository: Repository) -> None:
     many = {f"metric_{i}": float(i) for i in range(2 * BATCH_ROWS + 1)}
     repository.record_metrics("night", 0, many, host={}, reset=[])
     repository.record_measurement("night", round=0, arm="best", value=2, result={}, state="ok")
+    for scope, subject in (("experiment", "night"), ("all", "postgresql")):
+        repository.record_model("ranking", scope=scope, subject=subject, content={"a": 1e22}, sources={}, version=1)
 
 
 def test_a_copy_holds_the_same_and_goes_on(repository: Repository, url: URL, bare_url: URL) -> None:

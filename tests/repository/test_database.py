@@ -198,11 +198,12 @@ def test_deleting_an_experiment_deletes_what_belongs_to_it_alone(repository: Rep
         repository.create_experiment(new_experiment(name))
         measured(repository, experiment=name)
         repository.record_measurement(name, round=0, arm="best", value=1, result={}, state="ok")
+        repository.record_model("ranking", scope="experiment", subject=name, content={}, sources={}, version=1)
     with Database(url).write() as session:
         session.execute(text("DELETE FROM experiments WHERE name = 'night'"))
     counts = {table: len(rows) for table, rows in content(url).items()}
     assert counts == {
-        "experiments": 1, "trials": 1, "trial_seconds": 1, "snapshots": 2, "metrics": 2, "measurements": 1,
+        "experiments": 1, "trials": 1, "trial_seconds": 1, "snapshots": 2, "metrics": 2, "measurements": 1, "models": 1,
         "targets": 1, "configurations": 1, "surroundings": 0,
     }  # fmt: skip
 

@@ -19,10 +19,14 @@ from tests.repository.samples import BASELINE, RULES, content, findings, measure
 
 Write = Callable[[Repository], Any]
 
-READS = {"experiment", "experiments", "trial", "trials", "holder", "snapshots", "metric_rows", "measurements"}
+READS = {
+    "experiment", "experiments", "trial", "trials", "holder", "snapshots", "metric_rows", "measurements", "model",
+    "models", "progress",
+}  # fmt: skip
 
 PLAN: dict[str, Any] = {"kind": "model", "wanted": RULES, "repairs": [{"knob": "jit"}], "reasons": {"a": 1}, "seed": 3}
 MEASUREMENT: dict[str, Any] = {"round": 0, "arm": "best", "value": 2.5, "result": {"seconds": 2.5}, "state": "ok"}
+MODEL: dict[str, Any] = {"content": {"names": ["jit"]}, "sources": {"night": {"trials": 1}}, "version": 1}
 
 WRITES: dict[str, Write] = {
     "migrate": lambda r: r.migrate(),
@@ -45,6 +49,8 @@ WRITES: dict[str, Write] = {
     "record_metrics": lambda r: r.record_metrics("night", 0, {"a": 1.0, "b": 2.0}, host={"c": 3.0}, reset=["d"]),
     "record_seconds": lambda r: r.record_seconds("night", 0, "restart", 3.5),
     "record_measurement": lambda r: r.record_measurement("night", **MEASUREMENT),
+    "record_model": lambda r: r.record_model("ranking", scope="experiment", subject="night", **MODEL),
+    "retain_models": lambda r: r.retain_models("experiment", ["day"]),
 }
 
 
@@ -63,6 +69,7 @@ def _finished(repository: Repository) -> None:
     repository.create_experiment(new_experiment())
     measured(repository)
     repository.record_measurement("night", **{**MEASUREMENT, "value": 7.0})
+    repository.record_model("ranking", scope="experiment", subject="night", **{**MODEL, "version": 0})
     repository.request_stop("night", "release tonight")
     repository.hold_target("staging", "night")
     repository.set_experiment_state("night", "finished")

@@ -91,6 +91,23 @@ def test_migrating_again_keeps_everything(repository: Repository, url: URL) -> N
     assert Repository.open(url).trials("night") == trials
 
 
+def test_an_older_repository_is_upgraded_with_all_it_holds(bare_url: URL) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    with Database(bare_url).connection() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO targets (name, holder, held_since) VALUES ('staging', NULL, NULL)"))
+        connection.commit()
+    assert current_revision(Database(bare_url)) == "0001"
+    upgraded = Repository.open(bare_url)
+    upgraded.create_experiment(new_experiment())
+    measured(upgraded)
+    assert upgraded.models() == []
+    with Database(bare_url).read() as session:
+        assert session.scalars(text("SELECT name FROM targets")).all() == ["staging"]
+
+
 def test_there_is_no_way_down(repository: Repository, url: URL) -> None:
     repository.create_experiment(new_experiment())
     config = Config()
@@ -119,7 +136,7 @@ def test_a_migration_that_fails_leaves_nothing(bare_url: URL, tmp_path: Path, mo
 
 
 def test_an_empty_database_is_not_opened_unmigrated(bare_url: URL) -> None:
-    with pytest.raises(RepositoryUnavailable, match=r"has no tables, revision 0001 is needed; upgrade it with Repos"):
+    with pytest.raises(RepositoryUnavailable, match=r"has no tables, revision 0002 is needed; upgrade it with Repos"):
         Repository.open(bare_url, migrate=False)
     assert current_revision(Database(bare_url)) is None
     Repository.open(bare_url).create_experiment(new_experiment())
@@ -133,7 +150,7 @@ def test_a_newer_repository_is_left_alone(bare_url: URL, is_migrating: bool) -> 
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
         connection.commit()
     with pytest.raises(
-        RepositoryUnavailable, match=r"is at revision 9999, .*0001 is needed; a newer otterflow made it"
+        RepositoryUnavailable, match=r"is at revision 9999, .*0002 is needed; a newer otterflow made it"
     ):
         Repository.open(bare_url, migrate=is_migrating)
 

@@ -67,6 +67,22 @@ class MetricScope(StrEnum):
     host = "host"
 
 
+class ModelKind(StrEnum):
+    """What a model says: which knobs matter, which metrics tell, or how a surrogate fits the trials."""
+
+    ranking = "ranking"
+    pruning = "pruning"
+    surrogate = "surrogate"
+
+
+class ModelScope(StrEnum):
+    """Whose trials a model is of: one experiment's, those of one workload, or all there are."""
+
+    experiment = "experiment"
+    workload = "workload"
+    all = "all"
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewExperiment:
     """What is known of an experiment before its target is looked at.
@@ -190,3 +206,23 @@ class MetricRow(NamedTuple):
     scope: MetricScope
     name: str
     value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredModel:
+    """Something computed from trials. `sources` is by experiment what it was computed from, `version` the method's."""
+
+    scope: ModelScope
+    subject: str
+    kind: ModelKind
+    version: int
+    sources: JsonObject
+    content: JsonObject
+    computed_at: datetime
+
+
+class Progress(NamedTuple):
+    """How far an experiment is: iterations with an ended trial, and when the last trial ended."""
+
+    trials: int
+    last_ended_at: datetime | None

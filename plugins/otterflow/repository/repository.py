@@ -9,11 +9,12 @@ from otterflow.repository.database import Database
 from otterflow.repository.experiments import ExperimentStore
 from otterflow.repository.measuring import MeasuringStore
 from otterflow.repository.migrating import check_revision, migrate
+from otterflow.repository.models import ModelStore
 from otterflow.repository.targets import TargetStore
 from otterflow.repository.trials import TrialStore
 
 
-class Repository(TargetStore, ExperimentStore, TrialStore, MeasuringStore, ComparisonStore):
+class Repository(TargetStore, ExperimentStore, TrialStore, MeasuringStore, ComparisonStore, ModelStore):
     """Experiments, trials and what they measured. Every write is one transaction and may be repeated harmlessly.
 
     It holds no open connection, so it may live as long as a task and be passed over a fork. All methods raise

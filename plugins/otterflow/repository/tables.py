@@ -26,9 +26,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from otterflow.repository.records import ExperimentState, JsonObject, MetricScope, TrialKind, TrialState
+from otterflow.repository.records import (
+    ExperimentState,
+    JsonObject,
+    MetricScope,
+    ModelKind,
+    ModelScope,
+    TrialKind,
+    TrialState,
+)
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 """The migration that these tables need. Kept here so that opening a repository need not load Alembic."""
 
 VERSION_TABLE = "otterflow_revision"
@@ -247,3 +255,23 @@ class MeasurementRow(Base):
     result: Mapped[JsonObject]
     state: Mapped[str] = mapped_column(String(20))
     measured_at: Mapped[datetime]
+
+
+class ModelRow(Base):
+    """What was computed from trials of an experiment, of a workload, or of all."""
+
+    __tablename__ = "models"
+    __table_args__ = (
+        _one_of("scope", ModelScope),
+        _one_of("kind", ModelKind),
+        CheckConstraint("(scope = 'experiment') = (experiment_id IS NOT NULL)", name="experiment_id"),
+    )
+
+    scope: Mapped[str] = mapped_column(String(20), primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    sources: Mapped[JsonObject]
+    content: Mapped[JsonObject]
+    computed_at: Mapped[datetime]
