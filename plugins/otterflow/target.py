@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from otterflow.errors import InvalidInput, Problem
+from otterflow.user_metrics import UserMetric
 from otterflow.yaml_files import read_mapping
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
@@ -47,12 +48,14 @@ class PgCtl(_Strict):
 
 
 class CommandService(_Strict):
-    """The user's own shell commands. Each must return only when the server is up (or down)."""
+    """The user's own shell commands. Each must return only when the server is up (or down).
+
+    A restart is a stop and then a start, which holds from whatever state a failed restart has left.
+    """
 
     kind: Literal["command"]
     start: Annotated[str, Field(min_length=1)]
     stop: Annotated[str, Field(min_length=1)]
-    restart: Annotated[str, Field(min_length=1)]
 
 
 Service = Annotated[SystemdService | PgCtlCluster | PgCtl | CommandService, Field(discriminator="kind")]
@@ -116,6 +119,8 @@ class Target(_Strict):
     disk: Literal["auto", "ssd", "hdd"] = "auto"
     start_timeout_s: Annotated[int, Field(ge=5, le=3600)] = 60
     stop_timeout_s: Annotated[int, Field(ge=5, le=3600)] = 120
+    metrics: tuple[UserMetric, ...] = ()
+    """Numbers of your own, read on this target with every benchmark."""
 
     @model_validator(mode="after")
     def _knobs_file_survives_a_restore(self) -> Target:

@@ -35,7 +35,7 @@ SERVICES: dict[str, dict[str, Any]] = {
     "pg_ctl": {"kind": "pg_ctl"},
     "systemd": {"kind": "systemd", "unit": "postgresql@15-main"},
     "pg_ctlcluster": {"kind": "pg_ctlcluster", "version": "15", "cluster": "main"},
-    "command": {"kind": "command", "start": "echo 'up' > /tmp/x; true", "stop": "true", "restart": "true"},
+    "command": {"kind": "command", "start": "echo 'up' > /tmp/x; true", "stop": "true"},
 }
 
 

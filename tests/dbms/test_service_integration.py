@@ -165,7 +165,6 @@ def test_the_users_own_commands(run: Run, target: Target, clean_host: DatabaseHo
         "kind": "command",
         "start": f"{pg_ctl} -l '{clean_host.cluster.log_file}' start",
         "stop": f"{pg_ctl} stop || true",
-        "restart": "false",
     }
     own = Target.model_validate(target.model_dump() | {"service": service})
     assert restart(run, own)[0] is StartOutcome.up

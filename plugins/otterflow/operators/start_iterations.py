@@ -36,14 +36,15 @@ class StartIterationsOperator(TriggerDagRunOperator):
     def execute(self, context: Context) -> None:
         """Plan and trigger."""
         repository = open_repository()
-        iteration = _plan_first(repository, self.experiment)
+        iteration = first_trial(repository, self.experiment)
         repository.set_experiment_state(self.experiment, "running")
         self.trigger_run_id = run_id(self.experiment, iteration)
         self.conf = {"experiment": self.experiment, "iteration": iteration}
         super().execute(context)
 
 
-def _plan_first(repository: Repository, name: str) -> int:
+def first_trial(repository: Repository, name: str) -> int:
+    """Plan the trial that the experiment starts with, and return its iteration; a task begun again finds the same."""
     experiment = repository.experiment(name)
     trials = repository.trials(name)
     ended = [t for t in trials if t.state.ended]
