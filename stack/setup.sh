@@ -48,6 +48,7 @@ missing_packages() {
     command -v setpriv >/dev/null || echo util-linux
     command -v useradd >/dev/null || [[ -x /usr/sbin/useradd ]] || echo passwd
     command -v sudo >/dev/null || echo sudo
+    command -v sysbench >/dev/null || echo sysbench
     python=$(find_python)
     if [[ -z $python ]]; then
         echo python3 python3-venv
