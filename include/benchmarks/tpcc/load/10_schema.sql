@@ -1,5 +1,6 @@
 -- The nine tables of TPC-C (clause 1.3) in a schema of their own. :scale is the number of warehouses.
--- Every value is a hash of its row's keys, so the same scale gives the same data everywhere.
+-- Every value is a hash of its row's keys, so the same scale gives the same data everywhere. The pages of the two
+-- tables whose every row is updated all the time keep room for the next versions of their rows.
 DROP SCHEMA IF EXISTS tpcc CASCADE;
 CREATE SCHEMA tpcc;
 
@@ -37,12 +38,12 @@ CREATE TABLE tpcc.warehouse (
     w_id int NOT NULL, w_name varchar(10) NOT NULL, w_street_1 varchar(20) NOT NULL, w_street_2 varchar(20) NOT NULL,
     w_city varchar(20) NOT NULL, w_state char(2) NOT NULL, w_zip char(9) NOT NULL, w_tax numeric(4, 4) NOT NULL,
     w_ytd numeric(12, 2) NOT NULL
-);
+) WITH (fillfactor = 10);
 CREATE TABLE tpcc.district (
     d_id int NOT NULL, d_w_id int NOT NULL, d_name varchar(10) NOT NULL, d_street_1 varchar(20) NOT NULL,
     d_street_2 varchar(20) NOT NULL, d_city varchar(20) NOT NULL, d_state char(2) NOT NULL, d_zip char(9) NOT NULL,
     d_tax numeric(4, 4) NOT NULL, d_ytd numeric(12, 2) NOT NULL, d_next_o_id int NOT NULL
-);
+) WITH (fillfactor = 10);
 CREATE TABLE tpcc.customer (
     c_id int NOT NULL, c_d_id int NOT NULL, c_w_id int NOT NULL, c_first varchar(16) NOT NULL,
     c_middle char(2) NOT NULL, c_last varchar(16) NOT NULL, c_street_1 varchar(20) NOT NULL,

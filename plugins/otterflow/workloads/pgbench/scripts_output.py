@@ -24,6 +24,8 @@ from otterflow.workloads.result import BenchmarkResult
 
 CHECK_FILE, CHECK_DONE = "checks.txt", "checked"
 PERCENTILES = ("p50", "p95", "p99")
+LEAST_TIMES = {"p50": 2, "p95": 20, "p99": 100}
+"""How many transactions of a script a percentile needs before it is more than the slowest of them."""
 
 _SECTION = re.compile(r"^SQL script (\d+): (.*)$", re.M)
 _DONE = re.compile(r"^ - (\d+) transactions \(.*tps = ([^\s)]+)\)\s*$", re.M)
@@ -54,9 +56,11 @@ def read_scripts(results: Mapping[str, str], log: str, settings: PgbenchScriptsS
     many = len(names) > 1 or settings.pause_weight > 0
     if many:
         sections = _sections(text, [f"{name}.sql" for name in names], settings.pause_weight > 0)
-        scripts = dict(zip(names, (_read_section(name, sections[k]) for k, name in enumerate(names)), strict=True))
+        scripts = {name: _read_section(name, section) for name, section in zip(names, sections, strict=False)}
     else:
         scripts = {names[0]: _Script(total.transactions, total.throughput, total.failed or 0, _total_retries(text))}
+    _check_sum("failed transactions", total.failed or 0, [script.failed for script in scripts.values()])
+    _check_sum("retries", _total_retries(text), [script.retries for script in scripts.values()])
     latency = read_latency(results.get(LATENCY_FILE, ""), _wanted(len(names)))
     transactions = sum(script.transactions for script in scripts.values())
     check_log(latency, transactions, settings.latency_sample)
@@ -111,6 +115,12 @@ def _read_section(name: str, text: str) -> _Script:
     )
 
 
+def _check_sum(what: str, total: int, parts: list[int]) -> None:
+    """A pause neither fails nor is retried, so the scripts' numbers sum to the whole run's."""
+    if sum(parts) != total:
+        raise BenchmarkFailed(f"pgbench reports {total} {what}, but its scripts' sum to {sum(parts)}: is it cut short?")
+
+
 def _total_retries(report: str) -> int:
     found = _TOTAL_RETRIES.search(report)
     return int(found.group(1)) if found else 0
@@ -119,7 +129,7 @@ def _total_retries(report: str) -> int:
 def _type(
     name: str, script: _Script, latency: Mapping[str, float], prefix: str, *, whole_log: bool
 ) -> dict[str, float]:
-    """One script's numbers; a script that was drawn too seldom to be in the log has no latencies."""
+    """One script's numbers; of one that was seldom drawn, only the latencies that its times can tell."""
     logged = latency[f"{prefix}count"]
     if whole_log and logged != script.transactions:
         raise BenchmarkFailed(
@@ -131,7 +141,10 @@ def _type(
         "retries": script.retries,
         "throughput": script.throughput,
     }
-    return numbers | (_latencies(latency, prefix) if logged else {})
+    if not logged:
+        return numbers
+    latencies = _latencies(latency, prefix)
+    return numbers | {key: value for key, value in latencies.items() if logged >= LEAST_TIMES.get(key, 1)}
 
 
 def _latencies(latency: Mapping[str, float], prefix: str) -> dict[str, float]:

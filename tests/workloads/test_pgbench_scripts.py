@@ -1,0 +1,401 @@
+"""Own pgbench scripts: the commands of a mix, and what its outputs say (whole, retried, paused, cut short, wrong)."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otterflow import settings
+from otterflow.dbms.access import DatabaseAccess
+from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.definition import Benchmark, load_benchmark
+from otterflow.workloads.job import RunPlan
+from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
+from otterflow.workloads.pgbench.scripts_output import CHECK_FILE, read_scripts
+from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
+from otterflow.workloads.pgbench.scripts_workload import CHECK_SQL, PAUSE_SQL, PgbenchScriptsWorkload
+from otterflow.workloads.result import believe
+from tests.workloads.test_pgbench import nearest_rank, summary
+
+Output = Callable[[str], str]
+ACCESS = DatabaseAccess("db.example.org", 5432, "tuner", "bench")
+ASKED = RunPlan(warmup_s=2, duration_s=30, seed=4)
+TPCC = load_benchmark(settings.include_dir() / "benchmarks" / "tpcc.yaml")
+MIX = {"new_order": 45, "payment": 43, "order_status": 4, "delivery": 4, "stock_level": 4}
+
+
+def tpcc(**changes: Any) -> PgbenchScriptsSettings:
+    """The settings of the captured outputs, with changes."""
+    assert isinstance(TPCC.workload, PgbenchScriptsSettings)
+    return TPCC.workload.model_copy(update={"scale": 1, **changes})
+
+
+def workload(**changes: Any) -> PgbenchScriptsWorkload:
+    return PgbenchScriptsWorkload(tpcc(**changes), load_timeout_s=100, run_timeout_s=20)
+
+
+def captured(output: Output, name: str) -> dict[str, str]:
+    return {
+        REPORT_FILE: output(f"{name}.report.txt"),
+        LATENCY_FILE: output(f"{name}.latency.txt"),
+        CHECK_FILE: output(f"{name}.checks.txt"),
+    }
+
+
+# Commands
+
+
+def test_the_mix_its_variables_and_its_tries_reach_pgbench() -> None:
+    run, warm_up = workload().run(ACCESS, ASKED, None), workload().warm_up(ACCESS, ASKED, None)
+    assert warm_up is not None
+    mix = " ".join(f"--file={name}.sql@{weight}" for name, weight in MIX.items())
+    start = f"\npgbench --no-vacuum {mix} --define=scale=1 --client=8 --jobs=2"
+    assert f"{start} --time=2 --protocol=prepared --random-seed=8 --progress=1 --max-tries=10\n" in warm_up.script
+    assert (
+        f"{start} --time=30 --protocol=prepared --random-seed=9 --progress=1 --max-tries=10 "
+        f"--log --log-prefix=transactions | tee {REPORT_FILE}\n"
+    ) in run.script
+    assert {f"{name}.sql" for name in MIX} | {"session.sql", CHECK_SQL} < set(run.files)
+    assert run.results == (REPORT_FILE, LATENCY_FILE, CHECK_FILE)
+    assert (run.timeout_s, warm_up.timeout_s) == (50, 22)
+
+
+def test_one_try_is_not_asked_for() -> None:
+    assert "--max-tries" not in workload(max_tries=1).run(ACCESS, ASKED, None).script
+
+
+def test_own_variables_reach_the_load_the_scripts_and_the_check() -> None:
+    chosen = workload(variables={"zipf": 1.5, "depth": 3})
+    run, load = chosen.run(ACCESS, ASKED, None), chosen.load(ACCESS, None)
+    assert "--define=zipf=1.5 --define=depth=3" in run.script
+    for script in (run.script, load.script):
+        assert "--set=scale=1 --set=zipf=1.5 --set=depth=3" in script
+
+
+def test_a_file_with_parts_is_loaded_by_as_many_sessions() -> None:
+    steps = re.findall(r"^load_together (.*)$", workload(load_parts=3).load(ACCESS, None).script, re.M)
+    assert steps[0] == "10_schema.sql"
+    large = [f"20_{name}.sql@{part}" for name in ("customers", "orders") for part in range(3)]
+    assert steps[1].split() == [*large, "20_small.sql", *(f"20_stock.sql@{part}" for part in range(3))]
+    alone = re.findall(r"^load_together (.*)$", workload(load_parts=1).load(ACCESS, None).script, re.M)
+    assert alone[1] == "20_customers.sql 20_orders.sql 20_small.sql 20_stock.sql"
+
+
+def test_pauses_are_a_script_of_their_own() -> None:
+    chosen = workload(pause_ms=1000.0)
+    run = chosen.run(ACCESS, ASKED, None)
+    assert f"--file=stock_level.sql@4 --file={PAUSE_SQL}@1000 --define=pause_us=100000 " in run.script
+    assert r"\sleep :us us" in run.files[PAUSE_SQL]
+    assert "-v scripts=5" in run.script
+    assert PAUSE_SQL not in workload().run(ACCESS, ASKED, None).files
+
+
+@pytest.mark.parametrize("pause_ms", [0.5, 3, 20, 499, 500, 501, 21_000])
+def test_a_pause_lasts_as_long_as_was_asked_for_on_average(pause_ms: float) -> None:
+    chosen = tpcc(pause_ms=pause_ms)
+    slices = chosen.pause_weight / sum(chosen.scripts.values())
+    assert slices * chosen.slice_us / 1000 == pytest.approx(pause_ms, rel=0.01)
+    assert slices >= 4.9
+    assert chosen.slice_us <= 100_000
+    assert chosen.working_share == pytest.approx(1 / (1 + slices))
+
+
+def test_the_fingerprint_follows_what_makes_the_data(tmp_path: Path) -> None:
+    mark = workload().data_fingerprint()
+    assert mark.split("-")[:2] == ["pgbench_scripts", "1"]
+    for changes in ({"clients": 2}, {"scripts": {"payment": 1}}, {"variables": {"unused": 3}}, {"load_parts": 7}):
+        assert workload(**changes).data_fingerprint() == mark
+    assert workload(scale=2).data_fingerprint() != mark
+    (tmp_path / "load").mkdir()
+    (tmp_path / "load" / "10_rows.sql").write_text("CREATE TABLE rows AS SELECT :depth AS n, now()::date;\n")
+    marks = {workload(sql=tmp_path, variables={"depth": depth}).data_fingerprint() for depth in (1, 2)}
+    (tmp_path / "session.sql").write_text("SET search_path = own;\n")
+    marks.add(workload(sql=tmp_path, variables={"depth": 2}).data_fingerprint())
+    assert len(marks) == 3
+
+
+def test_progress(output: Output) -> None:
+    chosen = workload()
+    said = [chosen.progress(line) for line in output("tpcc_retries.log").splitlines()]
+    assert any(line and re.fullmatch(r"1 s: \d+ transactions/s, latency [\d.]+ ms, \d+ failed", line) for line in said)
+    loading = [chosen.progress(line) for line in output("tpcc_load.log").splitlines()]
+    assert "loaded 10_schema" in loading
+    assert "loaded 20_stock, part 2" in loading
+    pausing = workload(pause_ms=20)
+    found = [pausing.progress(line) for line in output("tpcc_pauses.log").splitlines()]
+    tps = re.search(r"1.0 s, ([\d.]+) tps", output("tpcc_pauses.log"))
+    assert tps
+    assert f"1 s: about {float(tps.group(1)) / 6:.0f} transactions/s" in found
+    assert pausing.progress("progress: 3.0 s, 0.0 tps, lat NaN ms stddev NaN, 0 failed") == (
+        "3 s: about 0 transactions/s"
+    )
+    assert chosen.progress("progress: 3.0 s, 0.0 tps, lat NaN ms stddev NaN, 0 failed") == "3 s: 0 transactions/s"
+
+
+# Outputs
+
+
+def test_a_whole_run(output: Output) -> None:
+    report = output("tpcc_whole.report.txt")
+    result = read_scripts(captured(output, "tpcc_whole"), output("tpcc_whole.log"), tpcc())
+    believe(result, TPCC, RunPlan(duration_s=3))
+    assert list(result.types) == list(MIX)
+    assert f" - {result.counted} transactions (43.3% of total, tps = {result.throughput:.6f})" in report
+    assert result.types["new_order"]["throughput"] == result.throughput
+    assert result.numbers == {"new_orders_per_minute": pytest.approx(60 * (result.throughput or 0))}
+    assert result.transactions == sum(own["transactions"] for own in result.types.values())
+    assert f"actually processed: {result.transactions}\n" in report
+    assert result.errors == 0
+    for name, own in result.types.items():
+        found = re.search(rf": {name}.sql\n(?: - .*\n)*? - latency average = ([\d.]+) ms", report)
+        assert found
+        assert own["mean"] == pytest.approx(float(found.group(1)), abs=0.001)
+    assert ("p95" in result.types["delivery"], "p99" in result.types["delivery"]) == (True, False)
+
+
+def test_every_transaction_counts_where_no_script_is_named(output: Output) -> None:
+    result = read_scripts(captured(output, "tpcc_whole"), "", tpcc(throughput_of=None))
+    tps = re.search(r"^tps = ([\d.]+)", output("tpcc_whole.report.txt"), re.M)
+    assert tps
+    assert result.throughput == pytest.approx(float(tps.group(1)), abs=1e-5)
+    assert (result.counted, result.numbers) == (None, {})
+    believe(result, TPCC, RunPlan(duration_s=3))
+
+
+def test_retried_and_failed_transactions(output: Output) -> None:
+    retried = read_scripts(captured(output, "tpcc_retries"), output("tpcc_retries.log"), tpcc())
+    report = output("tpcc_retries.report.txt")
+    assert f"\ntotal number of retries: {sum(own['retries'] for own in retried.types.values()):.0f}\n" in report
+    assert f"\nnumber of failed transactions: {retried.errors} (" in report
+    assert retried.errors == retried.types["payment"]["errors"] > 0
+    failed = read_scripts(captured(output, "tpcc_failures"), output("tpcc_failures.log"), tpcc(max_tries=1))
+    assert failed.errors > failed.transactions / 2
+    assert failed.types["payment"]["retries"] == 0
+    with pytest.raises(BenchmarkFailed, match=r"transactions failed \(\d+\.\d+%\), more than max_error_share 1.00%"):
+        believe(failed, TPCC, RunPlan(duration_s=3))
+
+
+def test_pauses_are_in_no_number(output: Output) -> None:
+    result = read_scripts(captured(output, "tpcc_pauses"), output("tpcc_pauses.log"), tpcc(pause_ms=20))
+    assert list(result.types) == list(MIX)
+    assert result.transactions == 494
+    assert result.types["stock_level"].keys() == {"transactions", "errors", "retries", "throughput", "mean", "p50"}
+    believe(result, TPCC, RunPlan(duration_s=2))
+    with pytest.raises(BenchmarkFailed, match=r"of the scripts new_order.sql, .* it tells of "):
+        read_scripts(captured(output, "tpcc_pauses"), "", tpcc())
+
+
+def test_a_single_script_has_no_section_of_its_own(output: Output) -> None:
+    results = {REPORT_FILE: output("pgbench_failures.report.txt"), LATENCY_FILE: output("pgbench_failures.latency.txt")}
+    results[CHECK_FILE] = "checked\n"
+    result = read_scripts(results, "", tpcc(scripts={"payment": 3}, throughput_of=None))
+    assert (result.transactions, result.errors) == (1369, 5591)
+    assert result.types["payment"]["transactions"] == 1369
+    assert {"mean", "p50", "p95", "p99"} < result.types["payment"].keys()
+    assert result.types["payment"]["mean"] == result.latency_ms["mean"]
+
+
+def test_a_run_that_pgbench_gave_up(output: Output) -> None:
+    results = {REPORT_FILE: output("tpcc_aborted.report.txt"), LATENCY_FILE: "", CHECK_FILE: ""}
+    with pytest.raises(BenchmarkFailed, match=r"pgbench gave up: .*client 4 script 1 aborted .*FATAL:  terminating"):
+        read_scripts(results, output("tpcc_aborted.log"), tpcc())
+
+
+def test_nothing_at_all() -> None:
+    with pytest.raises(BenchmarkFailed, match="pgbench printed no report: it said nothing"):
+        read_scripts({}, "", tpcc())
+
+
+def test_inconsistent_data_refuse_the_result(output: Output) -> None:
+    with pytest.raises(BenchmarkFailed, match="the data are wrong after the run: condition 1: w_ytd of warehouse 1 is"):
+        read_scripts(captured(output, "tpcc_inconsistent"), output("tpcc_inconsistent.log"), tpcc())
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "no output"), ("condition 1: w_ytd\n", "condition 1: w_ytd")])
+def test_a_check_that_did_not_end_refuses_the_result(output: Output, text: str, said: str) -> None:
+    with pytest.raises(BenchmarkFailed, match=f"not checked to the end after the run: {said}"):
+        read_scripts(captured(output, "tpcc_whole") | {CHECK_FILE: text}, "", tpcc())
+
+
+@pytest.mark.parametrize("name", ["tpcc_whole", "tpcc_retries"])
+def test_a_report_cut_anywhere_is_a_failure_or_lacks_no_number(output: Output, name: str) -> None:
+    whole, results = output(f"{name}.report.txt"), captured(output, name)
+    result = read_scripts(results, "", tpcc())
+    refused = 0
+    for length in range(0, len(whole), 7):
+        try:
+            found = read_scripts(results | {REPORT_FILE: whole[:length]}, "", tpcc())
+        except BenchmarkFailed:
+            refused = length
+        else:
+            assert found == result, f"cut after {length} characters"
+    assert refused > whole.index("SQL script 5")
+
+
+def test_a_latency_summary_cut_anywhere_is_a_failure(output: Output) -> None:
+    results = captured(output, "tpcc_whole")
+    lines = results[LATENCY_FILE].splitlines()
+    for count in range(len(lines)):
+        with pytest.raises(BenchmarkFailed, match=r"cut short|no number"):
+            read_scripts(results | {LATENCY_FILE: "\n".join(lines[:count])}, "", tpcc())
+
+
+@pytest.mark.parametrize(
+    ("found", "put", "sentence"),
+    [
+        ("SQL script 3: order_status.sql", "SQL script 3: other.sql", "new_order.sql, payment.sql, .* it tells of "),
+        (" - 544 transactions (43.3% of total, tps = ", " - 544 transactions (43.3% of total, tps = n", "no number"),
+        (" - 544 transactions (", " - 543 transactions (", "reports 1254 transactions, but its log has 1255"),
+        ("total number of retries: 0\nlatency", "total number of retries: 9\nlatency", "9 retries, .* sum to 0"),
+        (" - 544 transactions (", " - several transactions (", "no number of transactions for new_order"),
+    ],
+)
+def test_wrong_reports(output: Output, found: str, put: str, sentence: str) -> None:
+    results = captured(output, "tpcc_whole")
+    assert found in results[REPORT_FILE]
+    with pytest.raises(BenchmarkFailed, match=sentence):
+        read_scripts(results | {REPORT_FILE: results[REPORT_FILE].replace(found, put)}, "", tpcc())
+
+
+@pytest.mark.parametrize(
+    ("found", "put", "sentence"),
+    [
+        ("script_0_count 544", "script_0_count 500", "544 transactions of new_order, but its log has 500"),
+        ("script_0_count 544", "script_0_count x", "script_0_count = 'x', which is no number"),
+        ("script_2_p50_us", "script_2_p51_us", "cut short: no script_2_p50_us"),
+        ("unreadable 0", "unreadable 3", "3 lines that are not transactions"),
+        ("count 1255\n", "count 0\n", "holds no finished transaction"),
+    ],
+)
+def test_wrong_latency_summaries(output: Output, found: str, put: str, sentence: str) -> None:
+    results = captured(output, "tpcc_whole")
+    assert found in results[LATENCY_FILE]
+    with pytest.raises(BenchmarkFailed, match=sentence):
+        read_scripts(results | {LATENCY_FILE: results[LATENCY_FILE].replace(found, put, 1)}, "", tpcc())
+
+
+def test_a_mix_that_is_not_the_weights_is_refused(output: Output) -> None:
+    weights = MIX | {"delivery": 30}
+    with pytest.raises(BenchmarkFailed, match=r"made \d+ of 1255 transactions \(.*%\), its weight asks for"):
+        read_scripts(captured(output, "tpcc_whole"), "", tpcc(scripts=weights))
+
+
+# The summary of a log of several scripts
+
+
+def test_each_scripts_percentiles_are_those_of_its_sorted_latencies(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    logged = [(draw.choice([0, 0, 1, 2, 10]), round(draw.lognormvariate(7, 1))) for _ in range(3000)]
+    begun = 1_795_393_000_000_000
+    lines = []
+    for place, (script, latency) in enumerate(logged):
+        end = begun + 1000 * place + latency
+        lines.append(f"0 {place} {latency} {script} {end // 10**6} {end % 10**6} 0\n")
+    found = summary(tmp_path, ["".join(lines[:1000]), "".join(lines[1000:])], scripts=10)
+    of_all = [latency for script, latency in logged if script < 10]
+    assert found["count"] == len(of_all)
+    assert [found[f"p{p}_us"] for p in (50, 95, 99)] == [nearest_rank(of_all, p) for p in (50, 95, 99)]
+    for script in (0, 1, 2):
+        own = [latency for number, latency in logged if number == script]
+        assert found[f"script_{script}_count"] == len(own)
+        assert found[f"script_{script}_sum_us"] == sum(own)
+        for percent in (50, 95, 99):
+            assert found[f"script_{script}_p{percent}_us"] == nearest_rank(own, percent)
+    assert found["script_9_count"] == 0
+    assert "script_9_p50_us" not in found
+    ends = [begun + 1000 * place + latency for place, (_, latency) in enumerate(logged)]
+    assert found["span_us"] == max(ends) - min(begun + 1000 * place for place in range(len(logged)))
+
+
+# The benchmark file
+
+GOOD: dict[str, Any] = {
+    "name": "own",
+    "title": "own",
+    "kind": "oltp",
+    "objective": "throughput",
+    "workload": {
+        "driver": "pgbench_scripts",
+        "sql": "own",
+        "scale": 2,
+        "bytes_per_scale": 8192,
+        "scripts": {"look": 3, "change": 1},
+    },
+    "warmup_s": 1,
+    "duration_s": 2,
+    "load_timeout_s": 60,
+    "run_timeout_s": 60,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a least benchmark's SQL."""
+    for name, text in (
+        ("load/10_numbers.sql", "CREATE TABLE numbers AS SELECT n FROM generate_series(1, 10 * :scale) AS n;"),
+        ("scripts/look.sql", "SELECT count(*) FROM numbers;"),
+        ("scripts/change.sql", "UPDATE numbers SET n = n + 1 WHERE n = 1;"),
+    ):
+        path = tmp_path / "own" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return tmp_path
+
+
+def test_the_least_that_a_file_can_say(folder: Path) -> None:
+    found = Benchmark.model_validate(GOOD, context={"folder": folder}).workload
+    assert isinstance(found, PgbenchScriptsSettings)
+    assert [path.name for path in found.script_files] == ["look.sql", "change.sql"]
+    assert (found.session_sql, found.check_sql, found.max_tries, found.pause_weight) == ("", "", 1, 0)
+    made = PgbenchScriptsWorkload(found, 1, 1)
+    run = made.run(ACCESS, ASKED, None)
+    assert run.results == (REPORT_FILE, LATENCY_FILE)
+    assert CHECK_SQL not in run.files
+    assert CHECK_FILE not in made.load(ACCESS, None).script
+    assert made.estimated_bytes() == 2 * 8192
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"scripts": {}}, "at least 1 item"),
+        ({"scripts": {"look": 0}}, "greater than or equal to 1"),
+        ({"scripts": {"look": 1.5}}, "valid integer"),
+        ({"scripts": {"Look": 1}}, "should match pattern"),
+        ({"scripts": {"../look": 1}}, "should match pattern"),
+        ({"scripts": {"look": 1, "delete": 2}}, r"has no delete; there are: change, look"),
+        ({"throughput_of": "delete"}, "throughput_of 'delete' is not one of the scripts: look, change"),
+        ({"variables": {"scale": 3}}, "scale is set by otterflow or pgbench; take another name"),
+        ({"variables": {"a b": 3}}, "should match pattern"),
+        ({"variables": {"depth": math.nan}}, "finite number"),
+        ({"variables": {"depth": "3; DROP TABLE numbers"}}, "valid"),
+        ({"variables": {"depth": True}}, "valid"),
+        ({"pause_ms": -1}, "greater than or equal to 0"),
+        ({"pause_ms": math.inf}, "finite"),
+        ({"max_tries": 0}, "greater than or equal to 1"),
+        ({"load_parts": 0}, "greater than or equal to 1"),
+        ({"sql": "elsewhere"}, "there is no folder"),
+        ({"clients": 1, "threads": 2}, "threads 2 is above clients 1"),
+        ({"weights": {}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_bad_settings_are_refused_with_a_sentence(folder: Path, changes: dict[str, Any], sentence: str) -> None:
+    record = GOOD["workload"] | changes
+    with pytest.raises(ValueError, match=sentence):
+        PgbenchScriptsSettings.model_validate(record, context={"folder": folder})
+
+
+def test_a_folder_without_a_load_or_with_odd_names_is_refused(folder: Path) -> None:
+    loaded = folder / "own" / "load" / "10_numbers.sql"
+    loaded.rename(loaded.with_name("numbers.sql"))
+    with pytest.raises(ValueError, match=r"numbers\.sql not named like NN_name\.sql"):
+        Benchmark.model_validate(GOOD, context={"folder": folder})
+    loaded.with_name("numbers.sql").unlink()
+    with pytest.raises(ValueError, match=r"load has no NN_name\.sql"):
+        Benchmark.model_validate(GOOD, context={"folder": folder})
