@@ -16,6 +16,7 @@ from otterflow import settings
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.catalog import KnobCatalog, KnobSetName, Risk, load_catalog
 from otterflow.target import NAME_PATTERN, Target, load_target, problems_of
+from otterflow.user_metrics import UserMetric, name_problems
 from otterflow.workloads.definition import Benchmark, load_benchmark
 from otterflow.workloads.objective import Objective
 
@@ -107,6 +108,11 @@ class Plan:
         """Whether a snapshot of the data is kept, and the data are put back from it."""
         return self.spec.restore_every > 0 and not self.is_live
 
+    @property
+    def metrics(self) -> tuple[UserMetric, ...]:
+        """The metrics that the user defined for the target and for the benchmark."""
+        return (*self.target.metrics, *self.benchmark.metrics)
+
 
 def _in_the_forms_words(problem: Problem) -> Problem:
     """The field without the file prefix, and the name pattern said in words."""
@@ -145,6 +151,8 @@ def load_plan(spec: ExperimentSpec) -> Plan:
         problems += error.problems
     if benchmark is not None and benchmark.is_live:
         problems += _live_problems(spec)
+    defined = {f"{file.name}.yaml": file.metrics for file in (target, benchmark) if file is not None}
+    problems += name_problems(defined)
     try:
         objective = _objective(spec, benchmark)
     except InvalidInput as error:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.user_metrics import UserMetric
+from otterflow.user_metrics import UserMetric
 from otterflow.yaml_files import read_mapping
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
@@ -119,6 +120,8 @@ class Target(_Strict):
     disk: Literal["auto", "ssd", "hdd"] = "auto"
     start_timeout_s: Annotated[int, Field(ge=5, le=3600)] = 60
     stop_timeout_s: Annotated[int, Field(ge=5, le=3600)] = 120
+    metrics: tuple[UserMetric, ...] = ()
+    """Numbers of your own, read on this target with every benchmark."""
     metrics: tuple[UserMetric, ...] = ()
     """Numbers of your own, read on this target with every benchmark."""
 

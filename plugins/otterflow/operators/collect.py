@@ -9,6 +9,7 @@ from otterflow.errors import TrialFault
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.workbench import Workbench
 from otterflow.remote import proc
+from otterflow.workloads.measures import METRICS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,7 +31,8 @@ class CollectOperator(OtterflowOperator):
             metrics.MetricSnapshot.from_dict(before["dbms"]), metrics.MetricSnapshot.from_dict(after["dbms"])
         )
         host = proc.host_rates(proc.HostSample.from_dict(before["host"]), proc.HostSample.from_dict(after["host"]))
-        repository.record_metrics(self.experiment, self.iteration, window.metrics, host=host, reset=window.reset)
+        own = {METRICS + name: value for name, value in (trial.result or {}).get("metrics", {}).items()}
+        repository.record_metrics(self.experiment, self.iteration, window.metrics | own, host=host, reset=window.reset)
         if window.reset:
             self.log.warning(
                 "counters that were reset within the window, and so are left out: %s", ", ".join(window.reset)

@@ -21,7 +21,7 @@ from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.select import build_space
 from otterflow.knobs.space import KnobSpace
-from otterflow.operators import data, live_server
+from otterflow.operators import data, live_server, user_metrics
 from otterflow.operators.server import live_settings
 from otterflow.remote.files import missing_programs_command, read_if_there_command
 from otterflow.remote.host_facts import HostReport, host_facts_command, parse_host_facts
@@ -95,6 +95,7 @@ def inspect(bench: Workbench) -> Findings:
         _attempt(findings, "knobs", lambda: _choose_space(bench, findings))
         _attempt(findings, f"{name}.yaml: knobs_file", lambda: _look_at_overrides(bench, findings))
         _attempt(findings, f"{name}.yaml: database", lambda: _look_at_database(bench, findings))
+        _attempt(findings, "metrics", lambda: _try_metrics(bench, findings))
     return findings
 
 
@@ -226,6 +227,12 @@ def _look_at_database(bench: Workbench, findings: Findings) -> None:
     problem = data.ownership_problem(bench)
     if problem is not None:
         findings.problems.append(problem)
+
+
+def _try_metrics(bench: Workbench, findings: Findings) -> None:
+    """Each user-defined metric once. What it reads may have to be loaded first; `take_snapshot` tries again."""
+    loaded = bench.plan.is_live or data.loaded(bench)
+    findings.problems += user_metrics.problems(bench, data_loaded=loaded)
 
 
 def _choose_space(bench: Workbench, findings: Findings) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.dbms.postgresql import metrics
 from otterflow.errors import BenchmarkFailed, BenchmarkTimedOut, MachineryFault
 from otterflow.operators.data import mark_used
+from otterflow.operators.user_metrics import MetricsAround
 from otterflow.remote import proc
 from otterflow.remote.job_commands import KILLED, TIMED_OUT, JobState
 from otterflow.workloads.job import plan as run_plan
@@ -105,12 +106,21 @@ def measure(
     window.begin(bench)
     results, values = [], []
     for number in range(1, repeats + 1):
-        ran = _run(bench, f"{name}-run{number}", workload.run(bench.access, plan, bin_dir), on_start)
+        run_name = f"{name}-run{number}"
+        around = MetricsAround(bench)
+        ran = _run(bench, run_name, around.begin(workload.run(bench.access, plan, bin_dir)), on_start)
         window_s += ran.seconds
         result = workload.parse(ran.results, ran.end.log_tail)
         believe(result, bench.plan.benchmark, plan)
+        result = around.end(result, ran.results)
         results.append(result)
-        values.append(_value(bench, result))
+        try:
+            values.append(_value(bench, result))
+        except InvalidResult as error:
+            if not around.late:
+                raise
+            bench.clean_jobs(run_name)  # so that the cleared task measures anew
+            raise MachineryFault(str(error)) from None
         log.info(
             "%s of run %s of %s: %.6g %s",
             bench.plan.objective.value,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otterflow.errors import TargetNotReady
+from otterflow.operators import user_metrics
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.data import has_snapshot, is_fresh, load_data, loaded, take_snapshot
 from otterflow.operators.jobs import KillsItsJob
@@ -56,4 +58,6 @@ class TakeSnapshotOperator(KillsItsJob, OtterflowOperator):
             did["snapshot"] = True
         self.forget_job()
         bench.clean_jobs()
+        if problems := user_metrics.problems(bench, data_loaded=True):
+            raise TargetNotReady(problems)
         return did

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.target import NAME_PATTERN, problems_of
+from otterflow.user_metrics import UserMetric
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
 from otterflow.workloads.command.settings import CommandSettings
@@ -71,6 +72,8 @@ class Benchmark(BaseModel):
     """How much longer than the asked time a run may take before it is ended; for a stream, the time of all passes."""
     max_error_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of transactions that may fail before a result is no longer believed."""
+    metrics: tuple[UserMetric, ...] = ()
+    """Numbers of your own, read on every target that runs this benchmark."""
 
     @property
     def driver(self) -> str:

@@ -32,8 +32,8 @@ class BenchmarkResult:
     A workload of several transaction types has each type's numbers in `types` (`transactions`, `errors`, `retries`,
     `throughput`, and the latencies `mean`, `p50`, `p95`, `p99` in ms where there are any). Where throughput is that of
     one type, `counted` is how many of those there were; None if every transaction counts. `numbers` are further ones
-    by name, such as new orders per minute. `absent` says by the objective's name why a number is not to be had that
-    the benchmark otherwise gives.
+    by name, such as new orders per minute, `metrics` those that the user defined. `absent` says by name, as objectives
+    speak of it, why a number is not to be had that is otherwise given.
     """
 
     throughput: float | None
@@ -47,6 +47,7 @@ class BenchmarkResult:
     counted: int | None = None
     types: dict[str, dict[str, float]] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,6 +64,7 @@ class BenchmarkResult:
             "counted": self.counted,
             "types": {name: dict(numbers) for name, numbers in self.types.items()},
             "numbers": dict(self.numbers),
+            "metrics": dict(self.metrics),
             "absent": dict(self.absent),
         }
         return {name: value for name, value in record.items() if value is not None and value not in ({}, [])}
@@ -85,6 +87,7 @@ class BenchmarkResult:
                 counted=None if counted is None else int(counted),
                 types={str(name): _numbers(numbers) for name, numbers in record.get("types", {}).items()},
                 numbers=_numbers(record.get("numbers", {})),
+                metrics=_numbers(record.get("metrics", {})),
                 absent={str(name): str(why) for name, why in record.get("absent", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
