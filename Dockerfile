@@ -14,7 +14,7 @@ RUN mkdir -p /etc/postgresql-common \
     && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \
     && apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        -o Dpkg::Options::=--force-confold openssh-server postgresql-15 \
+        -o Dpkg::Options::=--force-confold openssh-server postgresql-15 sysbench \
     && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* \
     && usermod -p '*' postgres \
     && mkdir -p /run/sshd
