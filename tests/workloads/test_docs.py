@@ -1,0 +1,62 @@
+"""The benchmark files that docs/benchmarks.md shows are ones that otterflow accepts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from otterflow.workloads.base import workload_for
+from otterflow.workloads.command.output import RESULT_FILE, read_result
+from otterflow.workloads.definition import DriverSettings, load_benchmark
+from otterflow.workloads.objective import Objective
+
+TEXT = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+BLOCKS = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", TEXT, re.M | re.S)]
+FILES = [block for block in BLOCKS if "name" in block and "workload" in block]
+PARTS = [block for block in BLOCKS if set(block) == {"workload"}]
+SHOP = (
+    "session.sql",
+    "replay.py",
+    "load/10_schema.sql",
+    "queries/a_query.sql",
+    "scripts/order.sql",
+    "scripts/report.sql",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the shown files speak of, beside them."""
+    for name in SHOP:
+        path = tmp_path / "shop" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("SELECT 1;\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("record", FILES, ids=lambda record: f"{record['name']}-{record['workload']['driver']}")
+def test_a_whole_file(folder: Path, record: dict[str, object]) -> None:
+    path = folder / f"{record['name']}.yaml"
+    path.write_text(yaml.safe_dump(record))
+    assert workload_for(load_benchmark(path)).programs()
+
+
+@pytest.mark.parametrize("record", PARTS, ids=lambda record: record["workload"]["driver"])
+def test_a_workload_block(record: dict[str, object]) -> None:
+    TypeAdapter(DriverSettings).validate_python(record["workload"])
+
+
+def test_each_driver_that_takes_settings_of_ones_own_is_shown() -> None:
+    shown = {block["workload"]["driver"] for block in FILES + PARTS}
+    assert shown >= {"analytics", "pgbench_scripts", "command", "sysbench", "benchbase"}
+
+
+def test_the_line_of_json_is_a_result() -> None:
+    lines = [line for line in TEXT.splitlines() if line.startswith('{"throughput"')]
+    assert len(lines) == 1
+    timed = [objective for objective in Objective if objective is not Objective.run_time]
+    assert read_result({RESULT_FILE: lines[0]}, timed).errors == 0
