@@ -179,3 +179,21 @@ def test_privileges_in_order() -> None:
 
 def test_the_database_is_quoted() -> None:
     assert "d.datname = 'it''s'" in privileges_sql("it's")
+
+
+@pytest.mark.parametrize("method", ["dump", "copy"])
+def test_a_live_target_needs_nothing_for_snapshots(method: str) -> None:
+    target = target_of(snapshot={"dir": "/s", "method": method}, free_cache="sudo")
+    records = all_well(target) | {
+        ("folder", "snapshot.dir"): "not there",
+        ("folder", "data_dir"): "not writable",
+        ("data", "version"): "",
+        ("sudo", "free_cache"): "",
+    }
+    programs = required_programs(target, live=True)
+    assert set(programs) == {"pg_isready", "pg_ctl"}
+    assert problems(Probe(records), target, programs, server_version=150018, live=True) == []
+    assert len(problems(Probe(records), target, programs, server_version=150018)) >= 2
+    assert missing_privileges(user(createdb=False, owns_database=False), target_of(), live=True) == []
+    (problem,) = missing_privileges(user(read_all_stats=False), target_of(), live=True)
+    assert "pg_monitor" in problem.advice

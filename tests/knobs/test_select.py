@@ -168,3 +168,13 @@ def test_every_host_gets_a_space_that_holds_its_baseline(
     for knob in space:
         if knob.is_numeric:
             assert live[knob.name].minimum <= knob.low <= knob.high <= live[knob.name].maximum  # type: ignore[operator]
+
+
+def test_a_live_server_is_tuned_by_reloads_only(build: Any, live: dict[str, LiveSetting]):
+    space = build(knob_set="all", reload_only=True)
+    assert {live[name].context for name in space.names} <= {"sighup", "superuser", "user"}
+    assert "shared_buffers" not in space
+    assert "work_mem" in space
+    message = refused(build, reload_only=True, extra=["work_mem", "shared_buffers"])
+    assert message.startswith("extra_knobs: 'shared_buffers' comes into force by a restart")
+    assert len(message.splitlines()) == 1

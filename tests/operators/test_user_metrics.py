@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 GOOD: list[dict[str, Any]] = [
     {
         "sql": "SELECT sum(abalance) AS balance, count(*) FILTER (WHERE filler LIKE '%x') AS odd\n"
-        "FROM pgbench_accounts; -- all of them",
+        "FROM pgbench_accounts -- all of them\n; ",
         "numbers": {"balance": "difference", "odd": "gauge"},
     },
     {
