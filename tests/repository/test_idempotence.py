@@ -16,6 +16,7 @@ from sqlalchemy import URL
 from otterflow.errors import OtterflowError
 from otterflow.repository import Repository
 from tests.repository.samples import BASELINE, RULES, content, findings, measured, new_experiment
+from tests.repository.test_importing import experiment as an_import
 
 Write = Callable[[Repository], Any]
 
@@ -52,6 +53,13 @@ WRITES: dict[str, Write] = {
     "record_model": lambda r: r.record_model("ranking", scope="experiment", subject="night", **MODEL),
     "retain_models": lambda r: r.retain_models("experiment", ["day"]),
 }
+
+
+def _store_imported(repository: Repository) -> None:
+    repository.store_imported(an_import("past"))  # says whether it was new, so the second answer differs
+
+
+WRITES["store_imported"] = _store_imported
 
 
 def _planned(repository: Repository) -> None:

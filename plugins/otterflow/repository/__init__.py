@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otterflow.repository.copying import copy_repository
+from otterflow.repository.importing import ImportedExperiment, ImportedTrial
 from otterflow.repository.records import (
     Experiment,
     ExperimentState,
@@ -26,6 +27,8 @@ from otterflow.repository.repository import Repository
 __all__ = [
     "Experiment",
     "ExperimentState",
+    "ImportedExperiment",
+    "ImportedTrial",
     "JsonObject",
     "LastGood",
     "Measurement",

@@ -20,6 +20,9 @@ from otterflow.repository.store import Store, find_experiment, insert_missing, k
 from otterflow.repository.tables import ExperimentRow, TargetRow, TrialRow
 from otterflow.repository.values import LARGEST_SEED, finite, member, now, plain, plain_object, text, whole
 
+FINGERPRINT = "fingerprint"
+"""The key of an imported experiment's `outcome` that tells which source it is from."""
+
 
 class ExperimentStore(Store):
     """Questions about experiments, and what may be written about them."""
@@ -31,7 +34,7 @@ class ExperimentStore(Store):
         for the field `experiment` if the name is taken: by another specification, or by an experiment that is past
         its preparation.
         """
-        values = _new_values(record)
+        values = new_values(record)
         with self._database.write() as session:
             definition = record.target_definition
             insert_missing(session, TargetRow, name=record.target)
@@ -122,8 +125,8 @@ class ExperimentStore(Store):
         replaces the former budget, in minutes; None is no limit.
 
         An experiment that had ended is in state `preparing` afterwards, its request to stop is gone, and its final
-        comparison gets a new number. Raises InvalidInput for a smaller total,
-        and while the experiment is stopping or finishing.
+        comparison gets a new number. Raises InvalidInput for a smaller total, while the experiment is stopping or
+        finishing, and for one that was imported.
         """
         total = whole("iterations", iterations)
         budget = None if time_budget_min is None else finite("time_budget_min", time_budget_min)
@@ -150,7 +153,8 @@ class ExperimentStore(Store):
             find_experiment(session, experiment, lock=True).outcome = plain_object("outcome", outcome)
 
 
-def _new_values(record: NewExperiment) -> dict[str, Any]:
+def new_values(record: NewExperiment) -> dict[str, Any]:
+    """The columns of a new experiment. Raises InvalidInput for what cannot be stored."""
     return {
         "name": record.name,
         "target": record.target,
@@ -181,6 +185,11 @@ def _raise_if_taken(row: ExperimentRow, values: dict[str, Any]) -> None:
 
 
 def _raise_unless_extendable(row: ExperimentRow, total: int) -> None:
+    if FINGERPRINT in (row.outcome or {}):
+        advice = "begin a new experiment, which may learn from it"
+        raise InvalidInput(
+            Problem("experiment", f"{row.name!r} was imported: there is no server to go on with", advice)
+        )
     if row.state in {ExperimentState.stopping, ExperimentState.finishing}:
         advice = "wait until it has ended, then resume it"
         raise InvalidInput(Problem("experiment", f"{row.name!r} is {row.state}", advice))

@@ -7,6 +7,7 @@ from sqlalchemy import URL
 from otterflow.repository.comparisons import ComparisonStore
 from otterflow.repository.database import Database
 from otterflow.repository.experiments import ExperimentStore
+from otterflow.repository.importing import ImportStore
 from otterflow.repository.measuring import MeasuringStore
 from otterflow.repository.migrating import check_revision, migrate
 from otterflow.repository.models import ModelStore
@@ -14,7 +15,7 @@ from otterflow.repository.targets import TargetStore
 from otterflow.repository.trials import TrialStore
 
 
-class Repository(TargetStore, ExperimentStore, TrialStore, MeasuringStore, ComparisonStore, ModelStore):
+class Repository(TargetStore, ExperimentStore, TrialStore, MeasuringStore, ComparisonStore, ModelStore, ImportStore):
     """Experiments, trials and what they measured. Every write is one transaction and may be repeated harmlessly.
 
     It holds no open connection, so it may live as long as a task and be passed over a fork. All methods raise
