@@ -49,14 +49,10 @@ def voices(space, *past):
     return [Voice.of(fit_past(p), Encoder(space)) for p in past]
 
 
-def losses_of(predicted, values):
-    predicted, values = np.array(predicted, dtype=float), np.array(values, dtype=float)
-    return losses(predicted[:, :, None] < predicted[:, None, :], values)
-
-
 def test_a_loss_counts_the_pairs_in_the_wrong_order():
-    values = [1.0, 2.0, 3.0, 4.0]
-    assert list(losses_of([[10, 20, 30, 40], [1, 3, 2, 4], [4, 3, 2, 1]], values)) == [0, 1, 6]
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    predicted = np.array([[1.1, 2.1, 3.1, 4.1], [2.5, 2.1, 3.1, 4.1], [4.0, 3.0, 2.0, 1.0]])
+    assert list(losses(predicted, values)) == [0, 1, 8]
 
 
 def test_a_weight_is_how_often_a_model_ranks_best():

@@ -1,14 +1,16 @@
-"""Other experiments' models beside the current one, each with the weight that its ranking of the current trials earns.
+"""Other experiments' models under the current one, each with the weight that it earns on the current trials.
 
-A ranking-weighted ensemble (RGPE, Feurer, Letham, Hutter and Bakshy 2018). What carries over from one server or
-workload to another is seldom a value and often an order: which of two configurations is better. So a past model's loss
-is the number of pairs of current trials that it puts in the wrong order; the current model's is the same, each trial
-predicted from all the others. Both are drawn many times from the models' posteriors, and a model's weight is how often
-its loss is the smallest. A past model whose median loss is above the 95th percentile of the current model's is dropped:
-with few trials that percentile is high and all may speak; with more, those of unlike experiments fall silent.
+A past model is used as a mean function: the current model, whichever it is, learns what the past leaves unexplained (as
+stacking does, Golovin et al. 2017, section 3.3). How much of it is used is a ranking-weighted ensemble (RGPE, Feurer,
+Letham, Hutter and Bakshy 2018): what carries over from one server or workload to another is seldom a value and often an
+order, so a model's loss is the number of pairs of current trials that it puts in the wrong order, each trial predicted
+from all the others. Losses are drawn many times from the models' posteriors, and a model's weight is how often its loss
+is the smallest. One that is mostly worse than nearly all draws of the current model's is dropped: with few trials its
+losses are spread wide and all may speak; with more, those of unlike experiments fall silent.
 
-The weights are used for a mean function: the current model, whichever it is, learns what the past models leave
-unexplained (as stacking does, Golovin et al. 2017, section 3.3). Without a weight nothing of the past is left in it.
+RGPE as published lets the past model compete alone. Alone it knows nothing of the current trials, loses to the current
+model after a dozen of them, and is gone while it would still help. Here it competes together with what the current
+trials correct in it. Without a weight nothing of the past is left.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 
 from otterflow.tuner.acquisition import expected_improvement
@@ -30,7 +31,6 @@ from otterflow.tuner.surrogate import most_probable, process_at
 _DRAWS = 128
 _RIDGE = 0.1
 """Added to a past model's sum of squares when its slope is fitted: a few trials alone do not make a slope."""
-_JITTER = 1e-6
 
 
 class CurrentModel(Protocol):
@@ -65,12 +65,6 @@ class Voice:
     def mean(self, features: Array) -> Array:
         """Standardised mean (m,) at current features (m, columns)."""
         return self.model.process.predict(self._translated(features))[0]
-
-    def draws(self, features: Array, rng: np.random.Generator) -> Array:
-        """Joint draws (draws, m) of the values at current features (m, columns)."""
-        mean, covariance = self.model.process.joint(self._translated(features))
-        factor = np.linalg.cholesky(covariance + _JITTER * np.eye(len(mean)))
-        return np.asarray(mean + rng.standard_normal((_DRAWS, len(mean))) @ factor.T)
 
     def _translated(self, features: Array) -> Array:
         genotypes = self.translation.current.genotypes_of(features)
@@ -112,19 +106,28 @@ def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -
     if not voices or spread == 0.0:
         return Chorus(voices, np.zeros(len(voices)), np.zeros(len(voices)))
     targets: Array = (values - values.mean()) / spread
-    alone = _left_out_draws(features, history.encoder, targets, history.repeats[ok], rng)
-    current = losses(alone[:, :, None] < targets, targets)
-    past, slopes = np.empty((len(voices), _DRAWS)), np.empty(len(voices))
+
+    def loss_over(mean: Array) -> Array:
+        rest = _left_out_draws(features, history.encoder, targets - mean, history.repeats[ok], rng)
+        return losses(rest + mean, targets)
+
+    current = loss_over(np.zeros(len(targets)))
+    past, slopes = np.full((len(voices), _DRAWS), np.inf), np.zeros(len(voices))
     for i, voice in enumerate(voices):
-        draws = voice.draws(features, rng)
-        past[i] = losses(draws[:, :, None] < draws[:, None, :], targets)
-        slopes[i] = spread * slope(voice.mean(features), targets)
-    return Chorus(voices, ensemble_weights(past, current), slopes)
+        said = voice.mean(features)
+        slopes[i] = slope(said, targets)
+        if slopes[i] > 0:
+            past[i] = loss_over(slopes[i] * said)
+    return Chorus(voices, ensemble_weights(past, current), spread * slopes)
 
 
-def losses(below: NDArray[np.bool_], values: Array) -> Array:
-    """Pairs in the wrong order (draws,): `below` (draws, n, n) says that the first of a pair is the lower one."""
-    return np.asarray((below != (values[:, None] < values)).sum(axis=(1, 2)) / 2.0)
+def losses(predicted: Array, values: Array) -> Array:
+    """Pairs of `values` (n,) in the wrong order (draws,), each predicted (draws, n) and set against the other.
+
+    A pair counts twice: the one's prediction against the other's value, and the other way round.
+    """
+    below = predicted[:, :, None] < values
+    return np.asarray((below != (values[:, None] < values)).sum(axis=(1, 2)))
 
 
 def ensemble_weights(past: Array, current: Array) -> Array:
