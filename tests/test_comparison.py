@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
 from otterflow.comparison import BASELINE, BEST, RULES, distinct, improvement, schedule, winner
+from otterflow.goal import Goal
+from otterflow.outcome import broken_arms
+from otterflow.repository.records import Measurement, TrialState
+from otterflow.workloads.formula import constraints
+from otterflow.workloads.objective import Objective
 
 
 def test_every_arm_takes_one_turn_a_round() -> None:
@@ -63,6 +69,44 @@ def test_the_winner_must_beat_the_baseline_beyond_noise() -> None:
     assert winner({RULES: clear, BEST: noisy}) == RULES
     assert winner({RULES: clearer, BEST: clear}) == RULES
     assert winner({RULES: clear, BEST: clearer}) == BEST
+
+
+def test_values_below_zero_are_compared_by_their_differences() -> None:
+    baseline = {1: -100.0, 2: -90.0, 3: -110.0}
+    better = {r: value + 50.0 for r, value in baseline.items()}
+    ratio = improvement(baseline, better, maximise=True)
+    assert ratio is not None
+    assert (ratio.ratio, ratio.low) == (pytest.approx(1.5), pytest.approx(1.5))
+    worse = improvement(baseline, better, maximise=False)
+    assert worse is not None
+    assert worse.ratio == pytest.approx(0.5)
+    assert not worse.beyond_noise
+
+
+def test_what_breaks_a_constraint_cannot_win() -> None:
+    clear = improvement({1: 1, 2: 1, 3: 1}, {1: 1.20, 2: 1.21, 3: 1.22}, maximise=True)
+    clearer = improvement({1: 1, 2: 1, 3: 1}, {1: 1.50, 2: 1.51, 3: 1.52}, maximise=True)
+    slower = improvement({1: 1, 2: 1, 3: 1}, {1: 0.8, 2: 0.81, 3: 0.82}, maximise=True)
+    assert winner({RULES: clear, BEST: clearer}, {BEST}) == RULES
+    assert winner({RULES: clear, BEST: clearer}, {BEST, RULES}) == BASELINE
+    assert winner({RULES: None, BEST: slower}, {BASELINE}) == BEST
+    assert winner({RULES: None, BEST: slower}, {BASELINE, BEST}) == BASELINE
+
+
+def test_an_arm_breaks_a_constraint_by_its_mean_over_the_rounds() -> None:
+    limits = constraints(["latency_p99 < 10"], {"latency_p99": "number"})
+    goal = Goal(Objective.throughput, limits)
+
+    def turn(arm: str, number: int, p99: float | None, value: float | None = 1.0) -> Measurement:
+        result = {"throughput": 5.0, "errors": 0, "transactions": 5, "seconds": 1.0}
+        latency = {} if p99 is None else {"latency_ms": {"p99": p99}}
+        state = TrialState.ok if value is not None else TrialState.failed
+        return Measurement(1, number, arm, value, result | latency, state, datetime(2026, 1, 1, tzinfo=UTC))
+
+    rounds = [turn(BASELINE, 1, 30.0), turn(BASELINE, 2, 9.0), turn(RULES, 1, 11.0), turn(RULES, 2, 7.0)]
+    lost = [turn(BEST, 1, None), turn(BEST, 2, 99.0, None)]
+    assert broken_arms([*rounds, *lost], goal) == {BASELINE}
+    assert broken_arms([*rounds, *lost], Goal(Objective.throughput)) == set()
 
 
 def test_equal_configurations_are_measured_once() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.experiment import ExperimentSpec, known, load_plan
+from otterflow.experiment import AlgorithmName, ExperimentSpec, SearchMode, known, load_plan
+from otterflow.tuner.algorithms import ALGORITHMS
+from otterflow.tuner.options import Mode
 
 GOOD: dict[str, Any] = {"experiment": "night-1", "target": "demo", "benchmark": "analytics"}
 
@@ -76,7 +78,7 @@ def test_unknown_files_knobs_and_objectives_are_named_together() -> None:
     message = str(caught.value)
     assert "target: 'nowhere' is unknown" in message
     assert "benchmark: 'tpcz' is unknown" in message
-    assert "objective: 'speed' is unknown" in message
+    assert "objective: expression 'speed', position 1: 'speed' is not known; use one of throughput" in message
     assert "extra_knobs: 'work_memory' is no knob of the catalog; did you mean: work_mem" in message
 
 
@@ -85,6 +87,61 @@ def test_an_objective_that_the_benchmark_does_not_measure_names_both() -> None:
     with pytest.raises(InvalidInput) as caught:
         load_plan(spec)
     assert "objective: 'run_time' is not measured by benchmark 'pgbench_tpcb'" in str(caught.value)
+
+
+def planned(**fields: Any) -> Any:
+    spec = ExperimentSpec.from_params(
+        {"experiment": "e", "target": "example_systemd", "benchmark": "pgbench_tpcb", **fields}
+    )
+    return load_plan(ExperimentSpec.from_params(spec.record()))
+
+
+def test_an_objective_of_the_users_own_with_its_direction_and_constraints() -> None:
+    limits = ["latency_p99 < 50", "error_share <= 0.001"]
+    plan = planned(objective="throughput / latency_p95", direction="maximise", constraints=limits)
+    assert plan.objective.value == "throughput / latency_p95"
+    assert plan.objective.maximise
+    assert [c.text for c in plan.goal.constraints] == limits
+    assert not planned(objective="2 * latency_p95", direction="minimise").objective.maximise
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"objective": "2 * latency_p95"},
+            "direction: \"objective's own\", but '2 * latency_p95' is no objective that",
+        ),
+        ({"objective": "latency_p95", "direction": "maximise"}, "'maximise', but latency_p95 is minimised; use"),
+        ({"objective": "throughput + run_time", "direction": "maximise"}, "'run_time' is not known"),
+        (
+            {"objective": "metrics.queue", "direction": "minimise"},
+            "'metrics.queue' is not known; use one of throughput",
+        ),
+        ({"constraints": ["latency_p99 < 50", "latency_p99"]}, "constraints[1]: 'latency_p99' is no constraint"),
+        ({"constraints": ["run_time < 50"]}, "constraints[0]: expression 'run_time < 50', position 1: 'run_time'"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_refused_before_anything_is_touched(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        planned(**fields)
+    assert said in str(caught.value)
+
+
+def test_the_forms_algorithms_and_modes_are_the_tuners() -> None:
+    assert [a.value for a in AlgorithmName] == list(ALGORITHMS)
+    assert [m.value for m in SearchMode] == list(get_args(Mode))
+
+
+def test_safe_mode_and_an_algorithm_that_searches_everywhere_clash() -> None:
+    message = refused(mode="safe", algorithm="lhs")
+    assert "mode safe is not to be had with algorithm lhs" in message
+    anywhere = [name for name, algorithm in ALGORITHMS.items() if not algorithm.designed]
+    for name in AlgorithmName:
+        if name.value in anywhere:
+            assert f"algorithm {name.value}" in refused(mode="safe", algorithm=name.value)
+        else:
+            assert ExperimentSpec.from_params({**GOOD, "mode": "safe", "algorithm": name.value}).algorithm is name
 
 
 def test_known_lists_the_shipped_benchmarks() -> None:

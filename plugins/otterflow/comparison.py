@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import Any
+
+from otterflow.scoring import Scale
 
 BASELINE, RULES, BEST = "baseline", "rules", "best"
 
@@ -60,20 +62,27 @@ def schedule(arms: Sequence[str], rounds: int, seed: int) -> list[tuple[int, str
 
 
 def improvement(baseline: Mapping[int, float], other: Mapping[int, float], *, maximise: bool) -> Ratio | None:
-    """Compare two arms by their values per round (positive numbers); None when they share no round.
+    """Compare two arms by their values per round; None when they share no round.
 
-    Source for the interval: Student's t on paired log ratios.
+    Of positive values the ratio is the rounds' geometric mean. Where a value is zero or negative (an objective that
+    the user defined) there is no ratio of values; then it is 1 plus the mean difference by the baseline's mean size.
+    Source for the interval: Student's t on the paired differences (of logarithms).
     """
     shared = sorted(baseline.keys() & other.keys())
     if not shared:
         return None
-    sign = 1 if maximise else -1
-    logs = [sign * math.log(other[r] / baseline[r]) for r in shared]
-    mean = fmean(logs)
-    if len(logs) < MIN_PAIRS_FOR_INTERVAL:
-        return Ratio(math.exp(mean), None, None, len(logs))
-    half = _t_975(len(logs) - 1) * stdev(logs) / math.sqrt(len(logs))
-    return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), len(logs))
+    scale = Scale.of([arm[r] for arm in (baseline, other) for r in shared], maximise=maximise)
+    gains = [scale.score(other[r]) - scale.score(baseline[r]) for r in shared]
+    size = abs(fmean(scale.score(baseline[r]) for r in shared)) or 1.0
+
+    def ratio(gain: float) -> float:
+        return math.exp(gain) if scale.logarithmic else 1.0 + gain / size
+
+    mean = fmean(gains)
+    if len(gains) < MIN_PAIRS_FOR_INTERVAL:
+        return Ratio(ratio(mean), None, None, len(gains))
+    half = _t_975(len(gains) - 1) * stdev(gains) / math.sqrt(len(gains))
+    return Ratio(ratio(mean), ratio(mean - half), ratio(mean + half), len(gains))
 
 
 def _t_975(degrees: int) -> float:
@@ -82,7 +91,11 @@ def _t_975(degrees: int) -> float:
     return float(t.ppf(0.975, degrees))
 
 
-def winner(ratios: Mapping[str, Ratio | None]) -> str:
-    """The arm to leave in force: the best of those that beat the baseline beyond noise, else the baseline."""
-    beating = {arm: r.ratio for arm, r in ratios.items() if r is not None and r.beyond_noise}
+def winner(ratios: Mapping[str, Ratio | None], broken: Collection[str] = ()) -> str:
+    """The arm to leave in force: the best of those that beat the baseline beyond noise, else the baseline.
+
+    Arms in `broken` break a constraint and cannot win; if the baseline is one of them, any that keeps all beats it.
+    """
+    kept = {arm: r for arm, r in ratios.items() if r is not None and arm not in broken}
+    beating = {arm: r.ratio for arm, r in kept.items() if r.beyond_noise or BASELINE in broken}
     return max(beating, key=lambda arm: beating[arm]) if beating else BASELINE

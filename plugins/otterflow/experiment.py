@@ -8,25 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from otterflow import settings
 from otterflow.errors import InvalidInput, Problem
+from otterflow.goal import BENCHMARK_DEFAULT, Direction, Goal, goal
 from otterflow.knobs.catalog import KnobCatalog, KnobSetName, Risk, load_catalog
 from otterflow.target import NAME_PATTERN, Target, load_target, problems_of
 from otterflow.user_metrics import UserMetric, name_problems
 from otterflow.workloads.definition import Benchmark, load_benchmark
+from otterflow.workloads.formula import Formula
 from otterflow.workloads.objective import Objective
 
 MAX_ITERATIONS = 1000
 """The hard ceiling of one experiment's trials; more is a mistake in the form rather than a wish."""
 
-BENCHMARK_DEFAULT = "benchmark's own"
-"""The form's word for: the objective that the benchmark is usually tuned for."""
-
 KnobName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]{0,62}$")]
+
+
+class AlgorithmName(StrEnum):
+    """Where suggestions come from; `otterflow.tuner.algorithms` has what each does."""
+
+    default = "default"
+    gpr = "gpr"
+    dnn = "dnn"
+    forest = "forest"
+    random = "random"
+    lhs = "lhs"
+    optuna_tpe = "optuna_tpe"
+    optuna_gp = "optuna_gp"
+
+
+_ANYWHERE = (AlgorithmName.random, AlgorithmName.lhs, AlgorithmName.optuna_tpe, AlgorithmName.optuna_gp)
+
+
+class SearchMode(StrEnum):
+    """How far from what is known to work the search goes."""
+
+    explore = "explore"
+    safe = "safe"
 
 
 class ExperimentSpec(BaseModel):
@@ -37,13 +60,21 @@ class ExperimentSpec(BaseModel):
     experiment: Annotated[str, Field(pattern=NAME_PATTERN)]
     target: Annotated[str, Field(pattern=NAME_PATTERN)]
     benchmark: Annotated[str, Field(pattern=NAME_PATTERN)]
-    objective: str = BENCHMARK_DEFAULT
+    objective: Annotated[str, Field(min_length=1, max_length=500)] = BENCHMARK_DEFAULT
+    direction: Direction = Direction.own
+    constraints: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=10)] = ()
     iterations: Annotated[int, Field(ge=1, le=MAX_ITERATIONS)] = 30
     time_budget_min: Annotated[float, Field(gt=0, le=60 * 24 * 30)] | None = None
+    stop_below_percent: Annotated[float, Field(gt=0, le=1000)] | None = None
+    stop_confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     knob_set: KnobSetName = KnobSetName.core
     extra_knobs: tuple[KnobName, ...] = ()
     excluded_knobs: tuple[KnobName, ...] = ()
     risks_allowed: tuple[Risk, ...] = ()
+    algorithm: AlgorithmName = AlgorithmName.default
+    mode: SearchMode = SearchMode.explore
+    ranking: bool = True
+    transfer: bool = True
     restore_every: Annotated[int, Field(ge=0, le=MAX_ITERATIONS)] = 10
     drop_cache: bool = False
     repeats: Annotated[int, Field(ge=1, le=50)] = 1
@@ -65,6 +96,11 @@ class ExperimentSpec(BaseModel):
             raise ValueError(
                 "reference_every is 1, so every trial would measure a known configuration again and iterations "
                 f"({self.iterations}) could try nothing new; use 0 (never) or at least 2"
+            )
+        if self.mode is SearchMode.safe and self.algorithm in _ANYWHERE:
+            raise ValueError(
+                f"mode safe is not to be had with algorithm {self.algorithm.value}, which searches everywhere; use "
+                "mode explore, or algorithm default, gpr, dnn or forest"
             )
         if self.time_budget_min is not None and self.duration_s is not None:
             wanted_s = self.duration_s * self.repeats
@@ -95,8 +131,13 @@ class Plan:
     spec: ExperimentSpec
     target: Target
     benchmark: Benchmark
-    objective: Objective
+    goal: Goal
     catalog: KnobCatalog
+
+    @property
+    def objective(self) -> Objective | Formula:
+        """The number to improve."""
+        return self.goal.objective
 
     @property
     def is_live(self) -> bool:
@@ -151,15 +192,24 @@ def load_plan(spec: ExperimentSpec) -> Plan:
         problems += error.problems
     if benchmark is not None and benchmark.is_live:
         problems += _live_problems(spec)
+    elif benchmark is not None and target is not None and target.has_users:
+        problems += _user_problems(spec)
     defined = {f"{file.name}.yaml": file.metrics for file in (target, benchmark) if file is not None}
     problems += name_problems(defined)
+    found: Goal | None = None
+    metrics = [name for file in defined.values() for metric in file for name in metric.numbers]
     try:
-        objective = _objective(spec, benchmark)
+        found = goal(spec.objective, spec.direction, spec.constraints, benchmark, metrics)
     except InvalidInput as error:
         problems += error.problems
-    if problems or target is None or benchmark is None or catalog is None:
+    if problems or target is None or benchmark is None or catalog is None or found is None:
         raise InvalidInput(problems)
-    return Plan(spec, target, benchmark, objective, catalog)
+    return Plan(spec, target, benchmark, found, catalog)
+
+
+def _user_problems(spec: ExperimentSpec) -> list[Problem]:
+    found = f"{spec.benchmark!r} loads data and restarts the server, and target {spec.target!r} has users (has_users)"
+    return [Problem("benchmark", found, "choose a live benchmark, or a target of its own")]
 
 
 def _live_problems(spec: ExperimentSpec) -> list[Problem]:
@@ -181,18 +231,3 @@ def _unknown_knobs(spec: ExperimentSpec, catalog: KnobCatalog) -> list[Problem]:
                 close = ", ".join(difflib.get_close_matches(name, names, n=3)) or "see docs/knobs.md"
                 problems.append(Problem(field, f"{name!r} is no knob of the catalog", f"did you mean: {close}"))
     return problems
-
-
-def _objective(spec: ExperimentSpec, benchmark: Benchmark | None) -> Objective:
-    if spec.objective == BENCHMARK_DEFAULT:
-        return benchmark.objective if benchmark else Objective.throughput
-    measured = benchmark.objectives if benchmark else tuple(Objective)
-    offered = ", ".join([BENCHMARK_DEFAULT, *(o.value for o in measured)])
-    try:
-        objective = Objective(spec.objective)
-    except ValueError:
-        raise InvalidInput(Problem("objective", f"{spec.objective!r} is unknown", f"one of: {offered}")) from None
-    if objective not in measured:
-        found = f"{spec.objective!r} is not measured by benchmark {spec.benchmark!r}"
-        raise InvalidInput(Problem("objective", found, f"one of: {offered}"))
-    return objective

@@ -5,13 +5,16 @@ Pure functions over the repository's records, so that the loop's decisions are t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otterflow.experiment import ExperimentSpec
+from otterflow.goal import Goal
 from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.space import KnobSpace
+from otterflow.scoring import Scale
+from otterflow.workloads.formula import Formula
 from otterflow.workloads.objective import Objective
 
 if TYPE_CHECKING:
@@ -24,8 +27,16 @@ def live_settings_of(experiment: Experiment) -> dict[str, LiveSetting]:
     return {name: LiveSetting.from_row(row) for name, row in experiment.live.items()}
 
 
-def reason_to_finish(experiment: Experiment, iterations_done: int, now: datetime) -> str | None:
-    """Why no further trial should be made, or None to go on."""
+BROKEN = -1.0
+"""The slack of a constraint that cannot be shown to hold."""
+OUTLOOK = "outlook"
+"""The key of a trial's reasons under which what was left to gain after it is recorded."""
+
+
+def reason_to_finish(
+    experiment: Experiment, iterations_done: int, now: datetime, outlook: Mapping[str, Any] | None = None
+) -> str | None:
+    """Why no further trial should be made, or None to go on. `outlook` is what the last trial left to be gained."""
     if experiment.stop_requested:
         return "a stop was requested"
     spec = ExperimentSpec.from_params(experiment.spec)
@@ -35,7 +46,20 @@ def reason_to_finish(experiment: Experiment, iterations_done: int, now: datetime
         minutes = (now - experiment.started_at).total_seconds() / 60
         if minutes >= spec.time_budget_min:
             return f"the time budget of {spec.time_budget_min:g} minutes is spent ({minutes:.1f})"
-    return None
+    return _little_left(spec, outlook or {})
+
+
+def _little_left(spec: ExperimentSpec, outlook: Mapping[str, Any]) -> str | None:
+    """The stopping rule: less than `stop_below_percent` is left with a probability of `stop_confidence`."""
+    if spec.stop_below_percent is None or outlook.get("below_percent") != spec.stop_below_percent:
+        return None
+    if outlook["probability_below"] < spec.stop_confidence:
+        return None
+    return (
+        f"less than {spec.stop_below_percent:g} % is still to be gained with probability "
+        f"{outlook['probability_below']:.2f} (stop_confidence {spec.stop_confidence:g}); "
+        f"{outlook['expected_percent']:.1f} % is expected"
+    )
 
 
 def reference_due(spec: ExperimentSpec, iteration: int) -> bool:
@@ -48,26 +72,36 @@ def reference_is_baseline(spec: ExperimentSpec, iteration: int) -> bool:
     return (iteration // spec.reference_every) % 2 == 1
 
 
-def corrected_scores(trials: Sequence[Trial], objective: Objective) -> list[float | None]:
-    """Each trial's score (larger is better, logarithmic) with the machine's drift taken out; None where none."""
+def scoring(trials: Sequence[Trial], objective: Objective | Formula) -> tuple[Scale, list[float | None]]:
+    """The scale of the trials' values, and each trial's score; None where it has none.
+
+    On the logarithmic scale the machine's drift is taken out; see `otterflow.scoring` for the other.
+    """
     from otterflow.tuner.drift import Measured, relative
 
-    measured = [
-        Measured(
-            config=trial.in_force or trial.wanted,
-            value=trial.objective if trial.state == "ok" else None,
-            state=trial.state,
-            reference=trial.kind in ("baseline", "reference"),
+    values = [trial.objective if trial.state == "ok" else None for trial in trials]
+    scale = Scale.of([value for value in values if value is not None], maximise=objective.maximise)
+    if scale.logarithmic:
+        values = relative(
+            [
+                Measured(
+                    config=trial.in_force or trial.wanted,
+                    value=value,
+                    state=trial.state,
+                    reference=trial.kind in ("baseline", "reference"),
+                )
+                for trial, value in zip(trials, values, strict=True)
+            ]
         )
-        for trial in trials
-    ]
-    return [None if value is None else objective.score(value) for value in relative(measured)]
+    return scale, [None if value is None else scale.score(value) for value in values]
 
 
-def history(experiment: Experiment, trials: Sequence[Trial], objective: Objective) -> list[TunerTrial]:
+def history(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list[TunerTrial]:
     """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only.
 
-    A configuration that the space has no words for (a value that only the server's file could hold) is left out.
+    Each says by how much it kept the constraints; one that the result lacks a number for counts
+    as broken. A configuration that the space has no words for (a value that only the server's file could hold) is left
+    out.
     """
     from otterflow.tuner import Trial as TunerTrial
     from otterflow.tuner.trial import config_problems
@@ -75,9 +109,11 @@ def history(experiment: Experiment, trials: Sequence[Trial], objective: Objectiv
     space = KnobSpace.from_records(experiment.space)
     ended = [t for t in trials if t.state.ended]
     told = []
-    for trial, score in zip(ended, corrected_scores(ended, objective), strict=True):
+    for trial, score in zip(ended, scoring(ended, goal.objective)[1], strict=True):
         known = trial.in_force or trial.wanted
         config = {name: known[name] for name in space.names if name in known}
         if not config_problems("config", space, config):
-            told.append(TunerTrial(config=config, value=score, state=trial.state.value))
+            kept = goal.slacks(trial.result) if score is not None and trial.result else ()
+            slacks = tuple(BROKEN if slack is None else slack for slack in kept)
+            told.append(TunerTrial(config=config, value=score, state=trial.state.value, slacks=slacks))
     return told

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from otterflow.comparison import BASELINE, BEST, RULES, Ratio, distinct, improvement, winner
 from otterflow.experiment import Plan
+from otterflow.goal import Goal
 from otterflow.knobs.explain import changed
-from otterflow.loop import corrected_scores, live_settings_of
+from otterflow.loop import live_settings_of, scoring
+from otterflow.workloads.formula import Formula
 from otterflow.workloads.objective import Objective
 
 if TYPE_CHECKING:
@@ -26,7 +28,20 @@ def values_by_arm(measurements: Sequence[Measurement]) -> dict[str, dict[int, fl
     return values
 
 
-def ratios(measurements: Sequence[Measurement], objective: Objective) -> dict[str, Ratio | None]:
+def broken_arms(measurements: Sequence[Measurement], goal: Goal) -> set[str]:
+    """The arms that break a constraint by its mean slack over the comparison's rounds.
+
+    A turn is shorter than a trial, so its result may lack a number; such a constraint is not judged here.
+    """
+    slacks: dict[tuple[str, int], list[float]] = {}
+    for m in measurements:
+        for position, slack in enumerate(goal.slacks(m.result) if m.value is not None else ()):
+            if slack is not None:
+                slacks.setdefault((m.arm, position), []).append(slack)
+    return {arm for (arm, _), values in slacks.items() if fmean(values) < 0}
+
+
+def ratios(measurements: Sequence[Measurement], objective: Objective | Formula) -> dict[str, Ratio | None]:
     """Each arm against the baseline, pairwise within the rounds."""
     values = values_by_arm(measurements)
     baseline = values.get(BASELINE, {})
@@ -52,7 +67,8 @@ def outcome(
     medians = {arm: median(of.values()) for arm, of in values.items() if of}
     measured = [t.objective for t in trials if t.kind == "baseline" and t.objective is not None]
     baseline = medians.get(BASELINE, measured[0] if measured else None)
-    won = winner(found)
+    broken = broken_arms(measurements, plan.goal)
+    won = winner(found, broken)
     best_arm = distinct(arms)[BEST] if won == BASELINE else won
     best_ratio = found.get(best_arm)
     installed = dict(experiment.last_good.configuration) if experiment.last_good else {}
@@ -64,6 +80,7 @@ def outcome(
         "objective": plan.objective.value,
         "unit": plan.objective.unit,
         "maximise": plan.objective.maximise,
+        "constraints": [constraint.text for constraint in plan.goal.constraints],
         "baseline": baseline,
         "rules": medians.get(distinct(arms).get(RULES, RULES)),
         "best": medians.get(best_arm, baseline),
@@ -75,6 +92,7 @@ def outcome(
         "comparison": {
             "values": {arm: [of[r] for r in sorted(of)] for arm, of in values.items()},
             "ratios": {arm: ratio.as_dict() for arm, ratio in found.items() if ratio},
+            "breaks_a_constraint": sorted(broken),
         },
         "trials": _trials(trials, plan.objective),
         "seed": experiment.seed,
@@ -86,12 +104,10 @@ def outcome(
     }
 
 
-def _trials(trials: Sequence[Trial], objective: Objective) -> list[dict[str, Any]]:
+def _trials(trials: Sequence[Trial], objective: Objective | Formula) -> list[dict[str, Any]]:
     """The ended trials; `relative` is the gain over the baseline, drift taken out (1.2: 20 % better)."""
-    import math
-
     ended = [t for t in trials if t.state.ended]
-    scores = corrected_scores(ended, objective)
+    scale, scores = scoring(ended, objective)
     first = next((s for t, s in zip(ended, scores, strict=True) if t.kind == "baseline"), None)
     return [
         {
@@ -99,7 +115,7 @@ def _trials(trials: Sequence[Trial], objective: Objective) -> list[dict[str, Any
             "kind": t.kind.value,
             "state": t.state.value,
             "value": t.objective,
-            "relative": None if score is None or first is None else round(math.exp(score - first), 4),
+            "relative": None if score is None or first is None else round(1.0 + scale.gain(score, first), 4),
             "load_1m": t.host.get("host.load_1m"),
             "configuration": t.in_force or t.wanted,
             "seconds": t.seconds,

@@ -9,16 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from otterflow import loop
+from otterflow import explanation, loop
 from otterflow.comparison import BASELINE, BEST, RULES
 from otterflow.experiment import Plan
 from otterflow.knobs.constraints import Repair, repair
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.space import KnobSpace
-from otterflow.knobs.units import display
 from otterflow.repository import Experiment, Trial
-from otterflow.tuner import incumbent, suggest
+from otterflow.tuner import Incumbent, incumbent, outlook, suggest
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def recommendation(experiment: Experiment, plan: Plan, trials: Sequence[Trial], 
         return _reference(experiment, plan, trials, iteration)
     space = KnobSpace.from_records(experiment.space)
     live = loop.live_settings_of(experiment)
-    history = loop.history(experiment, trials, plan.objective)
+    history = loop.history(experiment, trials, plan.goal)
     values = {name: setting.value for name, setting in live.items()}
     facts = HostFacts.from_dict(experiment.facts)
     wanted: dict[str, Any] = {}
@@ -53,31 +51,48 @@ def recommendation(experiment: Experiment, plan: Plan, trials: Sequence[Trial], 
         history,
         seed=plan.spec.seed,
         rules=experiment.rules,
+        mode=plan.spec.mode.value,
         budget=plan.spec.iterations,
         repair=within_constraints,
+        algorithm=plan.spec.algorithm.value,
     )
     repaired = dict(suggestion)
     _, repairs = repair(wanted.get(_key(repaired), repaired), values, facts, space=space)
-    reasons = dict(suggestion.reasons)
-    for key in ("predicted_mean", "predicted_std", "crash_probability"):
-        number = getattr(suggestion, key)
-        if number is not None:
-            reasons[key] = round(float(number), 6)
-    against = best_configuration(experiment, plan, trials)
-    return Recommendation(suggestion.kind, repaired, repairs, reasons, _table(repaired, against, live))
+    best = _incumbent(experiment, plan, trials)
+    scale, _ = loop.scoring([t for t in trials if t.state.ended], plan.objective)
+    reasons = explanation.record(suggestion, scale, plan.objective.unit, best)
+    against = dict(experiment.baseline or {}) if best is None else dict(best.config)
+    table = explanation.table(repaired, against, live, reasons)
+    return Recommendation(suggestion.kind, repaired, repairs, reasons, table)
+
+
+def what_is_left(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
+    """What the trials so far leave to be gained, as `explanation.outlook_record` says it; {} while they are too few."""
+    history = loop.history(experiment, trials, plan.goal)
+    left = outlook(KnobSpace.from_records(experiment.space), history, seed=plan.spec.seed)
+    best = _incumbent(experiment, plan, trials)
+    if left is None or best is None:
+        return {}
+    scale, _ = loop.scoring([t for t in trials if t.state.ended], plan.objective)
+    return explanation.outlook_record(left, scale, best.mean, plan.spec.stop_below_percent)
 
 
 def _key(config: Mapping[str, Any]) -> str:
     return repr(sorted(config.items()))
 
 
-def best_configuration(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
-    """The incumbent: the best by the model's mean; the baseline as long as nothing has been measured."""
-    space = KnobSpace.from_records(experiment.space)
-    history = loop.history(experiment, trials, plan.objective)
+def _incumbent(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> Incumbent | None:
+    """The best by the model's mean that keeps the constraints; None as long as nothing has been measured."""
+    history = loop.history(experiment, trials, plan.goal)
     if not any(t.state == "ok" for t in history):
-        return dict(experiment.baseline or {})
-    return dict(incumbent(space, history, seed=plan.spec.seed).config)
+        return None
+    return incumbent(KnobSpace.from_records(experiment.space), history, seed=plan.spec.seed)
+
+
+def best_configuration(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
+    """The incumbent's configuration; the baseline as long as nothing has been measured."""
+    best = _incumbent(experiment, plan, trials)
+    return dict(experiment.baseline or {}) if best is None else dict(best.config)
 
 
 def arms(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, dict[str, Any]]:
@@ -96,12 +111,3 @@ def _reference(experiment: Experiment, plan: Plan, trials: Sequence[Trial], iter
         which, config = "incumbent", best_configuration(experiment, plan, trials)
     reasons = {"idea": f"reference trial: the {which} measured again, to see the machine's drift", "reference": which}
     return Recommendation("reference", config, [], reasons, f"the {which}, unchanged")
-
-
-def _table(config: Mapping[str, Any], against: Mapping[str, Any], live: Mapping[str, LiveSetting]) -> str:
-    changed = [name for name in config if config[name] != against.get(name)]
-    rows = [(n, display(against[n], live[n]) if n in against else "", display(config[n], live[n])) for n in changed]
-    if not rows:
-        return "the incumbent, unchanged"
-    width = max(len(name) for name, _, _ in rows)
-    return "\n".join(f"  {name:{width}}  {old:>14} -> {new}" for name, old, new in rows)

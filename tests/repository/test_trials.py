@@ -284,3 +284,14 @@ def test_metrics_in_bulk_are_of_the_newest_ok_tries(prepared: Repository) -> Non
     assert prepared.metric_rows(["night"], scope=MetricScope.host) == host
     assert {row.experiment for row in prepared.metric_rows()} == {"night", "day"}
     assert prepared.metric_rows([]) == []
+
+
+def test_reasons_are_added_to_whatever_state_the_trial_is_in(prepared: Repository) -> None:
+    plan(prepared, reasons={"idea": "why"})
+    measured(prepared, 1)
+    for iteration, before in ((0, {"idea": "why"}), (1, {})):
+        prepared.add_reasons("night", iteration, {"outlook": {"expected_percent": 4.0}})
+        prepared.add_reasons("night", iteration, {"outlook": {"expected_percent": 3.0}})
+        assert prepared.trial("night", iteration).reasons == {**before, "outlook": {"expected_percent": 3.0}}
+    with pytest.raises(InvalidInput, match="reasons"):
+        prepared.add_reasons("night", 0, {"outlook": float("nan")})

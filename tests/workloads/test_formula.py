@@ -15,7 +15,12 @@ from otterflow.workloads.result import BenchmarkResult
 
 NAMES = dict.fromkeys([*UNITS, "metrics.queue"], "number")
 RESULT = BenchmarkResult(
-    throughput=800.0, latency_ms={"mean": 1.0, "p99": 4.0}, errors=2, transactions=7998, seconds=10.0
+    throughput=800.0,
+    latency_ms={"mean": 1.0, "p99": 4.0},
+    errors=2,
+    transactions=7998,
+    seconds=10.0,
+    metrics={"queue": 2.0},
 )
 
 
@@ -32,7 +37,7 @@ RESULT = BenchmarkResult(
 )
 def test_a_formula_is_computed_of_the_result(text: str, value: float) -> None:
     found = formula(text, NAMES, maximise=True)
-    assert found.read(RESULT, {"queue": 2.0}) == pytest.approx(value)
+    assert found.read(RESULT) == pytest.approx(value)
     assert found.value == text
 
 

@@ -60,7 +60,7 @@ def _create(repository: Repository, plan: Plan) -> None:
 
 
 def _resume(repository: Repository, plan: Plan) -> None:
-    """Extend the experiment; target, benchmark and objective must be those it had, or its trials say nothing."""
+    """Extend the experiment; target, benchmark and goal must be those it had, or its trials say nothing."""
     spec = plan.spec
     former = repository.experiment(spec.experiment)
     problems = [
@@ -71,6 +71,8 @@ def _resume(repository: Repository, plan: Plan) -> None:
             ("target", spec.target, former.target),
             ("benchmark", spec.benchmark, former.benchmark),
             ("objective", plan.objective.value, former.objective),
+            ("direction", spec.direction.value, former.spec.get("direction", spec.direction.value)),
+            ("constraints", list(spec.constraints), former.spec.get("constraints", [])),
         )
         if now != then
     ]

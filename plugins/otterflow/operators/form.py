@@ -6,16 +6,19 @@ the same files). What JSON schema cannot say, fields that depend on each other, 
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from airflow.sdk import Param
 
-from otterflow.experiment import BENCHMARK_DEFAULT, MAX_ITERATIONS, ExperimentSpec, known
+from otterflow.experiment import MAX_ITERATIONS, AlgorithmName, ExperimentSpec, SearchMode, known
+from otterflow.goal import BENCHMARK_DEFAULT, Direction
 from otterflow.knobs.catalog import KnobSetName, Risk
 from otterflow.target import NAME_PATTERN
 from otterflow.workloads.objective import Objective
 
-_WHAT, _BUDGET, _KNOBS, _MEASURE = "1. What to tune", "2. Objective and budget", "3. Knobs", "4. Measuring"
+_WHAT, _BUDGET, _KNOBS = "1. What to tune", "2. Objective and budget", "3. Knobs"
+_SEARCH, _MEASURE = "4. Search", "5. Measuring"
 
 
 def _default(field: str) -> object:
@@ -58,6 +61,16 @@ def _optional_number(title: str, low: float, high: float, description: str, sect
     )
 
 
+def _one_of(field: str, choices: type[StrEnum], title: str, description: str) -> Param:
+    default = ExperimentSpec.model_fields[field].default.value
+    names = [choice.value for choice in choices]
+    return Param(default, type="string", enum=names, title=title, description=description, section=_SEARCH)
+
+
+def _switch(field: str, title: str, description: str) -> Param:
+    return Param(_default(field), type="boolean", title=title, description=description, section=_SEARCH)
+
+
 def experiment_params() -> dict[str, Param]:
     """The form's fields by name, in the order they are shown. The names are those of `ExperimentSpec`."""
     return {
@@ -81,9 +94,27 @@ def experiment_params() -> dict[str, Param]:
         "objective": Param(
             BENCHMARK_DEFAULT,
             type="string",
-            enum=[BENCHMARK_DEFAULT, *(o.value for o in Objective)],
+            examples=[BENCHMARK_DEFAULT, *(o.value for o in Objective)],
             title="Objective",
-            description="The number to improve. Throughput is maximised, latency and run time are minimised.",
+            description="The number to improve: one of the list, or an expression of these and of errors, error_share, "
+            "transactions and metrics.<name>, such as throughput / latency_p99. Latencies are in ms, run_time is in s.",
+            section=_BUDGET,
+        ),
+        "direction": Param(
+            Direction.own.value,
+            type="string",
+            enum=[d.value for d in Direction],
+            title="Direction",
+            description="For an expression. Throughput is maximised by itself, latency and run time are minimised.",
+            section=_BUDGET,
+        ),
+        "constraints": Param(
+            [],
+            type="array",
+            items={"type": "string", "minLength": 1},
+            title="Constraints",
+            description="What must hold, one a line, such as latency_p99 < 50 or error_share < 0.001. A configuration "
+            "that breaks one is never the best.",
             section=_BUDGET,
         ),
         "iterations": _integer(
@@ -96,6 +127,22 @@ def experiment_params() -> dict[str, Param]:
         ),
         "time_budget_min": _optional_number(
             "Time budget (minutes)", 0.1, 43200, "No new trial is begun after this time. Empty: no limit.", _BUDGET
+        ),
+        "stop_below_percent": _optional_number(
+            "Stop when less is left to gain (%)",
+            0.01,
+            1000,
+            "The experiment ends early when less than this is still to be gained. Empty: it uses its whole budget.",
+            _BUDGET,
+        ),
+        "stop_confidence": Param(
+            _default("stop_confidence"),
+            type="number",
+            minimum=0.5,
+            maximum=0.999,
+            title="... with this probability",
+            description="How sure the model must be of it. Nearer to 1 stops later.",
+            section=_BUDGET,
         ),
         "knob_set": Param(
             KnobSetName.core.value,
@@ -116,6 +163,21 @@ def experiment_params() -> dict[str, Param]:
             description="Classes of knobs that stay locked unless named here. durability may lose committed data.",
             section=_KNOBS,
         ),
+        "algorithm": _one_of(
+            "algorithm",
+            AlgorithmName,
+            "Algorithm",
+            "default is best as far as measured. gpr, dnn: OtterTune's models, made right. forest: a random forest. "
+            "random, lhs: without a model, to compare or to collect data. optuna_...: where optuna is installed.",
+        ),
+        "mode": _one_of(
+            "mode",
+            SearchMode,
+            "Mode",
+            "explore searches the whole range. safe stays near what is known to work, for servers that must not crash.",
+        ),
+        "ranking": _switch("ranking", "Rank knobs", "Begin with the knobs that matter most, and take in more."),
+        "transfer": _switch("transfer", "Learn from other experiments", "Their trials help where they are alike."),
         "restore_every": _integer(
             "restore_every",
             "Restore data every N iterations",

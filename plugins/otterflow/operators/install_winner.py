@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.comparison import winner
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.workbench import Workbench
-from otterflow.outcome import ratios
+from otterflow.outcome import broken_arms, ratios
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +23,9 @@ class InstallWinnerOperator(OtterflowOperator):
         with Workbench(repository, self.experiment) as bench:
             repository.hold_target(bench.plan.target.name, self.experiment)
             arms = bench.arms()
-            chosen = winner(ratios(repository.measurements(self.experiment), bench.plan.objective))
+            measurements = repository.measurements(self.experiment)
+            broken = broken_arms(measurements, bench.plan.goal)
+            chosen = winner(ratios(measurements, bench.plan.objective), broken)
             config = arms[chosen]
             text = bench.config_text(config)
             bench.server.put_in_force(text, config)

@@ -37,12 +37,13 @@ class NextIterationOperator(TriggerDagRunOperator):
 
     def execute(self, context: Context) -> None:
         """Decide, then trigger."""
-        from otterflow.loop import reason_to_finish
+        from otterflow.loop import OUTLOOK, reason_to_finish
 
         repository = open_repository()
         experiment = repository.experiment(self.experiment)
         upcoming = int(self.iteration) + 1
-        reason = reason_to_finish(experiment, upcoming, datetime.now(UTC))
+        left = repository.trial(self.experiment, upcoming - 1).reasons.get(OUTLOOK)
+        reason = reason_to_finish(experiment, upcoming, datetime.now(UTC), left)
         if reason is None:
             self.trigger_run_id = run_id(self.experiment, upcoming)
             self.conf = {"experiment": self.experiment, "iteration": upcoming}

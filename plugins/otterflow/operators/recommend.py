@@ -24,8 +24,9 @@ class RecommendOperator(OtterflowOperator):
     """
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
-        """Choose and plan."""
-        from otterflow.recommendation import recommendation
+        """Say what is still to be gained, choose and plan."""
+        from otterflow.explanation import outlook_text
+        from otterflow.recommendation import recommendation, what_is_left
 
         upcoming = self.iteration + 1
         experiment = repository.experiment(self.experiment)
@@ -33,7 +34,14 @@ class RecommendOperator(OtterflowOperator):
         if reason is not None:
             skip(f"no further trial: {reason}")
         with Workbench(repository, self.experiment) as bench:
-            chosen = recommendation(experiment, bench.plan, repository.trials(self.experiment), upcoming)
+            trials = repository.trials(self.experiment)
+            left = what_is_left(experiment, bench.plan, trials)
+            self.log.info("%s", outlook_text(left))
+            repository.add_reasons(self.experiment, self.iteration, {loop.OUTLOOK: left})
+            reason = loop.reason_to_finish(experiment, upcoming, datetime.now(UTC), left)
+            if reason is not None:
+                skip(f"no further trial: {reason}")
+            chosen = recommendation(experiment, bench.plan, trials, upcoming)
         planned = repository.plan_trial(
             self.experiment,
             upcoming,

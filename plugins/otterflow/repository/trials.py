@@ -88,6 +88,13 @@ class TrialStore(Store):
             session.flush()
             return _with_metrics(session, experiment, row)
 
+    def add_reasons(self, experiment: str, iteration: int, reasons: JsonObject) -> None:
+        """Add to what is recorded of why, or of what came of, the newest try of `iteration`; same keys are replaced."""
+        added = plain_object("reasons", reasons)
+        with self._database.write() as session:
+            row = locked_try(session, experiment, iteration, None)
+            row.reasons = {**row.reasons, **added}
+
     def trial(self, experiment: str, iteration: int, *, attempt: int | None = None) -> Trial:
         """The newest try of `iteration`, or the one numbered `attempt`. Raises InvalidInput if there is none."""
         with self._database.read() as session:

@@ -1,13 +1,24 @@
 """The tuner: from the trials so far to the next configuration.
 
-`suggest` is the whole of it (`suggest_batch` for several at once); `incumbent` says which configuration is best so far.
-Start reading at `recommend.py`; then encoding, design, surrogate, forest, crashes, acquisition, search and
-`algorithms/`: each an idea of its own.
+`suggest` is the whole of it (`suggest_batch` for several at once); `incumbent` says which configuration is best so far,
+`outlook` what is still to be gained. Start reading at `recommend.py`; then encoding, design, surrogate, forest,
+crashes, feasibility, acquisition, search and `algorithms/`: each an idea of its own.
 """
 
 from otterflow.tuner.incumbent import Incumbent, incumbent
+from otterflow.tuner.outlook import Outlook, outlook
 from otterflow.tuner.past import PastExperiment
 from otterflow.tuner.recommend import suggest, suggest_batch
 from otterflow.tuner.trial import Suggestion, Trial
 
-__all__ = ["Incumbent", "PastExperiment", "Suggestion", "Trial", "incumbent", "suggest", "suggest_batch"]
+__all__ = [
+    "Incumbent",
+    "Outlook",
+    "PastExperiment",
+    "Suggestion",
+    "Trial",
+    "incumbent",
+    "outlook",
+    "suggest",
+    "suggest_batch",
+]

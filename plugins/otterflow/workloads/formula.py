@@ -34,9 +34,9 @@ class Formula:
     maximise: bool
     unit: str = ""
 
-    def read(self, result: BenchmarkResult, metrics: Mapping[str, float] | None = None) -> float:
+    def read(self, result: BenchmarkResult) -> float:
         """The objective's number. Raises InvalidResult where the result lacks a number for it, or it is not finite."""
-        numbers = _needed(self.expression, f"objective {self.value}", result, metrics)
+        numbers = _needed(self.expression, f"objective {self.value}", result)
         try:
             value = float(self.expression.value(numbers).value)
         except InvalidInput as error:
@@ -53,9 +53,9 @@ class Constraint:
     text: str
     expression: Expression = field(compare=False)
 
-    def slack(self, result: BenchmarkResult, metrics: Mapping[str, float] | None = None) -> float:
+    def slack(self, result: BenchmarkResult) -> float:
         """How well it holds, in [-1, 1]; below 0 it is broken. Raises InvalidResult for a number that is absent."""
-        numbers = _needed(self.expression, f"constraint {self.text}", result, metrics)
+        numbers = _needed(self.expression, f"constraint {self.text}", result)
         try:
             left, right = (float(side.value) for side in self.expression.sides(numbers))
         except InvalidInput as error:
@@ -67,10 +67,8 @@ class Constraint:
         return room / size
 
 
-def _needed(
-    expression: Expression, what: str, result: BenchmarkResult, metrics: Mapping[str, float] | None
-) -> dict[str, float | str]:
-    found = measures(result, metrics)
+def _needed(expression: Expression, what: str, result: BenchmarkResult) -> dict[str, float | str]:
+    found = measures(result)
     missing = sorted(expression.names - set(found))
     if missing:
         raise InvalidResult(f"{what}: the benchmark's result has no {', '.join(missing)}")

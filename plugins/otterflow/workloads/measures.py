@@ -1,15 +1,15 @@
 """The numbers of a benchmark's result by name, as objectives and constraints speak of them.
 
-All are bare numbers in the units of `UNITS`. A user-defined metric is `metrics.<name>`; a number that only some
-benchmarks give (new orders per minute) is `numbers.<name>`.
+All are bare numbers in the units of `UNITS`. A user-defined metric is `metrics.<name>`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from otterflow.knobs.expressions import Dimension
+from otterflow.workloads.objective import Objective
 
 if TYPE_CHECKING:
     from otterflow.workloads.definition import Benchmark
@@ -28,21 +28,21 @@ UNITS = {
     "seconds": "s",
 }
 """The names with their units. `error_share` is errors / (errors + transactions), `seconds` the measured time."""
-METRICS, NUMBERS = "metrics.", "numbers."
+METRICS = "metrics."
 
 
-def names_for(benchmark: Benchmark, further: Iterable[str] = ()) -> dict[str, Dimension]:
-    """The names that every result of this benchmark has a number for, and `further` ones, as an expression wants them.
+def names_for(benchmark: Benchmark | None, further: Iterable[str] = ()) -> dict[str, Dimension]:
+    """The names that every result of this benchmark has a number for, with the dimension that an expression sees.
 
-    `further` are full names, such as `metrics.queue_length`.
+    `further` are the names of the user's own metrics. Without a benchmark: all names that there are.
     """
-    timed = [objective.value for objective in benchmark.objectives]
+    timed = Objective if benchmark is None else benchmark.objectives
     always = ["errors", "error_share", "transactions", "seconds"]
-    return dict.fromkeys([*timed, *always, *further], "number")
+    return dict.fromkeys([*(o.value for o in timed), *always, *(METRICS + name for name in further)], "number")
 
 
-def measures(result: BenchmarkResult, metrics: Mapping[str, float] | None = None) -> dict[str, float]:
-    """A result's numbers by name, those that are absent left out; `metrics` are the user-defined ones."""
+def measures(result: BenchmarkResult) -> dict[str, float]:
+    """A result's numbers by name, those that are absent left out."""
     found = {
         "throughput": result.throughput,
         "run_time": result.run_time_s,
@@ -51,7 +51,6 @@ def measures(result: BenchmarkResult, metrics: Mapping[str, float] | None = None
         "error_share": result.errors / max(1, result.errors + result.transactions),
         "transactions": float(result.transactions),
         "seconds": result.seconds,
-        **{NUMBERS + name: value for name, value in result.numbers.items()},
-        **{METRICS + name: value for name, value in (metrics or {}).items()},
+        **{METRICS + name: value for name, value in result.metrics.items()},
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,109 @@
+"""The loop's decisions, and what the tuner is told, from the repository's records alone."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from otterflow import loop
+from otterflow.experiment import ExperimentSpec
+from otterflow.goal import Goal
+from otterflow.repository import Experiment, Trial
+from otterflow.repository.records import ExperimentState, TrialKind, TrialState
+from otterflow.workloads.formula import constraints, formula
+from otterflow.workloads.objective import Objective
+
+SPACE = [{"name": "work_mem", "type": "integer", "min": 64, "max": 1_000_000, "scale": "log", "default": 4096}]
+NAMES = dict.fromkeys(["throughput", "latency_p99", "errors"], "number")
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def experiment(**spec: Any) -> Experiment:
+    form = {"experiment": "e", "target": "t", "benchmark": "b", **spec}
+    return Experiment(
+        name="e", target="t", benchmark="b", objective="throughput", seed=0, code_version="", comparison=1,
+        spec=ExperimentSpec.from_params(form).record(), state=ExperimentState.running, message="",
+        stop_requested=False, stop_reason="", space=SPACE, baseline={"work_mem": 4096}, baseline_file="", rules=None,
+        facts={}, live={}, versions={}, hardware={}, catalog_hash="", last_good=None, outcome=None,
+        created_at=BEGIN, started_at=BEGIN, ended_at=None,
+    )  # fmt: skip
+
+
+def trial(iteration: int, value: float | None, *, p99: float | None = 5.0, kind: str = "model", **more: Any) -> Trial:
+    result: dict[str, Any] = {"throughput": 100.0, "errors": 0, "transactions": 10, "seconds": 1.0}
+    if p99 is not None:
+        result["latency_ms"] = {"p99": p99}
+    known: dict[str, Any] = {
+        "wanted": {"work_mem": 64 + iteration}, "state": TrialState.ok if value is not None else TrialState.crashed,
+        "objective": value, "result": result if value is not None else None,
+    }  # fmt: skip
+    return Trial(experiment="e", iteration=iteration, attempt=1, kind=TrialKind(kind), seed=0, **{**known, **more})
+
+
+def test_the_reasons_to_finish_by_budget_time_and_request() -> None:
+    assert loop.reason_to_finish(experiment(iterations=5), 4, BEGIN) is None
+    assert loop.reason_to_finish(experiment(iterations=5), 5, BEGIN) == "all 5 iterations are done"
+    late = BEGIN + timedelta(minutes=11)
+    assert "time budget of 10 minutes is spent (11.0)" in str(
+        loop.reason_to_finish(experiment(time_budget_min=10), 2, late)
+    )
+
+
+LEFT = {"expected_percent": 0.8, "below_percent": 3.0, "probability_below": 0.93}
+
+
+@pytest.mark.parametrize(
+    ("fields", "left", "ends"),
+    [
+        ({"stop_below_percent": 3, "stop_confidence": 0.9}, LEFT, True),
+        ({"stop_below_percent": 3, "stop_confidence": 0.95}, LEFT, False),
+        ({}, LEFT, False),
+        ({"stop_below_percent": 3}, {}, False),
+        ({"stop_below_percent": 3}, None, False),
+        ({"stop_below_percent": 5}, LEFT, False),
+    ],
+)
+def test_the_stopping_rule_ends_an_experiment_only_as_the_form_says(
+    fields: dict[str, Any], left: dict[str, Any] | None, ends: bool
+) -> None:
+    reason = loop.reason_to_finish(experiment(**fields), 12, BEGIN, left)
+    assert (reason is not None) is ends
+    if reason is not None:
+        assert reason == (
+            "less than 3 % is still to be gained with probability 0.93 (stop_confidence 0.9); 0.8 % is expected"
+        )
+
+
+def test_positive_values_become_logarithms_and_the_drift_is_taken_out() -> None:
+    same = {"wanted": {"work_mem": 4096}}
+    trials = [trial(0, 100.0, kind="baseline", **same), trial(1, 50.0), trial(2, 50.0, kind="reference", **same)]
+    scale, scores = loop.scoring(trials, Objective.throughput)
+    assert scale.logarithmic
+    assert scores[0] == pytest.approx(math.log(100.0))
+    assert scores[1] is not None
+    assert scores[1] > math.log(60.0)
+
+
+def test_an_objective_below_zero_is_scored_by_its_size_and_keeps_its_drift() -> None:
+    mine = formula("throughput - 10 * latency_p99", NAMES, maximise=True)
+    same = {"wanted": {"work_mem": 4096}}
+    trials = [trial(0, -40.0, kind="baseline", **same), trial(1, 20.0), trial(2, None), trial(3, -80.0, **same)]
+    scale, scores = loop.scoring(trials, mine)
+    assert not scale.logarithmic
+    assert scores == [-1.0, 0.5, None, -2.0]
+
+
+def test_the_tuner_is_told_by_how_much_each_constraint_was_kept() -> None:
+    goal = Goal(Objective.throughput, constraints(["latency_p99 < 10"], NAMES))
+    trials = [trial(0, 100.0, p99=5.0), trial(1, 100.0, p99=30.0), trial(2, None), trial(3, 100.0, p99=None)]
+    told = loop.history(experiment(), trials, goal)
+    assert [t.slacks for t in told] == [(pytest.approx(1 / 3),), (-0.5,), (), (-1.0,)]
+    assert all(t.slacks == () for t in loop.history(experiment(), trials, Goal(Objective.throughput)))
+
+
+def test_only_ended_trials_of_the_space_are_told() -> None:
+    trials = [trial(0, 100.0), trial(1, 90.0, wanted={"other": 1}), trial(2, None, state=TrialState.planned)]
+    assert len(loop.history(experiment(), trials, Goal(Objective.throughput))) == 1
