@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.user_metrics import UserMetric
-from otterflow.user_metrics import UserMetric
 from otterflow.yaml_files import read_mapping
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
@@ -94,6 +93,8 @@ class Target(_Strict):
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
+    has_users: bool = False
+    """Whether people work on it: then it is only observed, by a live benchmark; nothing is loaded or restarted."""
     dbms: Literal["postgresql"] = "postgresql"
     ssh_conn_id: str
     sql_conn_id: str
@@ -120,8 +121,6 @@ class Target(_Strict):
     disk: Literal["auto", "ssd", "hdd"] = "auto"
     start_timeout_s: Annotated[int, Field(ge=5, le=3600)] = 60
     stop_timeout_s: Annotated[int, Field(ge=5, le=3600)] = 120
-    metrics: tuple[UserMetric, ...] = ()
-    """Numbers of your own, read on this target with every benchmark."""
     metrics: tuple[UserMetric, ...] = ()
     """Numbers of your own, read on this target with every benchmark."""
 

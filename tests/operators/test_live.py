@@ -166,9 +166,18 @@ def test_statistics_that_are_reset_end_the_trial_with_a_sentence(
     assert "latency_mean: pg_stat_statements was reset within the window" in trial.message
 
 
-def test_what_a_live_server_does_not_allow_is_refused(live: DatabaseHost, dags: Dags, form: dict[str, Any]) -> None:
+def test_what_a_live_server_does_not_allow_is_refused(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = dags.run("tuning_experiment", {**form, "drop_cache": True})
     assert "drop_cache: would empty the page cache under the users" in str(run.errors["check_experiment"])
+
+    target = yaml.safe_load((live.targets_dir / f"{live.name}.yaml").read_text())
+    (tmp_path / f"{live.name}.yaml").write_text(yaml.safe_dump(target | {"has_users": True}))
+    monkeypatch.setenv("OTTERFLOW_TARGETS_DIR", str(tmp_path))
+    run = dags.run("tuning_experiment", {**form, "benchmark": "analytics"})
+    message = str(run.errors["check_experiment"])
+    assert "benchmark: 'analytics' loads data and restarts the server, and target 'private' has users" in message
 
     with live.cluster.connect("bench") as connection:
         connection.execute("DROP EXTENSION pg_stat_statements")

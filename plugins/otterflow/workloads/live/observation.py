@@ -49,7 +49,7 @@ SELECT /* {LIVE_MARK} */ jsonb_build_object(
                        (r.record ->> 'total_exec_time')::float8 + (r.record ->> 'total_plan_time')::float8) AS total_ms
                 FROM :statements AS v CROSS JOIN LATERAL (SELECT to_jsonb(v) - 'query') AS r(record)
                WHERE v.queryid IS NOT NULL AND coalesce((r.record ->> 'toplevel')::boolean, true)
-                 AND v.query NOT LIKE '%/* {LIVE_MARK} */%' AND {_statement_where(scope)}) AS s),
+                 AND coalesce(v.query, '') NOT LIKE '%/* {LIVE_MARK} */%' AND {_statement_where(scope)}) AS s),
     'has_statements', :'has_statements'::boolean,
     'evictions', (SELECT i.dealloc FROM :statements_info AS i),
     'statements_reset', (SELECT i.stats_reset::text FROM :statements_info AS i))
