@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-DAG_IDS = {"tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment"}
+DAG_IDS = {
+    "tuning_experiment",
+    "tuning_iteration",
+    "tuning_finish",
+    "stop_experiment",
+    "import_ottertune",
+    "export_ottertune",
+}
 
 LIGHT_PARSE = """
 import importlib.util, sys
