@@ -6,9 +6,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from otterflow import settings
@@ -183,6 +184,37 @@ def test_a_wrong_password_is_said_and_not_shown(database: DatabaseAccess, bin_di
         assert "not-the-one" not in done.log
         with pytest.raises(BenchmarkFailed, match=r"password authentication failed|could not create connection"):
             workload.parse(done.results, done.log)
+
+
+@pytest.mark.parametrize("name", ["pgbench_tpcb", "sysbench_oltp_read_write"])
+def test_no_process_has_the_password_in_its_command_or_environment(
+    name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
+) -> None:
+    benchmark = small(SHIPPED[name])
+    workload = workload_for(benchmark)
+    (secret,) = _secret_of(database)
+    assert run_job(workload.load(database, bin_dir)).exit_code == 0
+    running = threading.Event()
+    seen: list[str] = []
+
+    def watch() -> None:
+        while not running.wait(0.1):
+            for process in psutil.process_iter():
+                with suppress(psutil.Error):
+                    command, environment = process.cmdline(), process.environ()
+                    if any(word.endswith(benchmark.driver) for word in command[:3]):
+                        seen.append(" ".join([*command, *environment.values()]))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        done = run_job(workload.run(database, plan(benchmark, 0, 1), bin_dir))
+    finally:
+        running.set()
+        watcher.join()
+    assert done.exit_code == 0, done.log
+    assert any(database.database in text for text in seen), "the benchmark was not seen running"
+    assert not [text for text in seen if secret in text]
 
 
 def test_an_abandoned_query_ends_on_the_server(
