@@ -54,7 +54,7 @@
 BEGIN;
 SELECT w_tax, c_discount, c_last, c_credit
 FROM tpcc.warehouse, tpcc.customer
-WHERE w_id = :w AND c_w_id = :w AND c_d_id = :d AND c_id = :c;
+WHERE w_id = :w AND c_w_id = :w AND c_d_id = :d AND c_id = :c \gset
 
 UPDATE tpcc.district SET d_next_o_id = d_next_o_id + 1
 WHERE d_w_id = :w AND d_id = :d
@@ -102,7 +102,8 @@ WITH line AS MATERIALIZED (
     FROM line JOIN tpcc.item ON i_id = item JOIN taken ON s_w_id = supply AND s_i_id = item
     RETURNING ol_amount
 )
-SELECT count(*) AS found, sum(ol_amount) AS total FROM ordered \gset
+SELECT count(*) AS found, sum(ol_amount) * (1 - :c_discount::numeric) * (1 + :w_tax::numeric + :d_tax::numeric) AS total
+FROM ordered \gset
 
 \if :found < :lines
 ROLLBACK;
