@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +20,7 @@ EXAMPLE = (
 )
 _COUNTS = ("errors", "transactions")
 _LATENCIES = ("mean", "p50", "p95", "p99")
-_KEYS = ("throughput", "latency_ms", *_COUNTS, "seconds", "numbers")
-_NUMBER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_KEYS = ("throughput", "latency_ms", *_COUNTS, "seconds")
 
 
 def read_result(results: Mapping[str, str], measures: Sequence[Objective]) -> BenchmarkResult:
@@ -36,7 +34,9 @@ def read_result(results: Mapping[str, str], measures: Sequence[Objective]) -> Be
     if unknown:
         raise BenchmarkFailed(f"the command's result has the unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}")
     counts = {name: _count(record, name) for name in _COUNTS}
-    latencies = _object(record, "latency_ms")
+    latencies = record.get("latency_ms", {})
+    if not isinstance(latencies, dict):
+        raise BenchmarkFailed(f"the command's result has latency_ms = {latencies!r}, which is no JSON object")
     odd = [str(name) for name in latencies if name not in _LATENCIES]
     if odd:
         raise BenchmarkFailed(f"the command's result has latency_ms.{odd[0]}; known are {', '.join(_LATENCIES)}")
@@ -46,7 +46,6 @@ def read_result(results: Mapping[str, str], measures: Sequence[Objective]) -> Be
         errors=counts["errors"],
         transactions=counts["transactions"],
         seconds=_positive("seconds", _given(record, "seconds")),
-        numbers={_number_name(name): _finite(name, value) for name, value in _object(record, "numbers").items()},
     )
     for objective in measures:
         objective.read(result)
@@ -99,25 +98,6 @@ def _positive(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         raise BenchmarkFailed(f"the command's result has {name} = {value!r}; it must be a number above 0")
     return float(value)
-
-
-def _finite(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BenchmarkFailed(f"the command's result has numbers.{name} = {value!r}; it must be a finite number")
-    return float(value)
-
-
-def _number_name(name: object) -> str:
-    if not isinstance(name, str) or not _NUMBER_NAME.fullmatch(name):
-        raise BenchmarkFailed(f"the command's result has the number {name!r}; name it with a-z, 0-9 and _")
-    return name
-
-
-def _object(record: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = record.get(name, {})
-    if not isinstance(value, dict):
-        raise BenchmarkFailed(f"the command's result has {name} = {value!r}, which is no JSON object")
-    return value
 
 
 def _shown(line: str) -> str:
