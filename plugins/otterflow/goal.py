@@ -33,6 +33,12 @@ class Goal:
     objective: Objective | Formula
     constraints: tuple[Constraint, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The numbers of a result that the objective and the constraints speak of."""
+        own = self.objective.expression.names if isinstance(self.objective, Formula) else {self.objective.value}
+        return frozenset(own).union(*(constraint.expression.names for constraint in self.constraints))
+
     def slacks(self, result: Mapping[str, Any]) -> tuple[float | None, ...]:
         """How well a recorded result keeps each constraint, in [-1, 1]; None where it lacks a number for it."""
         if not self.constraints:

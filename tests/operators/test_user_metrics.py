@@ -155,6 +155,29 @@ def test_one_that_fails_in_a_trial_is_left_out(
     assert "No such file" in trial.result["absent"]["metrics.backlog"]
 
 
+def test_an_objective_and_a_constraint_on_them(
+    lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
+) -> None:
+    """Measured where they can be read; a trial without the number that a constraint needs has failed, and says why."""
+    lab.user.write_file(lab.work_dir / "backlog", "7\n")
+    define({"command": f"cat {lab.work_dir}/backlog", "numbers": {"backlog": "gauge"}}, GOOD[1])
+
+    def lose_it(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("in-process-0001", "benchmark"):
+            (lab.work_dir / "backlog").unlink()
+
+    goal = {"objective": "metrics.commits", "direction": "maximise", "constraints": ["metrics.backlog < 100"]}
+    runs = dags.follow("tuning_experiment", {**form, **goal, "iterations": 2}, before=lose_it, most=3)
+    assert all(r.state == SUCCESS for r in runs), explain(runs)
+    measured, failed = open_repository().trials("in-process")
+    assert measured.state == "ok"
+    assert measured.result is not None
+    assert measured.objective == measured.result["metrics"]["commits"]
+    assert failed.state == "failed"
+    assert "constraint metrics.backlog < 100" in failed.message
+    assert "metrics.backlog: its command ended with exit code 1" in failed.message
+
+
 def test_names_that_clash_are_refused_before_a_host_is_touched(
     lab: DatabaseHost, define: Any, form: dict[str, Any]
 ) -> None:

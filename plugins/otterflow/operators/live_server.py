@@ -23,7 +23,7 @@ def problems(bench: Workbench) -> list[Problem]:
             row = query(requirements.REQUIREMENTS_SQL)[0]
     except AccessRefused as error:
         return [Problem(f"{target.name}.yaml: database", str(error), "name a database of the server's users")]
-    wanted = bench.plan.objective is Objective.latency_mean
+    wanted = Objective.latency_mean.value in bench.plan.goal.names
     if not wanted and (absent := requirements.statements_problem(row)):
         log.warning("latencies will not be recorded: %s", absent.advice)
     return requirements.problems(row, needs_statements=wanted)

@@ -136,8 +136,13 @@ def measure(
 
 
 def _value(bench: Workbench, result: BenchmarkResult) -> float:
-    """The objective's number. Raises InvalidResult, with the benchmark's own reason where the number is absent."""
+    """The objective's number, of a result that has those of the constraints too.
+
+    Raises InvalidResult, with the reason that is known where a number is absent.
+    """
     try:
+        for constraint in bench.plan.goal.constraints:
+            constraint.slack(result)
         return bench.plan.objective.read(result)
     except InvalidResult as error:
         if not result.absent:
