@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,14 @@ def test_a_past_model_knows_the_order_of_its_trials(past):
     assert next(t.value for t in past.trials if t.config == model.best_first[0]) > 0.95 * best
     assert all(trial_of(c).value is not None for c in model.best_first)  # a crash is no configuration to try again
     assert fit_past(past) is model  # fitted once
+
+
+def test_what_broke_a_constraint_then_is_not_offered_now(past):
+    best = fit_past(past).best_first[0]
+    told = [replace(t, slacks=(-0.1 if t.config == best else 0.1,)) for t in past.trials]
+    offered = fit_past(replace(past, trials=told)).best_first
+    assert best not in offered
+    assert len(offered) == len(fit_past(past).best_first) - 1
 
 
 def test_kept_hyperparameters_give_the_same_model_without_a_fit(past, monkeypatch):

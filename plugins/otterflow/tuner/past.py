@@ -53,14 +53,7 @@ class PastModel:
     encoder: Encoder
     process: GaussianProcess
     best_first: Sequence[Config]
-    """The measured configurations, the best by the model's mean first."""
-    baseline: float
-    """The model's mean at the first measured configuration, usually the baseline."""
-
-    def gain_of(self, rank: int) -> float:
-        """By how many deviations the configuration at `rank` of `best_first` is ahead of the baseline."""
-        features = self.encoder.features(self.encoder.genotypes([self.best_first[rank]]))
-        return float(self.process.predict(features)[0][0]) - self.baseline
+    """The measured configurations that kept the constraints of their experiment, the best by the model's mean first."""
 
 
 class Translation:
@@ -124,10 +117,11 @@ def _fitted(past: PastExperiment) -> PastModel | None:
     else:
         theta = most_probable(features, groups, targets, repeats)
     process = process_at(theta, features, groups, targets, repeats)
-    means = process.predict(features)[0]
+    means = np.where(history.feasible[history.ok], process.predict(features)[0], -np.inf)
     tried = history.genotypes[history.ok]
-    best_first = [history.encoder.config(tried[i]) for i in np.argsort(-means, kind="stable")]
-    return PastModel(past.name, history.encoder, process, best_first, float(means[0]))
+    order = np.argsort(-means, kind="stable")
+    best_first = [history.encoder.config(tried[i]) for i in order if np.isfinite(means[i])]
+    return PastModel(past.name, history.encoder, process, best_first)
 
 
 def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array] | None:
