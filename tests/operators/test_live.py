@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from otterflow.operators.connections import open_repository
+from otterflow.remote.job import RemoteJob
 from stack.host import DatabaseHost
 from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
 from tests.operators.test_experiment_in_process import as_shown, explain, in_force_on
@@ -140,6 +142,47 @@ def test_recover_starts_a_live_server_that_is_down_and_only_then(
     assert runs[-1].state == FAILED
     assert "did not end by itself" in str(runs[-1].errors["recover"])
     assert live.cluster.is_running
+
+
+class WorkerDied(BaseException):
+    """Stands for a SIGKILL: nothing of the task runs after it."""
+
+
+def test_a_window_whose_worker_died_is_gone_on_with(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job observes on; the next try waits for its end, and takes the metrics' reading that was made at its begin."""
+    path = Path(os.environ["OTTERFLOW_INCLUDE_DIR"]) / "benchmarks" / "live.yaml"
+    clock = {"sql": "SELECT extract(epoch FROM clock_timestamp()) AS clock", "numbers": {"clock": "difference"}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"duration_s": 4, "metrics": [clock]}))
+    real = RemoteJob.wait
+
+    def wait(job: RemoteJob, *args: Any, **kwargs: Any) -> Any:
+        if job.paths.job_id.endswith("-run1"):
+            monkeypatch.setattr(RemoteJob, "wait", real)
+            time.sleep(2)
+            raise WorkerDied(job.paths.job_id)
+        return real(job, *args, **kwargs)
+
+    monkeypatch.setattr(RemoteJob, "wait", wait)
+    begun: list[bool] = []
+    begin = RemoteJob.start_or_attach
+
+    def start_or_attach(job: RemoteJob, *args: Any, **kwargs: Any) -> bool:
+        started = begin(job, *args, **kwargs)
+        if job.paths.job_id.endswith("-run1"):
+            begun.append(started)
+        return started
+
+    monkeypatch.setattr(RemoteJob, "start_or_attach", start_or_attach)
+    with users(live, tmp_path):
+        with pytest.raises(WorkerDied):
+            dags.follow("tuning_experiment", form)
+        again = dags.run_task("tuning_iteration", "benchmark", {"experiment": "in-process", "iteration": 0})
+    assert again.states["benchmark"] == SUCCESS, again.errors
+    result = again.returned["benchmark"]
+    assert begun == [True, False], "one window, not two"
+    assert result["metrics"]["clock"] >= result["seconds"]
 
 
 def test_statistics_that_are_reset_end_the_trial_with_a_sentence(
