@@ -103,17 +103,22 @@ def history(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list
     as broken. A configuration that the space has no words for (a value that only the server's file could hold) is left
     out.
     """
+    return [told for _, told in history_with_trials(experiment, trials, goal)]
+
+
+def history_with_trials(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, TunerTrial]]:
+    """`history`, each beside the trial that it tells of."""
     from otterflow.tuner import Trial as TunerTrial
     from otterflow.tuner.trial import config_problems
 
     space = KnobSpace.from_records(experiment.space)
     ended = [t for t in trials if t.state.ended]
-    told = []
+    told: list[tuple[Trial, TunerTrial]] = []
     for trial, score in zip(ended, scoring(ended, goal.objective)[1], strict=True):
         known = trial.in_force or trial.wanted
         config = {name: known[name] for name in space.names if name in known}
         if not config_problems("config", space, config):
             kept = goal.slacks(trial.result) if score is not None and trial.result else ()
             slacks = tuple(BROKEN if slack is None else slack for slack in kept)
-            told.append(TunerTrial(config=config, value=score, state=trial.state.value, slacks=slacks))
+            told.append((trial, TunerTrial(config=config, value=score, state=trial.state.value, slacks=slacks)))
     return told
