@@ -74,12 +74,12 @@ def _gains(history: History, rng: np.random.Generator) -> Array:
     process = fit_ensemble(features, history.encoder.knob_of_column, targets, history.repeats[ok], rng)
     at_trials = np.mean([member.predict(features)[0] for member in process.members], axis=0)
     best = np.argmax(np.where(history.feasible[ok], at_trials, -np.inf))
-    offered = _candidates(history, history.genotypes[ok][np.argsort(-at_trials, kind="stable")[:_BEST]], rng)
+    offered = candidates(history, history.genotypes[ok][np.argsort(-at_trials, kind="stable")[:_BEST]], rng)
     gains = [_gains_of(member, features[best], offered, rng) for member in process.members]
     return spread * np.concatenate(gains)
 
 
-def _candidates(history: History, parents: Array, rng: np.random.Generator) -> Array:
+def candidates(history: History, parents: Array, rng: np.random.Generator) -> Array:
     """Features (m, columns) of configurations that may be better: children of the best, and anything."""
     encoder = history.encoder
     shape = (_FROM_TRIALS, 1)

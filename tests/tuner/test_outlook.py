@@ -1,0 +1,84 @@
+"""What is still to be gained: much at first, little at the end, and never less than nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from otterflow.errors import InvalidInput
+from otterflow.tuner import Outlook, Trial, outlook, suggest
+from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.history import pool
+from otterflow.tuner.outlook import LEAST_MEASURED, candidates
+from otterflow.tuner.search import random_genes
+
+from .conftest import throughput
+
+
+def told(config):
+    value = throughput(config)
+    return Trial(dict(config), None if value is None else math.log(value), "ok" if value is not None else "crashed")
+
+
+def searched(space, n_trials):
+    trials = []
+    while len(trials) < n_trials:
+        trials.append(told(suggest(space, trials, seed=1)))
+    return trials
+
+
+def test_the_gain_that_is_left_shrinks_as_the_search_goes_on(space):
+    trials = searched(space, 26)
+    early, late = outlook(space, trials[:8]), outlook(space, trials)
+    assert late.expected < 0.5 * early.expected
+    assert late.probability_above(math.log(1.3)) < 0.1
+    best = max(t.value for t in trials[:8] if t.value is not None)
+    truth = math.log(1000 * math.exp(0.3 * (0.5 - 0.005))) - best
+    assert early.quantile(0.02) < truth < early.quantile(0.98)
+
+
+def test_figures_of_an_outlook_agree_with_each_other():
+    left = Outlook(np.array([0.0, 0.0, 0.1, 0.3]))
+    assert left.expected == pytest.approx(0.1)
+    assert left.probability_above(0.05) == 0.5
+    assert left.probability_above(0.3) == 0.0
+    assert left.quantile(1.0) == pytest.approx(0.3)
+
+
+def test_the_same_trials_give_the_same_outlook_on_any_scale(space):
+    trials = searched(space, 10)
+    once, again = outlook(space, trials), outlook(space, trials)
+    assert np.array_equal(once.gains, again.gains)
+    stretched = [Trial(t.config, None if t.value is None else 5 * t.value - 3, t.state) for t in trials]
+    assert outlook(space, stretched).expected == pytest.approx(5 * once.expected, rel=1e-3)
+
+
+def test_too_few_measurements_say_nothing(space):
+    trials = searched(space, 14)
+    few = [t for t in trials if t.state == "ok"][: LEAST_MEASURED - 1]
+    assert outlook(space, few) is None
+    assert outlook(space, [*few, *few]) is None
+    assert outlook(space, []) is None
+
+
+def test_what_is_likely_to_crash_or_to_break_a_constraint_is_no_hope(space):
+    rng = np.random.default_rng(0)
+    trials = []
+    for i, config in enumerate(Encoder(space).config(g) for g in random_genes(Encoder(space), rng, 36)):
+        config = {**config, "jit": i % 2 == 0, "method": "abc"[i % 3]}
+        crashed = config["method"] == "c"
+        slack = 0.4 if config["jit"] else -0.4
+        trials.append(Trial(config, None, "crashed") if crashed else Trial(config, rng.normal(), "ok", (slack,)))
+    history = pool(space, trials)
+    hopeful = candidates(history, history.genotypes[:3], rng)
+    jit, crashing = history.encoder.knob_of_column == 3, history.encoder.knob_of_column == 4
+    assert len(hopeful) > 50
+    assert (hopeful[:, jit][:, 1] > 0).all()
+    assert (hopeful[:, crashing][:, 2] == 0).all()
+
+
+def test_a_wrong_trial_is_refused(space):
+    with pytest.raises(InvalidInput, match=r"trials\[0\].value: nan is not a finite number"):
+        outlook(space, [Trial(space.default(), math.nan)])
