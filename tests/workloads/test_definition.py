@@ -44,7 +44,7 @@ def test_the_demo_default_has_a_broad_set_of_queries() -> None:
 
 def test_good_files() -> None:
     good = benchmarks(HERE / "good")
-    assert set(good) == {"least_pgbench", "own_command", "own_sql", "own_stream"}
+    assert set(good) == {"least_pgbench", "own_batch", "own_command", "own_sql", "own_stream"}
     assert good["own_stream"].workload.query_names == ("total",)
     assert good["own_stream"].scale == 1
     assert good["least_pgbench"].driver == "pgbench"

@@ -52,7 +52,7 @@ def test_a_workload_block(record: dict[str, object]) -> None:
 
 def test_each_driver_that_takes_settings_of_ones_own_is_shown() -> None:
     shown = {block["workload"]["driver"] for block in FILES + PARTS}
-    assert shown >= {"analytics", "pgbench_scripts", "command", "sysbench", "benchbase"}
+    assert shown >= {"analytics", "pgbench_scripts", "command", "batch", "sysbench", "benchbase"}
 
 
 def test_the_line_of_json_is_a_result() -> None:

@@ -15,7 +15,8 @@ from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
 from otterflow.workloads.benchbase.workload import BenchbaseWorkload
-from otterflow.workloads.command.settings import CommandSettings
+from otterflow.workloads.command.batch import BatchWorkload
+from otterflow.workloads.command.settings import BatchSettings, CommandSettings
 from otterflow.workloads.command.workload import CommandWorkload
 from otterflow.workloads.definition import Benchmark
 from otterflow.workloads.job import JobScript, RunPlan, plan
@@ -82,6 +83,8 @@ def workload_for(benchmark: Benchmark) -> Workload:
         return BenchbaseWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, CommandSettings):
         return CommandWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, BatchSettings):
+        return BatchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, LiveSettings):
         return LiveWorkload(settings, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")

@@ -13,7 +13,7 @@ from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.user_metrics import UserMetric
 from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
-from otterflow.workloads.command.settings import CommandSettings
+from otterflow.workloads.command.settings import BatchSettings, CommandSettings
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
@@ -38,6 +38,7 @@ DriverSettings = Annotated[
     | SysbenchSettings
     | BenchbaseSettings
     | CommandSettings
+    | BatchSettings
     | LiveSettings,
     Field(discriminator="driver"),
 ]

@@ -5,7 +5,6 @@ Source: https://www.postgresql.org/docs/current/app-psql.html.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,24 +12,11 @@ from otterflow.dbms.access import DatabaseAccess
 from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.job import JobScript, RunPlan, access_files, prologue
+from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
 from otterflow.workloads.result import BenchmarkResult
 from otterflow.workloads.sql_load import END_IF_ABANDONED, PSQL, digest, load_progress, load_steps, texts
 
-PASS_LOOP = """\
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-: > TIMINGS
-begun=$(now_ms) done=0 elapsed=0 last=0
-while ((done < passes || elapsed + last <= budget_ms)); do
-    echo "pass $((done + 1))" | tee -a TIMINGS
-    stdbuf -oL PSQL --file=stream.sql | tee -a TIMINGS
-    last=$(($(now_ms) - begun - elapsed)) elapsed=$(($(now_ms) - begun)) done=$((done + 1))
-    echo "pass_ms $last" | tee -a TIMINGS
-done
-echo "measured_ms $elapsed" | tee -a TIMINGS
-""".replace("PSQL", PSQL).replace("TIMINGS", TIMINGS_FILE)
-
-_PASS_BEGUN = re.compile(r"pass (\d+)\s*$")
-_PASS_ENDED = re.compile(r"pass_ms (\d+)\s*$")
+STEP = f"stdbuf -oL {PSQL} --file=stream.sql | tee -a {TIMINGS_FILE}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +29,7 @@ class AnalyticsWorkload:
 
     def programs(self) -> tuple[str, ...]:
         """psql, and what the scripts are made of."""
-        return ("psql", "stdbuf", "date", "tee")
+        return ("psql", "stdbuf", *PROGRAMS)
 
     def data_fingerprint(self) -> str:
         """The scale, and a hash of the SQL that makes the data."""
@@ -77,19 +63,15 @@ class AnalyticsWorkload:
 
     def progress(self, line: str) -> str | None:
         """What a pass or a step of the load says when it begins or ends."""
-        if begun := _PASS_BEGUN.match(line):
-            return f"pass {begun.group(1)} of the stream has begun"
-        if ended := _PASS_ENDED.match(line):
-            return f"pass of the stream took {int(ended.group(1)) / 1000:.1f} s"
-        return load_progress(line)
+        return pass_progress(line, "stream") or load_progress(line)
 
     def _stream(
         self, access: DatabaseAccess, bin_dir: str | None, passes: int, budget_s: float, results: tuple[str, ...]
     ) -> JobScript:
-        bounds = f"passes={passes} budget_ms={round(budget_s * 1000)}\n"
         queries = self.settings.query_files
         files = access_files(access) | {"stream.sql": self._stream_sql()} | texts(queries)
-        return JobScript(prologue(access, bin_dir) + bounds + PASS_LOOP, files, budget_s + self.run_timeout_s, results)
+        script = prologue(access, bin_dir) + pass_loop(STEP, TIMINGS_FILE, passes=passes, budget_s=budget_s)
+        return JobScript(script, files, budget_s + self.run_timeout_s, results)
 
     def _session(self) -> str:
         return END_IF_ABANDONED + self.settings.session_file.read_text()

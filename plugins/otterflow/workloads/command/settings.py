@@ -11,29 +11,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from otterflow.workloads.objective import Objective
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
-TAKEN_NAMES = {"pgpass", "load.sh", "warm_up.sh", "run.sh", "output.txt", "result.txt"}
+TAKEN_NAMES = {"pgpass", "load.sh", "warm_up.sh", "run.sh", "output.txt", "result.txt", "passes.txt"}
 ShellText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
-class CommandSettings(BaseModel):
+class OwnCommands(BaseModel):
     """Bash text for each step, run on the driver host as the SSH user, in a folder that holds the `files`.
 
     Every command finds `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSFILE` (where the server asks for a password)
-    and `OTTERFLOW_SCALE` in its environment; `warm_up` and `run` also `OTTERFLOW_DURATION_S` and `OTTERFLOW_SEED`.
+    and `OTTERFLOW_SCALE` in its environment; those of a warm-up and of a run also `OTTERFLOW_SEED`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    in_passes: ClassVar[bool] = False
 
-    driver: Literal["command"]
     load: ShellText
     """Makes the data; what an earlier load left there is replaced."""
     run: ShellText
-    """Runs the load and prints the result as its last line."""
-    warm_up: ShellText | None = None
-    """Runs before the measured window; the same as `run`, whose result is then not looked at, if absent."""
-    measures: Annotated[tuple[Objective, ...], Field(min_length=1)] = (Objective.throughput,)
-    """The numbers that every result has, so the ones to tune for."""
+    """What is measured."""
     programs: tuple[Annotated[str, Field(pattern=r"^[^\s\x00]+$")], ...] = ()
     """What the commands need on the driver host, by name or by path; looked for before anything is touched."""
     files: tuple[Path, ...] = ()
@@ -41,13 +35,6 @@ class CommandSettings(BaseModel):
     scale: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
     bytes_per_scale: Annotated[int, Field(ge=1)]
     """What one unit of scale takes on disk, indexes included."""
-
-    @field_validator("measures")
-    @classmethod
-    def _no_run_time(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        if Objective.run_time in value:
-            raise ValueError("run_time is of a stream of queries (driver analytics); a command runs for duration_s")
-        return value
 
     @field_validator("files")
     @classmethod
@@ -70,3 +57,30 @@ class CommandSettings(BaseModel):
     def query_names(self) -> tuple[str, ...]:
         """No queries are timed one by one."""
         return ()
+
+
+class CommandSettings(OwnCommands):
+    """A program that loads the server for `OTTERFLOW_DURATION_S` seconds and prints its result as a last line."""
+
+    in_passes: ClassVar[bool] = False
+
+    driver: Literal["command"]
+    warm_up: ShellText | None = None
+    """Runs before the measured window; the same as `run`, whose result is then not looked at, if absent."""
+    measures: Annotated[tuple[Objective, ...], Field(min_length=1)] = (Objective.throughput,)
+    """The numbers that every result has, so the ones to tune for."""
+
+    @field_validator("measures")
+    @classmethod
+    def _no_run_time(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if Objective.run_time in value:
+            raise ValueError("run_time is of work that has an end; use driver batch, which measures it")
+        return value
+
+
+class BatchSettings(OwnCommands):
+    """A piece of work with an end, such as a nightly job: how long it takes is measured, what it prints is not read."""
+
+    in_passes: ClassVar[bool] = True
+
+    driver: Literal["batch"]
