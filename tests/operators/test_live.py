@@ -151,7 +151,7 @@ class WorkerDied(BaseException):
 def test_a_window_whose_worker_died_is_gone_on_with(
     live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job observes on; the next try waits for its end, and takes the metrics' reading that was made at its begin."""
+    """The job observes on; the next try waits for its end, and takes the metrics' reading made at its begin."""
     path = Path(os.environ["OTTERFLOW_INCLUDE_DIR"]) / "benchmarks" / "live.yaml"
     clock = {"sql": "SELECT extract(epoch FROM clock_timestamp()) AS clock", "numbers": {"clock": "difference"}}
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"duration_s": 4, "metrics": [clock]}))
