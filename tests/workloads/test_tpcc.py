@@ -193,6 +193,15 @@ def test_pauses_leave_the_latencies_alone(measured: Callable[..., BenchmarkResul
 
 
 @pytest.mark.usefixtures("loaded")
+def test_the_check_is_not_counted_as_load(measured: Callable[..., BenchmarkResult], query: Query) -> None:
+    scans = "SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relname = 'order_line'"
+    query("VACUUM (ANALYZE) order_line")  # so that none comes of itself
+    before = query(scans)
+    measured(1, scripts={"payment": 1}, throughput_of=None)
+    assert query("SELECT pg_sleep(0.5)", scans) == before
+
+
+@pytest.mark.usefixtures("loaded")
 def test_a_mistaken_order_leaves_nothing_behind(
     measured: Callable[..., BenchmarkResult], query: Query, tmp_path: Path
 ) -> None:

@@ -11,7 +11,8 @@ SELECT c, d, w, left(text, draw(i, 30, 8, 16)), 'OE',
        CASE WHEN uniform(i, 38) < 0.1 THEN 'BC' ELSE 'GC' END, 50000.00, draw(i, 39, 0, 5000) / 10000.0, -10.00,
        10.00, 1, 0, left(text || letters(i, 40) || letters(i, 41) || letters(i, 42), draw(i, 43, 300, 500))
 FROM generate_series(1 + :part, :scale, :parts) AS w, generate_series(1, 10) AS d, generate_series(1, 3000) AS c,
-     LATERAL (SELECT (w * 100::bigint + d) * 10000 + c AS i) AS key, LATERAL (SELECT letters(i, 44) AS text OFFSET 0) AS drawn;
+     LATERAL (SELECT (w * 100::bigint + d) * 10000 + c AS i) AS key,
+     LATERAL (SELECT letters(i, 44) AS text OFFSET 0) AS drawn;
 
 INSERT INTO history
 SELECT c, d, w, d, w, timestamp '2020-01-01', 10.00, left(letters(i, 45), draw(i, 46, 12, 24))

@@ -62,7 +62,9 @@ RETURNING d_next_o_id - 1 AS o, d_tax \gset
 
 INSERT INTO tpcc.orders (o_id, o_d_id, o_w_id, o_c_id, o_entry_d, o_carrier_id, o_ol_cnt, o_all_local)
 VALUES (:o, :d, :w, :c, localtimestamp, NULL, :lines,
-        (:w = ALL ((ARRAY[:s1, :s2, :s3, :s4, :s5, :s6, :s7, :s8, :s9, :s10, :s11, :s12, :s13, :s14, :s15]::int[])[1 : :lines]))::int);
+        (:w = ALL (
+            (ARRAY[:s1, :s2, :s3, :s4, :s5, :s6, :s7, :s8, :s9, :s10, :s11, :s12, :s13, :s14, :s15]::int[])
+            [1 : :lines]))::int);
 
 INSERT INTO tpcc.new_order (no_o_id, no_d_id, no_w_id) VALUES (:o, :d, :w);
 

@@ -26,6 +26,14 @@ from otterflow.workloads.sql_load import (
 CHECK_SQL, PAUSE_SQL = "_check.sql", "_pause.sql"
 """No script is named so: their names begin with a letter or a digit."""
 
+UNCOUNTED = """\
+-- The check's reads are no part of the load; a superuser may keep them out of the server's counters.
+SELECT set_config(name, CASE name WHEN 'track_counts' THEN 'off' ELSE 'none' END, false)
+FROM pg_settings
+WHERE name IN ('track_counts', 'pg_stat_statements.track')
+  AND EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper) \\g /dev/null
+"""
+
 PAUSE = """\
 \\set us int(-ln(random(1, 1000000) / 1000000.0) * :pause_us)
 \\sleep :us us
@@ -112,7 +120,7 @@ class PgbenchScriptsWorkload:
     def _sql_files(self, access: DatabaseAccess) -> dict[str, str]:
         """What psql needs for the load and for the check."""
         files = access_files(access) | {"session.sql": END_IF_ABANDONED + self.settings.session_sql}
-        return files | ({CHECK_SQL: self.settings.check_sql} if self.settings.check_sql else {})
+        return files | ({CHECK_SQL: UNCOUNTED + self.settings.check_sql} if self.settings.check_sql else {})
 
     def _scripts(self) -> dict[str, str]:
         return texts(self.settings.script_files) | ({PAUSE_SQL: PAUSE} if self.settings.pause_weight else {})
