@@ -14,7 +14,7 @@ from otterflow.tuner.history import pool
 from otterflow.tuner.importance import total_effects
 from otterflow.tuner.lasso import lasso_scores
 from otterflow.tuner.model import fit_model
-from otterflow.tuner.ranking import COVERED, Ranking, knobs_for, prior_ranking, rank
+from otterflow.tuner.ranking import COVERED, Ranking, combine, knobs_for, prior_ranking, rank
 from otterflow.tuner.search import random_genes
 from tests.tuner.conftest import trial_of
 
@@ -150,3 +150,31 @@ def test_more_trials_take_in_more_knobs():
 def test_a_ranking_that_is_not_sure_keeps_most_knobs(space):
     assert len(knobs_for(ranking_of([1 / 30] * 30), 0)) == math.ceil(COVERED * 30)
     assert knobs_for(prior_ranking(space), 0) == space.names
+
+
+def test_rankings_of_several_experiments_are_weighted_by_what_they_measured():
+    first = Ranking(("a", "b"), {"a": 0.9, "b": 0.1}, {"a": 1.0, "b": 0.1}, {"a": 1.0, "b": 0.5}, 30)
+    second = Ranking(("b", "c"), {"b": 0.5, "c": 0.5}, {"b": 0.5, "c": 0.5}, {"b": 1.0, "c": 0.0}, 10)
+    both = combine([first, second, prior_ranking(wide_space())])
+    assert both.names == ("a", "c", "b")
+    assert both.shares == pytest.approx({"a": 0.9 / 1.6, "c": 0.5 / 1.6, "b": 0.2 / 1.6})
+    assert both.effects["b"] == pytest.approx(0.2)
+    assert both.lasso["b"] == pytest.approx(0.625)
+    assert both.measured == 40
+
+
+def test_rankings_without_measurements_combine_to_nothing(space):
+    assert combine([prior_ranking(space)]) is None
+    assert combine([]) is None
+
+
+def test_a_ranking_of_another_space_keeps_what_it_knows(space):
+    known = Ranking(("jit", "old", "cost"), {"jit": 0.6, "old": 0.3, "cost": 0.1}, {}, {}, 25)
+    ranking = known.for_space(space)
+    assert ranking.names[0] == "jit"
+    assert ranking.names[-1] == "cost"
+    assert sorted(ranking.names) == sorted(space.names)
+    assert sum(ranking.shares.values()) == pytest.approx(1.0)
+    assert ranking.shares["jit"] == pytest.approx(6 * ranking.shares["cost"])
+    assert ranking.measured == 25
+    assert Ranking(("old",), {"old": 1.0}, {}, {}, 25).for_space(space) == prior_ranking(space)

@@ -22,7 +22,7 @@ so were effects by the forest alone (.41/.58) and effects from random starting p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,6 +70,21 @@ class Ranking:
         """The ranking back from `as_dict`."""
         return cls(**{**record, "names": tuple(record["names"])})
 
+    def for_space(self, space: KnobSpace) -> Ranking:
+        """The ranking of the knobs of another space.
+
+        Knobs that it lacks are left out; knobs that only it has get the mean share of the others, for nothing is known
+        of them. Without a knob in common it is the prior.
+        """
+        known = [name for name in space.names if name in self.shares]
+        if not known:
+            return prior_ranking(space)
+        unknown = float(np.mean([self.shares[name] for name in known]))
+        shares = {name: self.shares.get(name, unknown) for name in space.names}
+        effects = {name: self.effects.get(name, 0.0) for name in space.names}
+        lasso = {name: self.lasso.get(name, 0.0) for name in space.names}
+        return _ranking(shares, effects, lasso, self.measured)
+
 
 def rank(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> Ranking:
     """Rank the knobs of `space` by what `trials` say of them.
@@ -94,14 +109,47 @@ def rank_by(history: History, model: Model, *, seed: int = 0) -> Ranking:
     names = history.encoder.space.names
     effects = total_effects(history, model, np.random.default_rng([seed, 1]))
     lasso = lasso_scores(history, np.random.default_rng([seed, 2]))
-    weights = effects if effects.sum() > 0 else np.ones(len(names))
-    order = sorted(range(len(names)), key=lambda j: (-weights[j], -lasso[j], j))
+    scores = dict(zip(names, map(float, lasso), strict=True))
+    by_model = dict(zip(names, map(float, effects), strict=True))
+    return _ranking(by_model, by_model, scores, int(history.ok.sum()))
+
+
+def combine(rankings: Sequence[Ranking]) -> Ranking | None:
+    """One ranking of several experiments on one workload, over all their knobs; None if none of them is measured.
+
+    A knob's numbers are the means over the experiments that tuned it, each weighted by its measured configurations.
+    """
+    told = [ranking for ranking in rankings if ranking.measured]
+    if not told:
+        return None
+    names = dict.fromkeys(name for ranking in told for name in ranking.names)
+
+    def means(of: Callable[[Ranking], Mapping[str, float]]) -> dict[str, float]:
+        return {name: _mean_of(name, [(ranking.measured, of(ranking)) for ranking in told]) for name in names}
+
+    measured = sum(ranking.measured for ranking in told)
+    return _ranking(means(lambda r: r.shares), means(lambda r: r.effects), means(lambda r: r.lasso), measured)
+
+
+def _mean_of(name: str, weighted: Sequence[tuple[int, Mapping[str, float]]]) -> float:
+    known = [(weight, numbers[name]) for weight, numbers in weighted if name in numbers]
+    return sum(weight * number for weight, number in known) / sum(weight for weight, _ in known)
+
+
+def _ranking(
+    weights: Mapping[str, float], effects: Mapping[str, float], lasso: Mapping[str, float], measured: int
+) -> Ranking:
+    """By weight, then by the Lasso, then as given; weights made shares, all alike where there are none."""
+    order = sorted(weights, key=lambda name: (-weights[name], -lasso[name]))
+    if not any(weights.values()):
+        weights = dict.fromkeys(weights, 1.0)
+    total = sum(weights.values())
     return Ranking(
-        names=tuple(names[j] for j in order),
-        shares={names[j]: float(weights[j] / weights.sum()) for j in order},
-        effects={names[j]: float(effects[j]) for j in order},
-        lasso={names[j]: float(lasso[j]) for j in order},
-        measured=int(history.ok.sum()),
+        names=tuple(order),
+        shares={name: weights[name] / total for name in order},
+        effects={name: effects[name] for name in order},
+        lasso={name: lasso[name] for name in order},
+        measured=measured,
     )
 
 
