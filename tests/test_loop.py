@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from otterflow import loop
-from otterflow.experiment import ExperimentSpec
 from otterflow.goal import Goal
-from otterflow.repository import Experiment, Trial
-from otterflow.repository.records import ExperimentState, TrialKind, TrialState
+from otterflow.repository.records import TrialState
 from otterflow.workloads.formula import constraints, formula
 from otterflow.workloads.objective import Objective
+from tests.records import BEGIN, experiment, trial
 
-SPACE = [{"name": "work_mem", "type": "integer", "min": 64, "max": 1_000_000, "scale": "log", "default": 4096}]
 NAMES = dict.fromkeys(["throughput", "latency_p99", "errors"], "number")
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def experiment(**spec: Any) -> Experiment:
-    form = {"experiment": "e", "target": "t", "benchmark": "b", **spec}
-    return Experiment(
-        name="e", target="t", benchmark="b", objective="throughput", seed=0, code_version="", comparison=1,
-        spec=ExperimentSpec.from_params(form).record(), state=ExperimentState.running, message="",
-        stop_requested=False, stop_reason="", space=SPACE, baseline={"work_mem": 4096}, baseline_file="", rules=None,
-        facts={}, live={}, versions={}, hardware={}, catalog_hash="", last_good=None, outcome=None,
-        created_at=BEGIN, started_at=BEGIN, ended_at=None,
-    )  # fmt: skip
-
-
-def trial(iteration: int, value: float | None, *, p99: float | None = 5.0, kind: str = "model", **more: Any) -> Trial:
-    result: dict[str, Any] = {"throughput": 100.0, "errors": 0, "transactions": 10, "seconds": 1.0}
-    if p99 is not None:
-        result["latency_ms"] = {"p99": p99}
-    known: dict[str, Any] = {
-        "wanted": {"work_mem": 64 + iteration}, "state": TrialState.ok if value is not None else TrialState.crashed,
-        "objective": value, "result": result if value is not None else None,
-    }  # fmt: skip
-    return Trial(experiment="e", iteration=iteration, attempt=1, kind=TrialKind(kind), seed=0, **{**known, **more})
 
 
 def test_the_reasons_to_finish_by_budget_time_and_request() -> None:
-    assert loop.reason_to_finish(experiment(iterations=5), 4, BEGIN) is None
-    assert loop.reason_to_finish(experiment(iterations=5), 5, BEGIN) == "all 5 iterations are done"
+    assert loop.reason_to_finish(experiment({"iterations": 5}), 4, BEGIN) is None
+    assert loop.reason_to_finish(experiment({"iterations": 5}), 5, BEGIN) == "all 5 iterations are done"
     late = BEGIN + timedelta(minutes=11)
     assert "time budget of 10 minutes is spent (11.0)" in str(
-        loop.reason_to_finish(experiment(time_budget_min=10), 2, late)
+        loop.reason_to_finish(experiment({"time_budget_min": 10}), 2, late)
     )
 
 
@@ -69,7 +44,7 @@ LEFT = {"expected_percent": 0.8, "below_percent": 3.0, "probability_below": 0.93
 def test_the_stopping_rule_ends_an_experiment_only_as_the_form_says(
     fields: dict[str, Any], left: dict[str, Any] | None, ends: bool
 ) -> None:
-    reason = loop.reason_to_finish(experiment(**fields), 12, BEGIN, left)
+    reason = loop.reason_to_finish(experiment(fields), 12, BEGIN, left)
     assert (reason is not None) is ends
     if reason is not None:
         assert reason == (

@@ -99,9 +99,8 @@ def scoring(trials: Sequence[Trial], objective: Objective | Formula) -> tuple[Sc
 def history(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list[TunerTrial]:
     """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only.
 
-    Each says by how much it kept the constraints; one that the result lacks a number for counts
-    as broken. A configuration that the space has no words for (a value that only the server's file could hold) is left
-    out.
+    Each says by how much it kept the constraints; one that the result lacks a number for counts as broken. A
+    configuration that the space has no words for (a value that only the server's file could hold) is left out.
     """
     return [told for _, told in history_with_trials(experiment, trials, goal)]
 
