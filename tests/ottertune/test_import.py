@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from otterflow.errors import InvalidInput
+from otterflow.goal import Goal
 from otterflow.loop import history
 from otterflow.repository import Repository, TrialKind, TrialState
 from otterflow.workloads.objective import Objective
@@ -36,7 +37,7 @@ def test_values_are_canonical_whatever_their_spelling(repository: Repository) ->
     imported(repository, HAND_MADE)
     tried = [t.in_force or {} for t in repository.trials("past")]
     assert [t["shared_buffers"] for t in tried] == [16384, 262144, 512000]  # 128MB, 2GB, 4000MB in blocks of 8 kB
-    assert [t["work_mem"] for t in tried] == [4096, 24576, 64]
+    assert [t["work_mem"] for t in tried] == [4096, 25000, 64]
     assert [t["max_wal_size"] for t in tried] == [1024, 16384, 80]
     assert [t["random_page_cost"] for t in tried] == [4.0, 1.1, 2.75]
     assert [t["effective_io_concurrency"] for t in tried] == [1, 1, 0]  # 0 is special
@@ -70,7 +71,7 @@ def test_statistics_that_begin_in_the_window_are_no_reset(repository: Repository
 
 def test_the_tuner_learns_from_it(repository: Repository) -> None:
     imported(repository, HAND_MADE)
-    told = history(repository.experiment("past"), repository.trials("past"), Objective.throughput)
+    told = history(repository.experiment("past"), repository.trials("past"), Goal(Objective.throughput))
     assert len(told) == 3
     assert max(told, key=lambda t: t.value or 0.0).config["shared_buffers"] == 262144
 
