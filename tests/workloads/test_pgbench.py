@@ -100,7 +100,10 @@ def test_the_report_of_version_12(output: Output) -> None:
     ("name", "sentence"),
     [
         ("pgbench_aborted", r"pgbench gave up: .*client 2 script 0 aborted .*FATAL:  terminating connection"),
-        ("pgbench_no_server", r"pgbench printed no report: pgbench: error: connection to server at .* failed: Connection refused"),
+        (
+            "pgbench_no_server",
+            r"pgbench printed no report: pgbench: error: connection to server at .* failed: Connection refused",
+        ),
     ],
 )
 def test_a_run_that_pgbench_gave_up(output: Output, name: str, sentence: str) -> None:

@@ -13,9 +13,12 @@ import pytest
 
 from otterflow import settings
 from otterflow.dbms.access import DatabaseAccess
-from otterflow.errors import BenchmarkFailed
+from otterflow.errors import BenchmarkFailed, InvalidInput
 from otterflow.workloads.definition import Benchmark, load_benchmark
+from otterflow.workloads.formula import constraints, formula
 from otterflow.workloads.job import RunPlan
+from otterflow.workloads.measures import names_for
+from otterflow.workloads.objective import InvalidResult
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
 from otterflow.workloads.pgbench.scripts_output import CHECK_FILE, read_scripts
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
@@ -157,6 +160,20 @@ def test_a_whole_run(output: Output) -> None:
         assert found
         assert own["mean"] == pytest.approx(float(found.group(1)), abs=0.001)
     assert ("p95" in result.types["delivery"], "p99" in result.types["delivery"]) == (True, False)
+
+
+def test_a_types_latency_and_the_rate_by_the_minute_are_names_for_objectives(output: Output) -> None:
+    result = read_scripts(captured(output, "tpcc_whole"), "", tpcc())
+    names = names_for(TPCC)
+    assert {"types.new_order.p95", "types.payment.throughput", "numbers.new_orders_per_minute"} < set(names)
+    by_the_minute = formula("numbers.new_orders_per_minute", names, maximise=True)
+    assert by_the_minute.read(result) == pytest.approx(60 * (result.throughput or 0))
+    (limit,) = constraints(["types.new_order.p95 < 5000"], names)
+    assert limit.slack(result) > 0
+    with pytest.raises(InvalidResult, match=r"types\.delivery\.p99"):
+        formula("types.delivery.p99", names, maximise=False).read(result)
+    with pytest.raises(InvalidInput, match=r"types\.refund\.p95"):
+        formula("types.refund.p95", names, maximise=False)
 
 
 def test_every_transaction_counts_where_no_script_is_named(output: Output) -> None:

@@ -131,6 +131,11 @@ class Benchmark(BaseModel):
         too_few = {f"latency_p{percent}" for percent, least in LEAST_TIMES.items() if times < least}
         return tuple(objective for objective in Objective if objective.value not in too_few)
 
+    @property
+    def further_numbers(self) -> tuple[str, ...]:
+        """The names of what its results have beside the objectives' numbers, such as `types.new_order.p95`."""
+        return self.workload.further_numbers if isinstance(self.workload, PgbenchScriptsSettings) else ()
+
 
 def load_benchmark(path: Path) -> Benchmark:
     """Read and check one benchmark file; paths in it are relative to its folder.

@@ -1,6 +1,7 @@
 """The numbers of a benchmark's result by name, as objectives and constraints speak of them.
 
-All are bare numbers in the units of `UNITS`. A user-defined metric is `metrics.<name>`.
+All are bare numbers in the units of `UNITS`. A user-defined metric is `metrics.<name>`, a transaction type's number
+`types.<type>.<number>` (throughput per second, mean and percentiles in ms), a benchmark's own one `numbers.<name>`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ UNITS = {
     "seconds": "s",
 }
 """The names with their units. `error_share` is errors / (errors + transactions), `seconds` the measured time."""
-METRICS = "metrics."
+METRICS, NUMBERS, TYPES = "metrics.", "numbers.", "types."
 
 
 def names_for(benchmark: Benchmark | None, further: Iterable[str] = ()) -> dict[str, Dimension]:
@@ -37,7 +38,8 @@ def names_for(benchmark: Benchmark | None, further: Iterable[str] = ()) -> dict[
     `further` are the names of the user's own metrics. Without a benchmark: all names that there are.
     """
     timed = Objective if benchmark is None else benchmark.objectives
-    always = ["errors", "error_share", "transactions", "seconds"]
+    own = () if benchmark is None else benchmark.further_numbers
+    always = ["errors", "error_share", "transactions", "seconds", *own]
     return dict.fromkeys([*(o.value for o in timed), *always, *(METRICS + name for name in further)], "number")
 
 
@@ -52,5 +54,7 @@ def measures(result: BenchmarkResult) -> dict[str, float]:
         "transactions": float(result.transactions),
         "seconds": result.seconds,
         **{METRICS + name: value for name, value in result.metrics.items()},
+        **{NUMBERS + name: value for name, value in result.numbers.items()},
+        **{f"{TYPES}{kind}.{name}": value for kind, own in result.types.items() for name, value in own.items()},
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -82,7 +82,7 @@ def read_scripts(results: Mapping[str, str], log: str, settings: PgbenchScriptsS
         seconds=latency["span_us"] / 1e6,
         counted=counted.transactions if counted else None,
         types=types,
-        numbers={f"{settings.throughput_of}s_per_minute": 60 * throughput} if counted else {},
+        numbers={settings.rate_name: 60 * throughput} if settings.rate_name else {},
     )
 
 

@@ -126,6 +126,18 @@ class PgbenchScriptsSettings(ClientSettings):
         weights = sum(self.scripts.values())
         return weights / (weights + self.pause_weight)
 
+    @property
+    def rate_name(self) -> str | None:
+        """What sixty seconds of the throughput are called, such as `new_orders_per_minute`; None if all count."""
+        return f"{self.throughput_of}s_per_minute" if self.throughput_of else None
+
+    @property
+    def further_numbers(self) -> tuple[str, ...]:
+        """The names of a result's numbers of each script, and of the rate by the minute, for objectives to use."""
+        kinds = ("throughput", "mean", "p50", "p95", "p99")
+        rates = (f"numbers.{self.rate_name}",) if self.rate_name else ()
+        return rates + tuple(f"types.{script}.{kind}" for script in self.scripts for kind in kinds)
+
     def data_variables(self) -> dict[str, int | float]:
         """The variables that the load's SQL uses."""
         sql = "\n".join([self.session_sql, *(path.read_text() for path in self.load_files)])
