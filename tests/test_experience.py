@@ -106,9 +106,10 @@ def test_what_is_told_is_what_the_tuner_takes():
     assert len(past.metrics) == len(past.trials)
 
 
-def test_an_experiment_with_too_few_measurements_is_left_out():
+def test_an_experiment_with_too_few_measurements_or_unreadable_records_is_left_out():
     short = Other(experiment("short"), trials_of("short", CONFIGS[:2]), THROUGHPUT)
-    assert past_experiments(experiment("now"), [], THROUGHPUT, [short], []) == []
+    odd = other(experiment("odd", space=[{"name": "work_mem", "type": "colour", "default": "red"}]))
+    assert past_experiments(experiment("now"), [], THROUGHPUT, [short, odd], []) == []
 
 
 def test_a_goal_is_read_without_its_files_or_given_up():

@@ -71,6 +71,11 @@ def test_the_table_is_aligned_and_says_what_is_expected_and_what_moved() -> None
     ]
 
 
+def test_the_table_names_the_experiments_that_were_learned_from() -> None:
+    reasons = {"idea": "i", "past": [{"experiment": "monday", "weight": 0.625}, {"experiment": "tuesday"}]}
+    assert table({}, {}, LIVE, reasons).splitlines()[1] == "  learned from       monday (0.62)"
+
+
 def test_a_first_trial_without_a_model_says_so_without_figures() -> None:
     plain = Suggestion({"work_mem": 4096}, kind="baseline", reasons={"idea": "the configuration in force before"})
     said = record(plain, LATENCY, "ms", None)

@@ -74,10 +74,7 @@ def past_experiments(
     In the order of `worth_reading`, but among those of the same objective and benchmark by the distance of their
     workload in the pruned `metrics` (see `tuner.mapping`) rather than by target and age.
     """
-    known = [
-        (other.experiment, _told(other.experiment, other.trials, other.goal, other.hyperparameters)) for other in others
-    ]
-    known = [(found, past) for found, past in known if sum(t.state == "ok" for t in past.trials) >= MIN_MEASURED]
+    known = [(other.experiment, past) for other in others if (past := _past(other)) is not None]
     current = _told(experiment, trials, own_goal)
     distance = {m.name: m.distance for m in map_workloads(current, [past for _, past in known], metrics)}
     known.sort(key=lambda k: (*_kinship(experiment, k[0]), distance[k[0].name], *_recency(experiment, k[0])))
@@ -90,6 +87,15 @@ def _kinship(experiment: Experiment, other: Experiment) -> tuple[bool, bool]:
 
 def _recency(experiment: Experiment, other: Experiment) -> tuple[bool, float]:
     return other.target != experiment.target, -other.created_at.timestamp()
+
+
+def _past(other: Other) -> PastExperiment | None:
+    """None where it has too few measurements, or records that cannot be read any more: it must not stop this one."""
+    try:
+        past = _told(other.experiment, other.trials, other.goal, other.hyperparameters)
+    except InvalidInput:
+        return None
+    return past if sum(t.state == "ok" for t in past.trials) >= MIN_MEASURED else None
 
 
 def _told(

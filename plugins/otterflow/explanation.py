@@ -104,6 +104,8 @@ def _expected(reasons: Mapping[str, Any]) -> list[str]:
         rows.append(("may crash", f"{100 * reasons['crash_probability']:.0f} %"))
     if "feasible_probability" in reasons:
         rows.append(("keeps constraints", f"{100 * reasons['feasible_probability']:.0f} %"))
+    if past := [f"{one['experiment']} ({one['weight']:.2f})" for one in reasons.get("past", ()) if "weight" in one]:
+        rows.append(("learned from", ", ".join(past)))
     return [f"  {reasons.get('idea', 'no reason is recorded')}", *(f"  {name:18} {text}" for name, text in rows)]
 
 

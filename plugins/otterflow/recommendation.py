@@ -16,7 +16,7 @@ from otterflow.knobs.constraints import Repair, repair
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.space import KnobSpace
 from otterflow.repository import Experiment, Trial
-from otterflow.tuner import Incumbent, incumbent, outlook, suggest
+from otterflow.tuner import Incumbent, PastExperiment, incumbent, outlook, suggest
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,14 @@ class Recommendation:
     table: str
 
 
-def recommendation(experiment: Experiment, plan: Plan, trials: Sequence[Trial], iteration: int) -> Recommendation:
-    """What iteration `iteration` is to measure."""
+def recommendation(
+    experiment: Experiment,
+    plan: Plan,
+    trials: Sequence[Trial],
+    iteration: int,
+    past: Sequence[PastExperiment] = (),
+) -> Recommendation:
+    """What iteration `iteration` is to measure. `past` are other experiments to learn from, the most alike first."""
     if loop.reference_due(plan.spec, iteration):
         return _reference(experiment, plan, trials, iteration)
     space = KnobSpace.from_records(experiment.space)
@@ -55,6 +61,7 @@ def recommendation(experiment: Experiment, plan: Plan, trials: Sequence[Trial], 
         budget=plan.spec.iterations,
         repair=within_constraints,
         algorithm=plan.spec.algorithm.value,
+        past=past,
     )
     repaired = dict(suggestion)
     _, repairs = repair(wanted.get(_key(repaired), repaired), values, facts, space=space)
