@@ -81,4 +81,9 @@ def _resume(repository: Repository, plan: Plan) -> None:
         problems.append(Problem("resume", found, "wait until it has ended, or stop it with stop_experiment"))
     if problems:
         raise InvalidInput(problems)
-    repository.extend(spec.experiment, iterations=spec.iterations, time_budget_min=spec.time_budget_min)
+    repository.extend(
+        spec.experiment,
+        iterations=spec.iterations,
+        time_budget_min=spec.time_budget_min,
+        stopping={"stop_below_percent": spec.stop_below_percent, "stop_confidence": spec.stop_confidence},
+    )

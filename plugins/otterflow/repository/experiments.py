@@ -118,11 +118,14 @@ class ExperimentStore(Store):
             if not row.stop_requested and not ExperimentState(row.state).ended:
                 row.stop_requested, row.stop_reason = True, text(reason)
 
-    def extend(self, name: str, *, iterations: int, time_budget_min: float | None) -> Experiment:
+    def extend(
+        self, name: str, *, iterations: int, time_budget_min: float | None, stopping: JsonObject | None = None
+    ) -> Experiment:
         """Resume the experiment, or lengthen a running one.
 
         `iterations` is the new total, not what is added, so that a retried task extends once. `time_budget_min`
-        replaces the former budget, in minutes; None is no limit.
+        replaces the former budget, in minutes; None is no limit. `stopping` are the spec's keys that make up the rule
+        for an early end; without it the former rule stays.
 
         An experiment that had ended is in state `preparing` afterwards, its request to stop is gone, and its final
         comparison gets a new number. Raises InvalidInput for a smaller total, while the experiment is stopping or
@@ -133,7 +136,12 @@ class ExperimentStore(Store):
         with self._database.write() as session:
             row = find_experiment(session, name, lock=True)
             _raise_unless_extendable(row, total)
-            row.spec = {**row.spec, "iterations": total, "time_budget_min": budget}
+            row.spec = {
+                **row.spec,
+                "iterations": total,
+                "time_budget_min": budget,
+                **plain_object("stopping", stopping or {}),
+            }
             if ExperimentState(row.state).ended:
                 _set_state(row, ExperimentState.preparing, "")
                 row.stop_requested, row.stop_reason = False, ""
