@@ -14,6 +14,7 @@ from otterflow.tuner.model import Model, fit_model
 from otterflow.tuner.past import fit_past
 from otterflow.tuner.search import random_genes
 from otterflow.tuner.transfer import TransferModel, Voice, ensemble_weights, losses, slope, weigh, with_past
+from otterflow.tuner.turn import MOST_PAST
 
 from .conftest import RECORDS, throughput, trial_of
 
@@ -179,3 +180,12 @@ def test_a_past_with_too_few_trials_changes_nothing(space):
     short = PastExperiment("short", space, trials_of(space, 2, 1))
     trials = trials_of(space, 8, 3)
     assert suggest(space, trials, past=[short]) == suggest(space, trials)
+
+
+def test_no_more_past_models_are_fitted_than_have_a_say(space, monkeypatch):
+    fitted = []
+    monkeypatch.setattr("otterflow.tuner.turn.fit_past", lambda past: fitted.append(past.name) or fit_past(past))
+    many = [PastExperiment(f"past {i}", space, trials_of(space, 10, i)) for i in range(MOST_PAST + 3)]
+    short = PastExperiment("short", space, trials_of(space, 2, 1))
+    suggest(space, [trial_of(space.default())], past=[short, *many])
+    assert fitted == ["short", *(f"past {i}" for i in range(MOST_PAST))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -66,8 +67,8 @@ class Turn:
     @cached_property
     def voices(self) -> list[Voice]:
         """The models of the past experiments that there are models of, asked in this space; the first few only."""
-        models = [model for past in self.options.past if (model := fit_past(past)) is not None]
-        return [Voice.of(model, self.encoder) for model in models[:MOST_PAST]]
+        models = (model for past in self.options.past if (model := fit_past(past)) is not None)
+        return [Voice.of(model, self.encoder) for model in islice(models, MOST_PAST)]
 
     @cached_property
     def feasibility(self) -> Feasibility:
