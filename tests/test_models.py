@@ -1,0 +1,223 @@
+"""What is computed from trials, when it is computed again, and what an experiment is told of the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otterflow import models
+from otterflow.errors import InvalidInput
+from otterflow.experience import goal_of
+from otterflow.repository import ModelKind, ModelScope, NewExperiment, Repository
+from otterflow.tuner.ranking import Ranking
+
+CAPTURED = json.loads((Path(__file__).parent / "tuner" / "captured" / "pgbench_metrics.json").read_text())
+SUBJECT = "staging/pgbench_tpcb/throughput"
+
+Made = Callable[..., None]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.open(f"sqlite:///{tmp_path}/repository.db")
+
+
+@pytest.fixture
+def make(repository: Repository) -> Made:
+    """An experiment with the first trials of a real capture: configurations, throughput and metrics."""
+
+    def made(name: str, n: int = 16, *, benchmark: str = "pgbench_tpcb", ended: bool = True, first: int = 0) -> None:
+        spec = {"experiment": name, "target": "staging", "benchmark": benchmark, "iterations": 16}
+        record = NewExperiment(
+            name=name,
+            target="staging",
+            benchmark=benchmark,
+            objective="throughput",
+            spec=spec,
+            seed=0,
+            code_version="1",
+        )
+        repository.create_experiment(record)
+        repository.prepare_experiment(
+            name, space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", rules={}, facts={},
+            versions={}, hardware={}, catalog_hash="c", live={},
+        )  # fmt: skip
+        for iteration in range(n):
+            add_trial(repository, name, iteration, first + iteration)
+        repository.set_experiment_state(name, "finished" if ended else "running")
+
+    return made
+
+
+def add_trial(repository: Repository, name: str, iteration: int, row: int) -> None:
+    configuration, value = CAPTURED["configurations"][row], CAPTURED["values"][row]
+    repository.plan_trial(name, iteration, kind="design", wanted=configuration, repairs=[], reasons={}, seed=0)
+    repository.begin_try(name, iteration)
+    repository.record_in_force(name, iteration, configuration)
+    repository.record_result(name, iteration, result={"throughput": value}, objective=value, repeats=[value])
+    metrics = {metric: column[row] for metric, column in CAPTURED["metrics"].items() if column[row] is not None}
+    repository.record_metrics(name, iteration, metrics, host={"host.load_1m": 1.0}, reset=[])
+    repository.end_trial(name, iteration, "ok")
+
+
+def told_to(repository: Repository, name: str) -> models.Knowledge:
+    experiment = repository.experiment(name)
+    its_goal = goal_of(experiment)
+    assert its_goal is not None
+    return models.knowledge_for(repository, experiment, repository.trials(name), its_goal)
+
+
+def test_a_workload_with_new_trials_is_outdated_until_it_is_refreshed(repository: Repository, make: Made) -> None:
+    make("night", 10)
+    assert models.survey(repository).outdated() == [SUBJECT]
+    refreshed = models.refresh_workload(repository, SUBJECT)
+    assert refreshed.experiments == ["night"]
+    assert models.survey(repository).outdated() == []
+    add_trial(repository, "night", 10, 10)
+    assert models.survey(repository).outdated() == [SUBJECT]
+    models.refresh_workload(repository, SUBJECT)
+    assert models.survey(repository).outdated() == []
+
+
+def test_only_experiments_with_new_trials_are_computed_again(repository: Repository, make: Made) -> None:
+    make("night", 8)
+    models.refresh_workload(repository, SUBJECT)
+    before = repository.model("ranking", scope="experiment", subject="night")
+    make("day", 8, first=8)
+    assert models.refresh_workload(repository, SUBJECT).experiments == ["day"]
+    assert repository.model("ranking", scope="experiment", subject="night") == before
+
+
+def test_what_is_stored_is_what_was_computed_and_from_what(repository: Repository, make: Made) -> None:
+    make("night", 8)
+    make("day", 8, first=8)
+    refreshed = models.refresh_workload(repository, SUBJECT)
+    stored = {(m.scope.value, m.subject, m.kind.value): m for m in repository.models()}
+    assert sorted(stored) == [
+        ("experiment", "day", "ranking"), ("experiment", "day", "surrogate"),
+        ("experiment", "night", "ranking"), ("experiment", "night", "surrogate"),
+        ("workload", SUBJECT, "pruning"), ("workload", SUBJECT, "ranking"),
+    ]  # fmt: skip
+    workload = stored["workload", SUBJECT, "ranking"]
+    assert refreshed.ranking is not None
+    assert Ranking.from_dict(workload.content) == refreshed.ranking
+    assert refreshed.ranking.measured == 16
+    assert {name: source["trials"] for name, source in workload.sources.items()} == {"night": 8, "day": 8}
+    assert stored["workload", SUBJECT, "pruning"].content == refreshed.pruned.as_dict()
+    assert refreshed.pruned.rows == 16
+    assert len(stored["experiment", "day", "surrogate"].content["hyperparameters"]) == len(CAPTURED["space"]) + 3
+
+
+def test_a_method_of_another_version_computes_everything_again(
+    repository: Repository, make: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("night", 8)
+    models.refresh_workload(repository, SUBJECT)
+    monkeypatch.setattr(models, "VERSIONS", {**models.VERSIONS, ModelKind.surrogate: 7})
+    assert models.survey(repository).outdated() == [SUBJECT]
+    assert models.refresh_workload(repository, SUBJECT).experiments == ["night"]
+    assert models.survey(repository).outdated() == []
+
+
+def test_the_metrics_of_all_workloads_are_pruned_once(repository: Repository, make: Made) -> None:
+    make("night", 8)
+    make("other", 8, benchmark="ycsb_a", first=8)
+    pruned = models.refresh_everything(repository)
+    assert pruned is not None
+    assert pruned.rows == 16
+    stored = repository.model("pruning", scope="all", subject=models.EVERYTHING)
+    assert stored is not None
+    assert sorted(stored.sources) == ["night", "other"]
+    assert models.refresh_everything(repository) is None
+
+
+def test_models_of_workloads_that_are_gone_are_forgotten(repository: Repository, make: Made) -> None:
+    make("night", 5)
+    repository.record_model("pruning", scope="workload", subject="gone", content={}, sources={}, version=1)
+    models.refresh_workload(repository, SUBJECT)
+    models.refresh_everything(repository)
+    assert {m.subject for m in repository.models(scope=ModelScope.workload)} == {SUBJECT}
+
+
+def test_experiments_without_trials_are_nobodys_work(repository: Repository, make: Made) -> None:
+    make("empty", 0)
+    assert models.survey(repository).outdated() == []
+    assert models.refresh_everything(repository) is None
+    with pytest.raises(
+        InvalidInput, match="workload: 'staging/pgbench_tpcb/throughput' is unknown; workloads with tri"
+    ):
+        models.refresh_workload(repository, SUBJECT)
+
+
+def test_an_experiment_of_too_few_trials_is_done_and_ranks_nothing(repository: Repository, make: Made) -> None:
+    make("short", 2)
+    refreshed = models.refresh_workload(repository, SUBJECT)
+    assert refreshed.ranking is None
+    assert models.survey(repository).outdated() == []
+    stored = repository.model("surrogate", scope="experiment", subject="short")
+    assert stored is not None
+    assert stored.content == {"hyperparameters": None}
+
+
+def test_an_experiment_alone_is_told_nothing(repository: Repository, make: Made) -> None:
+    make("night", 8)
+    models.refresh_workload(repository, SUBJECT)
+    assert told_to(repository, "night") == models.Knowledge()
+
+
+def test_an_experiment_is_told_of_those_that_ended(repository: Repository, make: Made) -> None:
+    make("night")
+    make("running", 16, ended=False)
+    models.refresh_workload(repository, SUBJECT)
+    models.refresh_everything(repository)
+    make("today", 3, ended=False)
+    knowledge = told_to(repository, "today")
+    assert [past.name for past in knowledge.past] == ["night"]
+    stored = repository.model("surrogate", scope="experiment", subject="night")
+    assert stored is not None
+    assert knowledge.past[0].hyperparameters == stored.content["hyperparameters"]
+    assert knowledge.ranking is not None
+    assert sorted(knowledge.ranking.names) == sorted(record["name"] for record in CAPTURED["space"])
+    assert knowledge.ranking.measured == 16
+    assert len(knowledge.metrics) > 3
+
+
+def test_before_any_refresh_the_past_is_told_all_the_same(repository: Repository, make: Made) -> None:
+    make("night")
+    make("today", 3, ended=False)
+    knowledge = told_to(repository, "today")
+    assert [past.name for past in knowledge.past] == ["night"]
+    assert knowledge.past[0].hyperparameters is None
+    assert (knowledge.ranking, list(knowledge.metrics)) == (None, [])
+
+
+def test_another_benchmarks_ranking_is_not_taken_over(repository: Repository, make: Made) -> None:
+    make("other", benchmark="ycsb_a")
+    models.refresh_workload(repository, "staging/ycsb_a/throughput")
+    make("today", 3, ended=False)
+    knowledge = told_to(repository, "today")
+    assert [past.name for past in knowledge.past] == ["other"]
+    assert knowledge.ranking is None
+
+
+def test_an_experiment_whose_goal_nobody_can_read_stops_no_one(repository: Repository, make: Made) -> None:
+    make("night", 8)
+    unreadable: dict[str, Any] = {"objective": "p99 / nothing known", "spec": {"experiment": "odd"}}
+    odd = NewExperiment(name="odd", target="staging", benchmark="pgbench_tpcb", seed=0, code_version="1", **unreadable)
+    repository.create_experiment(odd)
+    repository.prepare_experiment(
+        "odd", space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", rules={}, facts={},
+        versions={}, hardware={}, catalog_hash="c", live={},
+    )  # fmt: skip
+    for iteration in range(6):
+        add_trial(repository, "odd", iteration, iteration)
+    repository.set_experiment_state("odd", "finished")
+    for subject in models.survey(repository).outdated():
+        models.refresh_workload(repository, subject)
+    assert models.survey(repository).outdated() == []
+    make("today", 3, ended=False)
+    assert [past.name for past in told_to(repository, "today").past] == ["night"]
