@@ -123,6 +123,7 @@ def test_the_best_of_the_past_is_tried_first_then_evidence_decides(space, alike)
     assert trials[2].value > 1.4 * trials[0].value
     assert json.loads(json.dumps(suggestion.reasons))["past"][0]["experiment"] == "alike"
     assert 0 < suggestion.reasons["past"][0]["weight"] <= 1
+    assert 0.2 < suggestion.reasons["past"][0]["slope"] < 2
 
 
 def test_a_warm_start_that_failed_is_not_repeated(space, unlike):

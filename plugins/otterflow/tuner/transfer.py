@@ -29,6 +29,7 @@ from otterflow.tuner.past import PastModel, Translation
 from otterflow.tuner.surrogate import most_probable, process_at
 
 _DRAWS = 128
+_LEAST_SHOWN = 0.05
 _RIDGE = 0.1
 """Added to a past model's sum of squares when its slope is fitted: a few trials alone do not make a slope."""
 
@@ -79,6 +80,8 @@ class Chorus:
     weights: Array
     """(voices,); 1 minus their sum is the current model's."""
     slopes: Array
+    spread: float
+    """Standard deviation of the current trials' values."""
 
     @property
     def heard(self) -> float:
@@ -91,10 +94,16 @@ class Chorus:
         return np.asarray(np.sum(said, axis=0)) if said else np.zeros(len(features))
 
     def shares(self) -> list[dict[str, str | float]]:
-        """The past experiments that have a weight, the heaviest first, as plain JSON."""
-        order = np.argsort(-self.weights, kind="stable")
-        named = [(self.voices[i].model.name, round(float(self.weights[i]), 3)) for i in order]
-        return [{"experiment": name, "weight": weight} for name, weight in named if weight > 0]
+        """The past experiments that count, the heaviest first, as plain JSON.
+
+        `slope` is by how many deviations the current values are expected to rise with one of the past experiment's.
+        """
+        rows: list[dict[str, str | float]] = []
+        for i in np.argsort(-self.weights, kind="stable"):
+            if self.weights[i] >= _LEAST_SHOWN:
+                weight, rise = round(float(self.weights[i]), 3), round(float(self.slopes[i]) / self.spread, 3)
+                rows.append({"experiment": self.voices[i].model.name, "weight": weight, "slope": rise})
+        return rows
 
 
 def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -> Chorus:
@@ -104,7 +113,7 @@ def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -
     features: Array = history.features[ok]
     spread = float(values.std()) if len(values) else 0.0
     if not voices or spread == 0.0:
-        return Chorus(voices, np.zeros(len(voices)), np.zeros(len(voices)))
+        return Chorus(voices, np.zeros(len(voices)), np.zeros(len(voices)), 1.0)
     targets: Array = (values - values.mean()) / spread
 
     def loss_over(mean: Array) -> Array:
@@ -118,7 +127,7 @@ def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -
         slopes[i] = slope(said, targets)
         if slopes[i] > 0:
             past[i] = loss_over(slopes[i] * said)
-    return Chorus(voices, ensemble_weights(past, current), spread * slopes)
+    return Chorus(voices, ensemble_weights(past, current), spread * slopes, spread)
 
 
 def losses(predicted: Array, values: Array) -> Array:
