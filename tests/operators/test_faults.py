@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -30,10 +31,10 @@ def force(iteration: int, **knobs: Any) -> None:
     )
 
 
-def kill_postmaster_under_load(host: DatabaseHost) -> threading.Thread:
-    """In the background: wait until a measured run is busy on the server, then SIGKILL the postmaster."""
+def under_load(host: DatabaseHost, act: Callable[[psycopg.Connection[Any]], None]) -> threading.Thread:
+    """In the background: wait until a measured run is busy on the server, then `act` over a connection to it."""
 
-    def wait_and_kill() -> None:
+    def wait_and_act() -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(psycopg.Error), host.cluster.connect("postgres") as connection:
@@ -42,13 +43,18 @@ def kill_postmaster_under_load(host: DatabaseHost) -> threading.Thread:
                     " OR (datname = 'bench' AND application_name = 'otterflow' AND backend_type = 'client backend')"
                 ).fetchone()
                 if running and running[0] >= 2 and host.cluster.pid:
-                    os.kill(host.cluster.pid, signal.SIGKILL)
+                    act(connection)
                     return
             time.sleep(0.05)
 
-    thread = threading.Thread(target=wait_and_kill)
+    thread = threading.Thread(target=wait_and_act)
     thread.start()
     return thread
+
+
+def kill_postmaster_under_load(host: DatabaseHost) -> threading.Thread:
+    """SIGKILL the postmaster in a measured run."""
+    return under_load(host, lambda _: os.kill(host.cluster.pid or 0, signal.SIGKILL))
 
 
 def is_last_good(host: DatabaseHost) -> bool:
@@ -115,6 +121,31 @@ def test_a_knob_that_is_overridden_stops_the_experiment_with_its_name(
     assert repository.experiment("in-process").state == "failed"
     assert repository.holder(lab.name) is None
     assert lab.cluster.is_running
+
+
+def test_a_knob_that_is_changed_under_the_benchmark_ends_the_trial_as_not_applied(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any]
+) -> None:
+    """Before the run all was as wanted; what it has measured is of two configurations."""
+
+    def change(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("ALTER SYSTEM SET work_mem = '1234kB'")
+        connection.execute("SELECT pg_reload_conf()")
+
+    changers: list[threading.Thread] = []
+
+    def start_changing(run: Run, task: str) -> None:
+        if task == "benchmark":
+            changers.append(under_load(lab, change))
+
+    runs = dags.follow("tuning_experiment", {**params, "benchmark": "pgbench_tpcb"}, before=start_changing)
+    for thread in changers:
+        thread.join()
+    assert (runs[-1].run_id, runs[-1].state) == ("in-process-0000", FAILED), explain(runs)
+    assert "work_mem" in str(runs[-1].errors["benchmark"])
+    trial = open_repository().trials("in-process")[0]
+    assert trial.state == "not_applied"
+    assert trial.objective is None
 
 
 def test_a_failed_benchmark_is_a_result_and_a_run_cleared_after_a_fault_goes_on(

@@ -1,7 +1,8 @@
 """One measurement: is the configuration in force, warm up, read the counters, run, read the counters, believe or not.
 
-Used for a trial and for each turn of the final comparison. Every remote job has a deterministic name, and the counters
-before the window are kept in the repository, so a measurement that is begun again goes on where it was.
+What is in force is read back once more after the last run: somebody may have changed the server meanwhile. Used for a
+trial and for each turn of the final comparison. Every remote job has a deterministic name, and the counters before the
+window are kept in the repository, so a measurement that is begun again goes on where it was.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def measure(
     """Warm up once, then run `repeats` times; jobs are called `<name>-warmup` and `<name>-run<k>`.
 
     With `one_pass` a run of a stream is a single pass: where turns are repeated, more turns tell more than longer ones.
-    Raises NotApplied when `wanted` is not in force, ServerCrashed, BenchmarkFailed or BenchmarkTimedOut.
+    Raises NotApplied when `wanted` is not in force before and after, ServerCrashed, BenchmarkFailed or
+    BenchmarkTimedOut.
     """
     spec, workload = bench.plan.spec, bench.workload
     plan = run_plan(bench.plan.benchmark, spec.warmup_s, spec.duration_s, spec.seed)
@@ -130,6 +132,7 @@ def measure(
             bench.plan.objective.unit,
         )
     window.end(bench)
+    bench.server.read_back(wanted)
     middle = median_low(values)
     chosen: BenchmarkResult = results[values.index(middle)]
     return Measured(middle, values, chosen.as_dict(), round(window_s, 3))
