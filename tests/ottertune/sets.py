@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from otterflow.repository import Repository
 
 HAND_MADE = Path(__file__).parent / "hand_made_9_6"
 CATALOG_FILE = Path(__file__).resolve().parents[2] / "include" / "knob_catalogs" / "postgresql.yaml"
+
+PARTS = ("knobs", "metrics_before", "metrics_after", "summary")
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -72,3 +75,33 @@ def unread(report: ImportReport) -> dict[str, tuple[str, list[str]]]:
 def left_out(report: ImportReport) -> dict[str, list[str]]:
     """The sets that an import left out: prefix to the fields that are why."""
     return {prefix: [p.field for p in problems] for prefix, problems in report.left_out.items()}
+
+
+def generated(folder: Path, tried: Sequence[Mapping[str, str]], commits: Sequence[int]) -> Path:
+    """A folder with a set for each configuration, in which so many transactions were committed in 300 s.
+
+    All counters of the window are those of the hand-made second set, in proportion.
+    """
+    results = folder / "generated"
+    results.mkdir()
+    files = {part: json.loads((HAND_MADE / f"1__{part}.json").read_text()) for part in PARTS}
+    for i, (values, count) in enumerate(zip(tried, commits, strict=True)):
+        knobs, told = copy.deepcopy(files["knobs"]), dict(files["summary"])
+        settings(**values)(knobs)
+        told["start_time"] += i * 600_000
+        told["end_time"] += i * 600_000
+        after = _between(files["metrics_before"], files["metrics_after"], count / 84_000)
+        contents = {"knobs": knobs, "metrics_before": files["metrics_before"], "metrics_after": after, "summary": told}
+        for part, content in contents.items():
+            (results / f"{i:03d}__{part}.json").write_text(json.dumps(content))
+    return results
+
+
+def _between(before: Any, after: Any, share: float) -> Any:
+    """`after` as it would be had `share` as much been done since `before`; texts and gauges as they are."""
+    if isinstance(after, dict):
+        known = before if isinstance(before, dict) else {}
+        return {key: _between(known.get(key), value, share) for key, value in after.items()}
+    if isinstance(before, str) and before.isdigit() and str(after).isdigit():
+        return str(int(before) + round((int(after) - int(before)) * share))
+    return after

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from otterflow.ottertune.__main__ import WRONG_INPUT, main
 from otterflow.repository import Repository
 from tests.ottertune.sets import changed, summary
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +66,20 @@ def test_without_a_url_it_is_the_tasks_repository(
     assert run("import", folder, "--experiment", "past") == 0
     repository = Repository.open(f"sqlite:///{tmp_path / 'home' / 'repository.db'}")
     assert repository.experiment("past").state == "finished"
+
+
+def test_in_a_shell_stdout_is_the_report_alone(folder: Path, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OTTERFLOW_REPOSITORY"}
+    command = [sys.executable, "-m", "otterflow.ottertune", "import", str(folder), "--experiment", "past", "--json"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment | {"PYTHONPATH": str(PLUGINS), "OTTERFLOW_HOME": str(tmp_path / "new")},
+    )
+    assert json.loads(done.stdout)["stored"]
+    assert str(tmp_path / "new" / "repository.db") in done.stderr
 
 
 def test_a_connection_in_the_environment_is_followed(

@@ -13,7 +13,7 @@ from otterflow.errors import InvalidInput
 from otterflow.ottertune.counters import REST
 from otterflow.ottertune.exporting import export
 from otterflow.repository import Repository
-from tests.ottertune.sets import HAND_MADE, changed, imported, settings, summary, unread
+from tests.ottertune.sets import HAND_MADE, PARTS, changed, imported, settings, summary, unread
 
 OTHERWISE = {
     "wal_level",  # hot_standby is called replica since 9.6
@@ -23,8 +23,6 @@ OTHERWISE = {
     "autovacuum",
 }
 """Settings that come back spelt otherwise than they were."""
-
-PARTS = ("knobs", "metrics_before", "metrics_after", "summary")
 
 
 def read(folder: Path, prefix: str) -> dict[str, Any]:

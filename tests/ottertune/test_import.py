@@ -15,7 +15,7 @@ from otterflow.goal import Goal
 from otterflow.loop import history
 from otterflow.repository import Repository, TrialKind, TrialState
 from otterflow.workloads.objective import Objective
-from tests.ottertune.sets import HAND_MADE, changed, imported, left_out, settings, summary, unread
+from tests.ottertune.sets import HAND_MADE, PARTS, changed, imported, left_out, settings, summary, unread
 
 
 def test_the_hand_made_sets_become_a_finished_experiment(repository: Repository) -> None:
@@ -288,7 +288,7 @@ class TestSetsThatCannotBeUsed:
         assert left_out(report) == {"1": ["metrics_before.local.database.pg_stat_database"]}
 
     def test_a_copy_counts_once(self, repository: Repository, folder: Path) -> None:
-        for part in ("knobs", "metrics_before", "metrics_after", "summary"):
+        for part in PARTS:
             shutil.copyfile(folder / f"1__{part}.json", folder / f"9__{part}.json")
         assert left_out(imported(repository, folder)) == {"9": ["(all files)"]}
 
@@ -383,7 +383,7 @@ class TestTwice:
         assert len(repository.trials("past")) == 3
 
     def test_more_sets_are_refused_or_replace(self, repository: Repository, folder: Path) -> None:
-        later = {part: (folder / f"2__{part}.json") for part in ("knobs", "metrics_before", "metrics_after", "summary")}
+        later = {part: (folder / f"2__{part}.json") for part in PARTS}
         contents = {part: path.read_text() for part, path in later.items()}
         for path in later.values():
             path.unlink()

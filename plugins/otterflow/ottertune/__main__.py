@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from otterflow import settings
@@ -30,8 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0, or 2 with the reason on stderr."""
     given = _parser().parse_args(arguments)
     try:
-        repository = _repository()
-        report = _export(repository, given) if given.command == "export" else _import(repository, given)
+        with redirect_stdout(sys.stderr):  # Airflow logs to stdout, where the report belongs alone
+            repository = _repository()
+            print(repository)
+            report = _export(repository, given) if given.command == "export" else _import(repository, given)
     except OtterflowError as error:
         print(error, file=sys.stderr)
         return WRONG_INPUT

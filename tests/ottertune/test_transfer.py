@@ -1,0 +1,80 @@
+"""What an import is for: a new experiment begins where OtterTune's results were best."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from otterflow import models
+from otterflow.experience import goal_of
+from otterflow.experiment import ExperimentSpec
+from otterflow.knobs.space import KnobSpace
+from otterflow.loop import history
+from otterflow.repository import Experiment, NewExperiment, Repository
+from otterflow.tuner import suggest
+from tests.ottertune.sets import generated, imported
+
+BUFFERS_MB = (128, 512, 1024, 2048, 4096, 6144)
+COSTS = ("1.1", "2", "4")
+TRIED = [{"shared_buffers": f"{mb}MB", "random_page_cost": cost} for cost in COSTS for mb in BUFFERS_MB]
+NEW_SPACE: list[dict[str, Any]] = [
+    {"name": "shared_buffers", "type": "integer", "min": 16384, "max": 1048576, "scale": "log", "default": 16384},
+    {"name": "random_page_cost", "type": "real", "min": 0.5, "max": 8.0, "scale": "log", "default": 4.0},
+    {"name": "jit", "type": "boolean", "default": True},
+]
+"""A newer server's space: `jit` was not there in 9.6."""
+
+
+def commits(shared_buffers_mb: float, random_page_cost: float) -> int:
+    """Best with 2 GB and random_page_cost 1.1."""
+    far = (math.log2(shared_buffers_mb) - 11) ** 2 * 0.06 + math.log2(random_page_cost / 1.1) * 0.15
+    return round(90_000 * math.exp(-far))
+
+
+def new_experiment(repository: Repository) -> Experiment:
+    """An experiment of ours with one trial, the baseline."""
+    form = {"experiment": "now", "target": "staging", "benchmark": "tpcc", "objective": "throughput"}
+    spec = ExperimentSpec.from_params(form)
+    repository.create_experiment(
+        NewExperiment(
+            name="now", target="staging", benchmark="tpcc", objective="throughput", spec=spec.record(), seed=0,
+            code_version="test",
+        )
+    )  # fmt: skip
+    baseline = {knob["name"]: knob["default"] for knob in NEW_SPACE}
+    repository.prepare_experiment(
+        "now", space=NEW_SPACE, baseline=baseline, baseline_file="", rules=baseline, facts={}, versions={"major": 15},
+        hardware={}, catalog_hash="", live={},
+    )  # fmt: skip
+    repository.plan_trial("now", 0, kind="baseline", wanted=baseline, repairs=[], reasons={}, seed=0)
+    repository.begin_try("now", 0)
+    repository.record_in_force("now", 0, baseline)
+    repository.record_result("now", 0, result={"throughput": 150.0}, objective=150.0, repeats=[150.0])
+    repository.end_trial("now", 0, "ok")
+    return repository.experiment("now")
+
+
+def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: Repository, tmp_path: Path) -> None:
+    counts = [commits(float(t["shared_buffers"].removesuffix("MB")), float(t["random_page_cost"])) for t in TRIED]
+    report = imported(repository, generated(tmp_path, TRIED, counts), experiment="tpcc-2018")
+    assert len(report.imported) == len(TRIED)
+    now = new_experiment(repository)
+    its_goal = goal_of(now)
+    assert its_goal is not None
+    trials = repository.trials("now")
+    known = models.knowledge_for(repository, now, trials, its_goal)
+    assert [past.name for past in known.past] == ["tpcc-2018"]
+    suggestion = suggest(KnobSpace.from_records(now.space), history(now, trials, its_goal), past=known.past)
+    assert suggestion.reasons["past"] == [{"experiment": "tpcc-2018"}]
+    chosen = commits(suggestion["shared_buffers"] * 8 / 1024, float(suggestion["random_page_cost"]))
+    assert chosen > 0.9 * max(counts)
+
+
+def test_models_are_refreshed_of_an_import_as_of_any_experiment(repository: Repository, tmp_path: Path) -> None:
+    counts = [commits(float(t["shared_buffers"].removesuffix("MB")), float(t["random_page_cost"])) for t in TRIED]
+    imported(repository, generated(tmp_path, TRIED, counts), experiment="tpcc-2018")
+    refreshed = models.refresh_workload(repository, "ottertune/tpcc/throughput")
+    assert refreshed.experiments == ["tpcc-2018"]
+    ranking = repository.model("ranking", scope="experiment", subject="tpcc-2018")
+    assert ranking is not None
