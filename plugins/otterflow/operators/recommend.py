@@ -26,6 +26,7 @@ class RecommendOperator(OtterflowOperator):
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Say what is still to be gained, choose and plan."""
         from otterflow.explanation import outlook_text
+        from otterflow.models import Knowledge, knowledge_for
         from otterflow.recommendation import recommendation, what_is_left
 
         upcoming = self.iteration + 1
@@ -41,7 +42,10 @@ class RecommendOperator(OtterflowOperator):
             reason = loop.reason_to_finish(experiment, upcoming, datetime.now(UTC), left)
             if reason is not None:
                 skip(f"no further trial: {reason}")
-            chosen = recommendation(experiment, bench.plan, trials, upcoming)
+            known = Knowledge()
+            if bench.plan.spec.transfer:
+                known = knowledge_for(repository, experiment, trials, bench.plan.goal)
+            chosen = recommendation(experiment, bench.plan, trials, upcoming, known.past)
         planned = repository.plan_trial(
             self.experiment,
             upcoming,
