@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from otterflow import models
 from otterflow.errors import InvalidInput
 from otterflow.experience import goal_of
-from otterflow.repository import ModelKind, ModelScope, NewExperiment, Repository
+from otterflow.repository import ModelKind, ModelScope, Repository
 from otterflow.tuner.ranking import Ranking
+from tests.captured import CAPTURED, add_trial, make_experiment
 
-CAPTURED = json.loads((Path(__file__).parent / "tuner" / "captured" / "pgbench_metrics.json").read_text())
 SUBJECT = "staging/pgbench_tpcb/throughput"
 
 Made = Callable[..., None]
@@ -28,40 +27,7 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def make(repository: Repository) -> Made:
-    """An experiment with the first trials of a real capture: configurations, throughput and metrics."""
-
-    def made(name: str, n: int = 16, *, benchmark: str = "pgbench_tpcb", ended: bool = True, first: int = 0) -> None:
-        spec = {"experiment": name, "target": "staging", "benchmark": benchmark, "iterations": 16}
-        record = NewExperiment(
-            name=name,
-            target="staging",
-            benchmark=benchmark,
-            objective="throughput",
-            spec=spec,
-            seed=0,
-            code_version="1",
-        )
-        repository.create_experiment(record)
-        repository.prepare_experiment(
-            name, space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", rules={}, facts={},
-            versions={}, hardware={}, catalog_hash="c", live={},
-        )  # fmt: skip
-        for iteration in range(n):
-            add_trial(repository, name, iteration, first + iteration)
-        repository.set_experiment_state(name, "finished" if ended else "running")
-
-    return made
-
-
-def add_trial(repository: Repository, name: str, iteration: int, row: int) -> None:
-    configuration, value = CAPTURED["configurations"][row], CAPTURED["values"][row]
-    repository.plan_trial(name, iteration, kind="design", wanted=configuration, repairs=[], reasons={}, seed=0)
-    repository.begin_try(name, iteration)
-    repository.record_in_force(name, iteration, configuration)
-    repository.record_result(name, iteration, result={"throughput": value}, objective=value, repeats=[value])
-    metrics = {metric: column[row] for metric, column in CAPTURED["metrics"].items() if column[row] is not None}
-    repository.record_metrics(name, iteration, metrics, host={"host.load_1m": 1.0}, reset=[])
-    repository.end_trial(name, iteration, "ok")
+    return partial(make_experiment, repository)
 
 
 def told_to(repository: Repository, name: str) -> models.Knowledge:
@@ -206,16 +172,7 @@ def test_another_benchmarks_ranking_is_not_taken_over(repository: Repository, ma
 
 def test_an_experiment_whose_goal_nobody_can_read_stops_no_one(repository: Repository, make: Made) -> None:
     make("night", 8)
-    unreadable: dict[str, Any] = {"objective": "p99 / nothing known", "spec": {"experiment": "odd"}}
-    odd = NewExperiment(name="odd", target="staging", benchmark="pgbench_tpcb", seed=0, code_version="1", **unreadable)
-    repository.create_experiment(odd)
-    repository.prepare_experiment(
-        "odd", space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", rules={}, facts={},
-        versions={}, hardware={}, catalog_hash="c", live={},
-    )  # fmt: skip
-    for iteration in range(6):
-        add_trial(repository, "odd", iteration, iteration)
-    repository.set_experiment_state("odd", "finished")
+    make("odd", 6, objective="p99 / nothing known", spec={"experiment": "odd"})
     for subject in models.survey(repository).outdated():
         models.refresh_workload(repository, subject)
     assert models.survey(repository).outdated() == []

@@ -18,7 +18,9 @@ DAG_IDS = {
     "stop_experiment",
     "import_ottertune",
     "export_ottertune",
+    "model_refresh",
 }
+SCHEDULES = {"model_refresh": "@hourly"}
 
 LIGHT_PARSE = """
 import importlib.util, sys
@@ -49,7 +51,7 @@ def test_policies(bag: Any, dag_id: str) -> None:
     assert dag.doc_md, "every Dag says what it does"
     assert "### When this fails" in dag.doc_md
     assert dag.tags == {"otterflow"}
-    assert dag.schedule is None
+    assert dag.schedule == SCHEDULES.get(dag_id)
     assert not dag.catchup
     for task in dag.tasks:
         assert task.owner == "otterflow", task.task_id
@@ -84,6 +86,18 @@ def test_the_experiments_flow(bag: Any) -> None:
         "take_snapshot": {"start_iterations"},
         "start_iterations": set(),
     }
+
+
+def test_the_refreshs_flow(bag: Any) -> None:
+    """Both ends are leaves: a workload that fails makes the run red, and keeps nothing else from being computed."""
+    dag = bag.dags["model_refresh"]
+    assert edges(dag) == {
+        "find_outdated": {"refresh_workload", "refresh_metrics"},
+        "refresh_workload": set(),
+        "refresh_metrics": set(),
+    }
+    assert dag.max_active_runs == 1
+    assert dag.get_task("refresh_workload").is_mapped
 
 
 def test_the_forms_fields_are_those_of_the_spec(bag: Any) -> None:

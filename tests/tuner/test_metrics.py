@@ -3,14 +3,13 @@ from __future__ import annotations
 import json
 import math
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from otterflow.tuner.metrics import MIN_ROWS, Pruned, prune
+from tests.captured import CAPTURED
 
-CAPTURED = json.loads((Path(__file__).parent / "captured" / "pgbench_metrics.json").read_text())
 METRICS = CAPTURED["metrics"]
 ROWS = [
     {name: column[i] for name, column in METRICS.items() if column[i] is not None}
