@@ -33,7 +33,8 @@ def begin(repository: Repository, **form: Any) -> None:
     make_experiment(repository, "now", 0, ended=False, target="example_command", spec={**spec, "reference_every": 0})
     repository.prepare_experiment(
         "now", space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", facts=FACTS,
-        rules=CAPTURED["configurations"][1], versions={}, hardware={}, catalog_hash="c", live={row["name"]: row for row in ROWS},
+        rules=CAPTURED["configurations"][1], versions={}, hardware={}, catalog_hash="c",
+        live={row["name"]: row for row in ROWS},
     )  # fmt: skip
     for iteration in range(DONE):
         add_trial(repository, "now", iteration, iteration)
