@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from otterflow.errors import InvalidInput, Problem
 from otterflow.target import NAME_PATTERN, problems_of
 from otterflow.user_metrics import UserMetric
-from otterflow.workloads.analytics.settings import LEAST_TIMES, AnalyticsSettings
+from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
 from otterflow.workloads.command.settings import BatchSettings, CommandSettings
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.objective import Objective
+from otterflow.workloads.percentiles import LEAST_TIMES
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.sysbench.settings import SysbenchSettings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.analytics.settings import LEAST_TIMES
+from otterflow.workloads.percentiles import LEAST_TIMES
 from otterflow.workloads.result import BenchmarkResult
 
 TIMINGS_FILE = "timings.txt"

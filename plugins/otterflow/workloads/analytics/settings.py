@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from otterflow.workloads.sql_load import LOAD_NAME
 
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
-LEAST_TIMES = {50: 2, 95: 20, 99: 100}
-"""How many query times a percentile needs before it is more than the largest of them."""
 
 
 class AnalyticsSettings(BaseModel):

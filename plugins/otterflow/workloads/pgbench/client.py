@@ -22,7 +22,7 @@ $3 ~ /^[0-9]+$/ && NF >= 6 {
     ended = $5 * 1000000 + $6
     if (lines++ == 0 || ended - $3 < first) first = ended - $3
     if (ended > last) last = ended
-    if ($4 >= scripts) next
+    if ($4 >= scripts) { pauses++; next }
     seen[$4 " " $3]++
     count++
     sum += $3
@@ -34,6 +34,7 @@ $3 == "failed" || $3 == "skipped" { other[$3]++; next }
 { other["unreadable"]++ }
 END {
     printf "count %.0f\\nsum_us %.0f\\nspan_us %.0f\\n", count, sum, last - first > summary
+    printf "pauses %d\\n", pauses > summary
     printf "failed %d\\nskipped %d\\nunreadable %d\\n", other["failed"], other["skipped"], other["unreadable"] > summary
     for (k = 0; k < scripts && scripts > 1; k++)
         printf "script_%d_count %d\\nscript_%d_sum_us %.0f\\n", k, script_count[k], k, script_sum[k] > summary

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.percentiles import told, untold
 from otterflow.workloads.result import BenchmarkResult
 
 REPORT_FILE = "pgbench.txt"
@@ -18,6 +19,7 @@ _FAILED = re.compile(r"^number of failed transactions: (\d+)", re.M)
 _TPS = re.compile(r"^tps = (\S+) \((?:without initial connection time|excluding connections establishing)\)\s*$", re.M)
 """From version 14 on, and before."""
 _COMPLAINTS = re.compile(r"^.*(?:Run was aborted|fatal:|FATAL|ERROR:|error:|aborted).*$", re.M)
+PERCENTILES = ("p50", "p95", "p99")
 _LATENCY_NUMBERS = ("count", "sum_us", "span_us", "failed", "unreadable", "p50_us", "p95_us", "p99_us")
 
 
@@ -53,13 +55,11 @@ def read_result(results: Mapping[str, str], log: str, latency_sample: float = 1.
     check_log(latency, report.transactions, latency_sample)
     return BenchmarkResult(
         throughput=report.throughput,
-        latency_ms={
-            "mean": latency["sum_us"] / latency["count"] / 1000,
-            **{name: latency[f"{name}_us"] / 1000 for name in ("p50", "p95", "p99")},
-        },
+        latency_ms=latencies(latency),
         errors=int(latency["failed"]) if report.failed is None else report.failed,
         transactions=report.transactions,
         seconds=latency["span_us"] / 1e6,
+        absent=untold(int(latency["count"])),
     )
 
 
@@ -93,6 +93,21 @@ def read_latency(text: str, further: Sequence[str] = ()) -> dict[str, float]:
     if lacking:
         raise BenchmarkFailed(f"the summary of pgbench's log is cut short: no {', '.join(lacking)}")
     return numbers
+
+
+def latencies(latency: Mapping[str, float], prefix: str = "") -> dict[str, float]:
+    """Milliseconds: the mean, and the percentiles that so many transactions tell; none of no transaction.
+
+    Raises BenchmarkFailed if the summary lacks a percentile.
+    """
+    count = int(latency[f"{prefix}count"])
+    if not count:
+        return {}
+    lacking = [name for name in PERCENTILES if f"{prefix}{name}_us" not in latency]
+    if lacking:
+        raise BenchmarkFailed(f"the summary of pgbench's log is cut short: no {prefix}{lacking[0]}_us")
+    mean = latency[f"{prefix}sum_us"] / count / 1000
+    return told({"mean": mean, **{name: latency[f"{prefix}{name}_us"] / 1000 for name in PERCENTILES}}, count)
 
 
 def check_log(latency: Mapping[str, float], transactions: int, sample: float) -> None:

@@ -6,159 +6,104 @@ That is the report with a section for each script, the summary of the log, and t
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.percentiles import untold
 from otterflow.workloads.pgbench.output import (
     LATENCY_FILE,
     REPORT_FILE,
     check_log,
-    number,
+    latencies,
     read_latency,
     read_report,
 )
+from otterflow.workloads.pgbench.scripts_report import Counts, agree, read_sections
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.result import BenchmarkResult
 
 CHECK_FILE, CHECK_DONE = "checks.txt", "checked"
-PERCENTILES = ("p50", "p95", "p99")
-LEAST_TIMES = {"p50": 2, "p95": 20, "p99": 100}
-"""How many transactions of a script a percentile needs before it is more than the slowest of them."""
-
-_SECTION = re.compile(r"^SQL script (\d+): (.*)$", re.M)
-_DONE = re.compile(r"^ - (\d+) transactions \(.*tps = ([^\s)]+)\)\s*$", re.M)
-_FAILED = re.compile(r"^ - number of failed transactions: (\d+)", re.M)
-_RETRIES = re.compile(r"^ - total number of retries: (\d+)", re.M)
-_TOTAL_RETRIES = re.compile(r"^total number of retries: (\d+)", re.M)
-
-
-@dataclass(frozen=True)
-class _Script:
-    """What the report says of one script: counts, and its transactions per second."""
-
-    transactions: int
-    throughput: float
-    failed: int
-    retries: int
+PAUSE = "_pause"
+"""The script that is a slice of a pause. No other is named so: their names begin with a letter or a digit."""
 
 
 def read_scripts(results: Mapping[str, str], log: str, settings: PgbenchScriptsSettings) -> BenchmarkResult:
     """The result of a run of `settings.scripts`, its three files cross-checked with each other.
 
+    Transactions are counted from the log if all of them are in it, or else shared out as the report has it.
     Raises BenchmarkFailed with a sentence for output that is empty or cut short, for a run that pgbench gave up, for a
     log that does not agree with the report, for a mix that is not the weights', and for every finding of the check.
     """
     text = results.get(REPORT_FILE, "")
     total = read_report(text, log)
     names = list(settings.scripts)
-    many = len(names) > 1 or settings.pause_weight > 0
-    if many:
-        sections = _sections(text, [f"{name}.sql" for name in names], settings.pause_weight > 0)
-        scripts = {name: _read_section(name, section) for name, section in zip(names, sections, strict=False)}
-    else:
-        scripts = {names[0]: _Script(total.transactions, total.throughput, total.failed or 0, _total_retries(text))}
-    _check_sum("failed transactions", total.failed or 0, [script.failed for script in scripts.values()])
-    _check_sum("retries", _total_retries(text), [script.retries for script in scripts.values()])
+    ran = [*names, *([PAUSE] if settings.pause_weight else [])]
+    sections = dict(zip(ran, read_sections(text, total, [f"{name}.sql" for name in ran]), strict=True))
     latency = read_latency(results.get(LATENCY_FILE, ""), _wanted(len(names)))
-    transactions = sum(script.transactions for script in scripts.values())
-    check_log(latency, transactions, settings.latency_sample)
-    _check_mix(scripts, settings.scripts)
+    logged = _logged(names, latency)
+    in_log = sum(logged.values()) if settings.pause_weight else int(latency["count"])
+    check_log({**latency, "count": in_log}, total.transactions, settings.latency_sample)
+    if settings.latency_sample == 1:
+        _check_sections(sections, logged)
+        counts = {name: logged[name] for name in ran}
+    else:
+        counts = {name: section.transactions for name, section in sections.items()}
+    _check_mix({name: counts[name] + sections[name].failed for name in names}, settings.scripts)
     if settings.check_sql:
         _read_findings(results.get(CHECK_FILE, ""))
-    prefixes = [f"script_{k}_" for k in range(len(names))] if len(names) > 1 else [""]
-    types = {
-        name: _type(name, scripts[name], latency, prefix, whole_log=settings.latency_sample == 1)
-        for name, prefix in zip(names, prefixes, strict=True)
-    }
-    counted = scripts[settings.throughput_of] if settings.throughput_of else None
-    throughput = counted.throughput if counted else sum(script.throughput for script in scripts.values())
+    if not any(counts.values()):
+        raise BenchmarkFailed("pgbench's report tells of no transaction of any script")
+    rate = total.throughput / sum(counts.values())
+    counted = [settings.throughput_of] if settings.throughput_of else names
+    throughput = rate * sum(counts[name] for name in counted)
     return BenchmarkResult(
         throughput=throughput,
-        latency_ms=_latencies(latency, ""),
-        errors=sum(script.failed for script in scripts.values()),
-        transactions=transactions,
+        latency_ms=latencies(latency),
+        errors=sum(sections[name].failed for name in names) if total.failed is None else total.failed,
+        transactions=sum(counts[name] for name in names),
         seconds=latency["span_us"] / 1e6,
-        counted=counted.transactions if counted else None,
-        types=types,
+        counted=counts[settings.throughput_of] if settings.throughput_of else None,
+        types={
+            name: {
+                "transactions": counts[name],
+                "errors": sections[name].failed,
+                "retries": sections[name].retries,
+                "throughput": rate * counts[name],
+            }
+            | latencies(latency, prefix)
+            for name, prefix in zip(names, _prefixes(len(names)), strict=True)
+        },
         numbers={settings.rate_name: 60 * throughput} if settings.rate_name else {},
+        absent=untold(int(latency["count"])),
     )
+
+
+def _prefixes(scripts: int) -> list[str]:
+    """What each script's lines of the summary begin with; the only script's are those of the whole run."""
+    return [f"script_{k}_" for k in range(scripts)] if scripts > 1 else [""]
 
 
 def _wanted(scripts: int) -> list[str]:
-    """The lines that a whole summary has beyond those of any run: each script's count comes before the percentiles."""
-    return [f"script_{k}_{what}" for k in range(scripts) for what in ("count", "sum_us")] if scripts > 1 else []
+    """The lines that a whole summary has beyond those of any run, which come before the percentiles."""
+    return ["pauses", *(f"{prefix}{what}" for prefix in _prefixes(scripts) for what in ("count", "sum_us"))]
 
 
-def _sections(report: str, files: list[str], pauses: bool) -> list[str]:
-    """The report's text about each script, in their order."""
-    found = list(_SECTION.finditer(report))
-    named = [match.group(2).strip() for match in found][: len(files)]
-    if named != files or len(found) != len(files) + pauses:
-        told = ", ".join(named) or "none"
-        raise BenchmarkFailed(f"pgbench's report is cut short: of the scripts {', '.join(files)} it tells of {told}")
-    ends = [match.start() for match in found[1:]] + [len(report)]
-    return [report[match.end() : end] for match, end in zip(found, ends, strict=True)]
+def _logged(names: Sequence[str], latency: Mapping[str, float]) -> dict[str, int]:
+    """How many transactions of each script, and how many slices of pauses, are in the log."""
+    counts = {name: int(latency[f"{prefix}count"]) for name, prefix in zip(names, _prefixes(len(names)), strict=True)}
+    return counts | {PAUSE: int(latency["pauses"])}
 
 
-def _read_section(name: str, text: str) -> _Script:
-    done = _DONE.findall(text)
-    if len(done) != 1:
-        raise BenchmarkFailed(f"pgbench's report is cut short: it has no number of transactions for {name}")
-    failed, retries = _FAILED.search(text), _RETRIES.search(text)  # none before version 15, which does not retry
-    return _Script(
-        transactions=int(done[0][0]),
-        throughput=number(done[0][1], f"tps of {name}"),
-        failed=int(failed.group(1)) if failed else 0,
-        retries=int(retries.group(1)) if retries else 0,
-    )
+def _check_sections(sections: Mapping[str, Counts], logged: Mapping[str, int]) -> None:
+    """A script's section of the report agrees with a log that holds all transactions."""
+    for name, section in sections.items():
+        if not agree(logged[name], section.transactions):
+            found = f"{section.transactions} transactions of {name}, but its log has {logged[name]}"
+            raise BenchmarkFailed(f"pgbench reports {found}")
 
 
-def _check_sum(what: str, total: int, parts: list[int]) -> None:
-    """A pause neither fails nor is retried, so the scripts' numbers sum to the whole run's."""
-    if sum(parts) != total:
-        raise BenchmarkFailed(f"pgbench reports {total} {what}, but its scripts' sum to {sum(parts)}: is it cut short?")
-
-
-def _total_retries(report: str) -> int:
-    found = _TOTAL_RETRIES.search(report)
-    return int(found.group(1)) if found else 0
-
-
-def _type(
-    name: str, script: _Script, latency: Mapping[str, float], prefix: str, *, whole_log: bool
-) -> dict[str, float]:
-    """One script's numbers; of one that was seldom drawn, only the latencies that its times can tell."""
-    logged = latency[f"{prefix}count"]
-    if whole_log and logged != script.transactions:
-        raise BenchmarkFailed(
-            f"pgbench reports {script.transactions} transactions of {name}, but its log has {logged:.0f}"
-        )
-    numbers: dict[str, float] = {
-        "transactions": script.transactions,
-        "errors": script.failed,
-        "retries": script.retries,
-        "throughput": script.throughput,
-    }
-    if not logged:
-        return numbers
-    latencies = _latencies(latency, prefix)
-    return numbers | {key: value for key, value in latencies.items() if logged >= LEAST_TIMES.get(key, 1)}
-
-
-def _latencies(latency: Mapping[str, float], prefix: str) -> dict[str, float]:
-    """Milliseconds: mean and percentiles. Raises BenchmarkFailed if the summary lacks one."""
-    lacking = [name for name in PERCENTILES if f"{prefix}{name}_us" not in latency]
-    if lacking:
-        raise BenchmarkFailed(f"the summary of pgbench's log is cut short: no {prefix}{lacking[0]}_us")
-    mean = latency[f"{prefix}sum_us"] / latency[f"{prefix}count"] / 1000
-    return {"mean": mean, **{name: latency[f"{prefix}{name}_us"] / 1000 for name in PERCENTILES}}
-
-
-def _check_mix(scripts: Mapping[str, _Script], weights: Mapping[str, int]) -> None:
+def _check_mix(tried: Mapping[str, int], weights: Mapping[str, int]) -> None:
     """Scripts are drawn by the weights, so the mix may stray from them by luck only (six standard deviations)."""
-    tried = {name: script.transactions + script.failed for name, script in scripts.items()}
     total, weight = sum(tried.values()), sum(weights.values())
     for name, count in tried.items():
         share = weights[name] / weight

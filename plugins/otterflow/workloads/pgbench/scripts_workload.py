@@ -10,7 +10,7 @@ from otterflow.dbms.access import DatabaseAccess
 from otterflow.workloads.job import JobScript, RunPlan, access_files, command, prologue
 from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, summarise
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
-from otterflow.workloads.pgbench.scripts_output import CHECK_DONE, CHECK_FILE, read_scripts
+from otterflow.workloads.pgbench.scripts_output import CHECK_DONE, CHECK_FILE, PAUSE, read_scripts
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.result import BenchmarkResult
 from otterflow.workloads.sql_load import (
@@ -23,8 +23,7 @@ from otterflow.workloads.sql_load import (
     texts,
 )
 
-CHECK_SQL, PAUSE_SQL = "_check.sql", "_pause.sql"
-"""No script is named so: their names begin with a letter or a digit."""
+CHECK_SQL, PAUSE_SQL = "_check.sql", f"{PAUSE}.sql"
 
 UNCOUNTED = """\
 -- The check's reads are no part of the load; a superuser may keep them out of the server's counters.
@@ -34,7 +33,7 @@ WHERE name IN ('track_counts', 'pg_stat_statements.track')
   AND EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper) \\g /dev/null
 """
 
-PAUSE = """\
+SLEEP = """\
 \\set us int(-ln(random(1, 1000000) / 1000000.0) * :pause_us)
 \\sleep :us us
 """
@@ -123,4 +122,4 @@ class PgbenchScriptsWorkload:
         return files | ({CHECK_SQL: UNCOUNTED + self.settings.check_sql} if self.settings.check_sql else {})
 
     def _scripts(self) -> dict[str, str]:
-        return texts(self.settings.script_files) | ({PAUSE_SQL: PAUSE} if self.settings.pause_weight else {})
+        return texts(self.settings.script_files) | ({PAUSE_SQL: SLEEP} if self.settings.pause_weight else {})
