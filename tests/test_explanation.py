@@ -86,8 +86,8 @@ def test_a_first_trial_without_a_model_says_so_without_figures() -> None:
 
 
 def test_an_outlook_is_in_per_cent_of_the_incumbent() -> None:
-    left = Outlook(np.log1p(np.array([0.0] * 6 + [0.1] * 3 + [0.5])))
-    said = outlook_record(left, LATENCY, BEST.mean, 5.0)
+    left = Outlook(np.log1p(np.array([0.0] * 6 + [0.1] * 3 + [0.5])), BEST.mean)
+    said = outlook_record(left, LATENCY, 5.0)
     assert said == {
         "expected_percent": 8.0,
         "median_percent": 0.0,
@@ -98,12 +98,12 @@ def test_an_outlook_is_in_per_cent_of_the_incumbent() -> None:
     assert outlook_text(said) == (
         "still to be gained: 8.0 % expected, less than 10.0 % with probability 0.9, less than 5 % with probability 0.60"
     )
-    assert "below_percent" not in outlook_record(left, LATENCY, BEST.mean, None)
-    assert outlook_record(None, LATENCY, 0.0, 5.0) == {}
+    assert "below_percent" not in outlook_record(left, LATENCY, None)
+    assert outlook_record(None, LATENCY, 5.0) == {}
     assert outlook_text({}) == "too few trials to say what is left to be gained"
 
 
 def test_a_linear_scale_counts_gains_by_the_incumbents_size() -> None:
     scale = Scale.of([-100.0, 50.0, 100.0], maximise=True)
-    left = Outlook(np.array([0.5, 0.5]))
-    assert outlook_record(left, scale, scale.score(100.0), None)["expected_percent"] == pytest.approx(50.0)
+    left = Outlook(np.array([0.5, 0.5]), scale.score(100.0))
+    assert outlook_record(left, scale, None)["expected_percent"] == pytest.approx(50.0)

@@ -53,14 +53,14 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def outlook_record(left: Outlook | None, scale: Scale, incumbent: float, below_percent: float | None) -> dict[str, Any]:
+def outlook_record(left: Outlook | None, scale: Scale, below_percent: float | None) -> dict[str, Any]:
     """What is still to be gained, in per cent of the incumbent, as plain JSON; {} where nothing can be said.
 
     `probability_below` is that of less than `below_percent`, if that is given.
     """
     if left is None:
         return {}
-    gains = [100 * scale.gain(incumbent + float(gain), incumbent) for gain in left.gains]
+    gains = [100 * scale.gain(left.incumbent + float(gain), left.incumbent) for gain in left.gains]
     said: dict[str, Any] = {
         "expected_percent": round(sum(gains) / len(gains), 2),
         "median_percent": round(gains[len(gains) // 2], 2),

@@ -77,11 +77,8 @@ def what_is_left(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) ->
     """What the trials so far leave to be gained, as `explanation.outlook_record` says it; {} while they are too few."""
     history = loop.history(experiment, trials, plan.goal)
     left = outlook(KnobSpace.from_records(experiment.space), history, seed=plan.spec.seed)
-    best = _incumbent(experiment, plan, trials)
-    if left is None or best is None:
-        return {}
     scale, _ = loop.scoring([t for t in trials if t.state.ended], plan.objective)
-    return explanation.outlook_record(left, scale, best.mean, plan.spec.stop_below_percent)
+    return explanation.outlook_record(left, scale, plan.spec.stop_below_percent)
 
 
 def _key(config: Mapping[str, Any]) -> str:

@@ -36,11 +36,12 @@ def test_the_gain_that_is_left_shrinks_as_the_search_goes_on(space):
     assert late.probability_above(math.log(1.3)) < 0.1
     best = max(t.value for t in trials[:8] if t.value is not None)
     truth = math.log(1000 * math.exp(0.3 * (0.5 - 0.005))) - best
+    assert early.incumbent == pytest.approx(best, abs=0.1)
     assert early.quantile(0.02) < truth < early.quantile(0.98)
 
 
 def test_figures_of_an_outlook_agree_with_each_other():
-    left = Outlook(np.array([0.0, 0.0, 0.1, 0.3]))
+    left = Outlook(np.array([0.0, 0.0, 0.1, 0.3]), 5.0)
     assert left.expected == pytest.approx(0.1)
     assert left.probability_above(0.05) == 0.5
     assert left.probability_above(0.3) == 0.0

@@ -34,9 +34,12 @@ _JITTER = 1e-8
 
 @dataclass(frozen=True)
 class Outlook:
-    """Gains still to be had, one for each function drawn, sorted (draws,), on the scale of the trials' values."""
+    """Gains still to be had, one for each function drawn, on the scale of the trials' values."""
 
     gains: Array
+    """Sorted (draws,)."""
+    incumbent: float
+    """The processes' mean at the best configuration that keeps the constraints."""
 
     @property
     def expected(self) -> float:
@@ -63,10 +66,10 @@ def outlook(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> Outl
         return None
     rng = np.random.default_rng([seed, len(trials), 2])
     with threadpool_limits(1):
-        return Outlook(np.sort(_gains(history, rng)))
+        return _outlook(history, rng)
 
 
-def _gains(history: History, rng: np.random.Generator) -> Array:
+def _outlook(history: History, rng: np.random.Generator) -> Outlook:
     ok = history.ok
     values: Array = history.means[ok]
     centre, spread = float(values.mean()), float(values.std()) or 1.0
@@ -76,7 +79,7 @@ def _gains(history: History, rng: np.random.Generator) -> Array:
     best = np.argmax(np.where(history.feasible[ok], at_trials, -np.inf))
     offered = candidates(history, history.genotypes[ok][np.argsort(-at_trials, kind="stable")[:_BEST]], rng)
     gains = [_gains_of(member, features[best], offered, rng) for member in process.members]
-    return spread * np.concatenate(gains)
+    return Outlook(spread * np.sort(np.concatenate(gains)), centre + spread * float(at_trials[best]))
 
 
 def candidates(history: History, parents: Array, rng: np.random.Generator) -> Array:
