@@ -119,6 +119,28 @@ class TestOldVersions:
         assert any("3 * checkpoint_segments * 16MB" in note for note in report.notes)
         assert repository.trials("past")[0].reasons["renamed"]["max_wal_size"].startswith("from checkpoint_segments")
 
+    @pytest.mark.parametrize("segments", ["-3", "many", "1e999999999", "2147483647"])
+    def test_segments_that_cannot_be_read(self, repository: Repository, folder: Path, segments: str) -> None:
+        for i in range(3):
+            old = {"checkpoint_segments": segments, "max_wal_size": None, "min_wal_size": None}
+            changed(folder, f"{i}__knobs", settings(server_version="9.4.26", **old))
+        assert "knobs.checkpoint_segments" in unread(imported(repository, folder))
+        assert "max_wal_size" not in (repository.trial("past", 0).in_force or {})
+
+    @pytest.mark.parametrize("text", ["8.4", "19", "9" * 5000, "", "sixteen"])
+    def test_versions_that_are_not_known(self, repository: Repository, folder: Path, text: str) -> None:
+        changed(folder, "1__knobs", settings(server_version=text or None))
+        changed(folder, "1__summary", summary(database_version=text))
+        [(prefix, [field])] = left_out(imported(repository, folder)).items()
+        assert prefix == "1"
+        assert field.endswith("database_version")
+
+    @pytest.mark.parametrize("text", ["0", "-1", "²", "9" * 5000, "lots"])
+    def test_connections_that_cannot_be_read(self, repository: Repository, folder: Path, text: str) -> None:
+        changed(folder, "0__knobs", settings(max_connections=text))
+        imported(repository, folder)
+        assert repository.experiment("past").facts["max_connections"] == 100
+
     def test_bare_numbers_count_in_the_settings_own_unit(self, repository: Repository, folder: Path) -> None:
         changed(folder, "1__knobs", settings(shared_buffers="16384", work_mem="8192", max_wal_size="64"))
         imported(repository, folder)
@@ -161,6 +183,8 @@ class TestValuesThatCannotBeRead:
             ("wal_buffers", "-1"),
             ("random_page_cost", "nan"),
             ("random_page_cost", "1e999"),
+            ("random_page_cost", "1e999999999999"),
+            ("work_mem", "9" * 5000),
             ("work_mem", "4294967296"),
             ("wal_level", "maximal"),
         ],
@@ -228,10 +252,14 @@ class TestSetsThatCannotBeUsed:
             (summary(observation_time=-5), "summary.observation_time"),
             (summary(observation_time=0), "summary.observation_time"),
             (summary(observation_time="soon"), "summary.observation_time"),
+            (summary(observation_time=10**15), "summary.observation_time"),
+            (summary(observation_time=10**400), "summary.observation_time"),
+            (summary(observation_time=float("nan")), "summary.observation_time"),
             (lambda c: c.pop("observation_time"), "summary.observation_time"),
             (lambda c: c.pop("start_time"), "summary.start_time"),
             (summary(start_time=-1), "summary.start_time"),
             (summary(start_time=True), "summary.start_time"),
+            (summary(start_time="1e300"), "summary.start_time"),
             (summary(database_type="mysql"), "summary.database_type"),
             (lambda c: c.pop("database_type"), "summary.database_type"),
             (summary(error="NO_IDEA"), "summary.error"),

@@ -42,8 +42,9 @@ _TEXT_COLUMNS = frozenset(
     }
 )  # fmt: skip
 """Columns that name or date a row (OtterTune's type INFO): nothing to measure."""
+_BEYOND_ANY_COUNTER = 10**30
 _ROUNDING = 1e-9
-_INTEGER = re.compile(r"-?\d+")
+_INTEGER = re.compile(r"-?[0-9]{1,30}")
 
 
 @dataclass
@@ -152,7 +153,7 @@ def _number(value: object) -> Number | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value
+        return value if abs(value) < _BEYOND_ANY_COUNTER else None
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
     if isinstance(value, str | float):

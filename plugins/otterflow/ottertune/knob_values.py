@@ -6,7 +6,6 @@ that were renamed, removed or counted in another unit since.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,10 @@ OLDEST_READ = 9
 LARGEST_SETTING = 2**31 - 1
 """What an integer setting of PostgreSQL can hold (`INT_MAX`), in its own unit."""
 
-_VERSION = re.compile(r"(?:PostgreSQL\s+)?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+LARGEST_REAL = 1e300
+_ENDLESS = re.compile(r"[eE][+-]?[0-9]{3,}|[0-9]{40,}")
+"""Numbers that are exact only at a price: 1e999999999 has a billion digits."""
+_VERSION = re.compile(r"(?:PostgreSQL\s+)?([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:\.([0-9]{1,3}))?(?![0-9])")
 
 
 @dataclass(frozen=True, order=True)
@@ -138,6 +140,7 @@ def _follow_renames(found: Settings, tunable: Mapping[str, TunableKnob]) -> None
             continue
         knob = tunable[new.name]
         try:
+            _raise_if_endless(knob, found.texts[old])
             number = units.read(found.texts[old], old, "integer", new.unit, ())
             value = _checked(knob, new.convert(int(number)))
         except InvalidInput as error:
@@ -153,10 +156,8 @@ def read_value(knob: TunableKnob, text: str, version: ServerVersion) -> Value:
     if old is not None:
         return old
     values = (*knob.values, *knob.optional_values, *ENUM_VALUES.get(knob.name, ()))
-    try:
-        value = units.read(text, knob.name, var_type(knob), knob.unit, values)
-    except OverflowError:
-        raise _too_large(knob, text) from None
+    _raise_if_endless(knob, text)
+    value = units.read(text, knob.name, var_type(knob), knob.unit, values)
     if version < SEGMENTS_UNTIL and knob.name in BARE_COUNTS and text.strip().isdigit():
         value = int(value) * BARE_COUNTS[knob.name]
     return _checked(knob, value)
@@ -172,7 +173,7 @@ def _checked(knob: TunableKnob, value: Value) -> Value:
     if isinstance(value, bool | str):
         return value
     special = [s.value for s in knob.special]
-    if not math.isfinite(value) or (knob.type == "integer" and abs(value) > LARGEST_SETTING):
+    if abs(value) > (LARGEST_SETTING if knob.type == "integer" else LARGEST_REAL):
         raise _too_large(knob, value)
     if value < 0 and value not in special:
         meant = ", or ".join(["numbers from 0", *map(repr, special)])
@@ -180,5 +181,12 @@ def _checked(knob: TunableKnob, value: Value) -> Value:
     return value
 
 
+def _raise_if_endless(knob: TunableKnob, text: str) -> None:
+    if _ENDLESS.search(text):
+        raise _too_large(knob, text)
+
+
 def _too_large(knob: TunableKnob, value: object) -> InvalidInput:
-    return InvalidInput(Problem(knob.name, f"{value!r} is more than a setting holds", "look where it comes from"))
+    return InvalidInput(
+        Problem(knob.name, f"{str(value)[:40]} is more than a setting holds", "look where it comes from")
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ from otterflow.ottertune.knob_values import ServerVersion, Settings, flat_settin
 
 COMMITS = "xact_commit"
 _STATE_OF_ERROR = {error: state for state, error in ERRORS.items()}
+_LONGEST_S = 366 * 86400.0
+_NO_TIME = 1e18
 _CLOCK_S = 1.0
 """How far observation_time may lie from end_time - start_time: OtterTune cut it to whole seconds."""
 
@@ -134,9 +135,9 @@ def _number(summary: Mapping[str, Any], field: str) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    return float(value) if abs(value) < _NO_TIME else None  # of NaN as well
 
 
 def _milliseconds(summary: Mapping[str, Any], field: str, problems: list[Problem]) -> float:
@@ -153,9 +154,9 @@ def _window_s(summary: Mapping[str, Any], problems: list[Problem]) -> tuple[floa
     """The window's length, `observation_time`; a remark where the two times say otherwise by more than a second."""
     field = f"{SUMMARY}.observation_time"
     observed = _number(summary, "observation_time")
-    if observed is None or observed <= 0:
+    if observed is None or not 0 < observed <= _LONGEST_S:
         found = "is missing" if "observation_time" not in summary else f"{summary['observation_time']!r}"
-        problems.append(Problem(field, found, "a number of seconds above zero is expected: no rate without it"))
+        problems.append(Problem(field, found, "seconds above zero and below a year are expected: no rate without them"))
         return 0.0, []
     start, end = _number(summary, "start_time"), _number(summary, "end_time")
     if start is None or end is None:
@@ -172,7 +173,7 @@ def _window_s(summary: Mapping[str, Any], problems: list[Problem]) -> tuple[floa
 
 def _crash_s(summary: Mapping[str, Any]) -> float:
     """How long a set without counters took, as far as it says."""
-    return max(0.0, _number(summary, "observation_time") or 0.0)
+    return min(_LONGEST_S, max(0.0, _number(summary, "observation_time") or 0.0))
 
 
 def _version(

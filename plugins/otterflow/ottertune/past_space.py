@@ -6,6 +6,7 @@ with the experiment's settings instead. Ranges are the catalog's on the host of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ from otterflow.ottertune.observation import Observation
 
 COMMON_SHARE = 0.5
 """A knob that fewer than this share of the sets have a value for is no part of the space."""
+USUAL_CONNECTIONS = 100
+"""PostgreSQL's default, where `max_connections` cannot be read."""
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 NOT_RECORDED = "from an import"
 _SESSION = frozenset({"application_name", "client_encoding", "DateStyle", "TimeZone", "transaction_isolation"})
 """Settings of the session that asked, which say nothing of the server."""
@@ -168,5 +172,5 @@ def facts_of(settings: Mapping[str, str], ram_bytes: int, cores: int, disk: str)
         "ram_bytes": ram_bytes,
         "cores": cores,
         "disk": disk,
-        "max_connections": int(connections) if connections.isdigit() else 100,
+        "max_connections": int(connections) if _COUNT.fullmatch(connections) else USUAL_CONNECTIONS,
     })  # fmt: skip
