@@ -144,5 +144,13 @@ def test_safe_mode_and_an_algorithm_that_searches_everywhere_clash() -> None:
             assert ExperimentSpec.from_params({**GOOD, "mode": "safe", "algorithm": name.value}).algorithm is name
 
 
+def test_optuna_is_missed_before_anything_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otterflow.experiment.find_spec", lambda name: None)
+    with pytest.raises(InvalidInput, match="algorithm: 'optuna_tpe' needs optuna, which is not installed; install it"):
+        planned(algorithm="optuna_tpe")
+    monkeypatch.setattr("otterflow.experiment.find_spec", lambda name: name == "optuna")
+    assert planned(algorithm="optuna_tpe").spec.algorithm == "optuna_tpe"
+
+
 def test_known_lists_the_shipped_benchmarks() -> None:
     assert "analytics" in known("benchmarks")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -196,6 +197,7 @@ def load_plan(spec: ExperimentSpec) -> Plan:
         problems += _user_problems(spec)
     defined = {f"{file.name}.yaml": file.metrics for file in (target, benchmark) if file is not None}
     problems += name_problems(defined)
+    problems += _not_installed(spec)
     found: Goal | None = None
     metrics = [name for file in defined.values() for metric in file for name in metric.numbers]
     try:
@@ -218,6 +220,14 @@ def _live_problems(spec: ExperimentSpec) -> list[Problem]:
         return []
     found = f"would empty the page cache under the users of a live server (benchmark {spec.benchmark!r})"
     return [Problem("drop_cache", found, "switch it off, or choose a benchmark that brings its own load")]
+
+
+def _not_installed(spec: ExperimentSpec) -> list[Problem]:
+    """The tuner says the same, but only once there are trials."""
+    if not spec.algorithm.value.startswith("optuna_") or find_spec("optuna") is not None:
+        return []
+    advice = "install it where the tasks run (pip install optuna), or choose another algorithm"
+    return [Problem("algorithm", f"{spec.algorithm.value!r} needs optuna, which is not installed", advice)]
 
 
 def _unknown_knobs(spec: ExperimentSpec, catalog: KnobCatalog) -> list[Problem]:
