@@ -127,5 +127,11 @@ def _from_design(turn: Turn) -> Suggestion:
     reasons = reasons_for(
         f"design: a share of the knobs moved from the {name}", encoder, config, encoder.config(centre), None
     )
-    probability = turn.crash_probability(encoder.genotype(config))
-    return Suggestion(config, kind="design", crash_probability=probability, reasons=reasons)
+    genotype = encoder.genotype(config)
+    return Suggestion(
+        config,
+        kind="design",
+        crash_probability=turn.crash_probability(genotype),
+        feasible_probability=turn.feasible_probability(genotype),
+        reasons=reasons,
+    )

@@ -52,8 +52,13 @@ def _suggestion(turn: Turn, sampler: str, **settings: Any) -> Suggestion:
         genotype = encoder.genotype(config)
         if not turn.tried.has(genotype):
             break
-    probability = turn.crash_probability(genotype)
-    return Suggestion(config, kind="model", crash_probability=probability, reasons={"idea": f"optuna's {sampler}"})
+    return Suggestion(
+        config,
+        kind="model",
+        crash_probability=turn.crash_probability(genotype),
+        feasible_probability=turn.feasible_probability(genotype),
+        reasons={"idea": f"optuna's {sampler}"},
+    )
 
 
 def _told(turn: Turn) -> list[float]:
