@@ -115,3 +115,10 @@ def test_the_objectives_that_a_benchmark_measures() -> None:
     assert set(Objective) - set(analytics.objectives) == {Objective.latency_p95, Objective.latency_p99}
     assert Objective.latency_p95 in analytics.model_copy(update={"passes": 2}).objectives
     assert Objective.latency_p99 in analytics.model_copy(update={"passes": 10}).objectives
+
+
+def test_shipped_functions_are_written_for_every_version_of_the_server() -> None:
+    bodies = [path for path in sorted(SHIPPED.glob("*/load/*.sql")) if "CREATE FUNCTION" in path.read_text()]
+    assert len(bodies) >= 3
+    for path in bodies:
+        assert not re.search(r"^\s*RETURN\b", path.read_text(), re.M), f"{path}: a body without AS takes version 14"

@@ -6,12 +6,12 @@ CREATE SCHEMA analytics;
 -- A number in [0, 1) that depends on the row's number i and on the column's salt alone.
 CREATE FUNCTION analytics.uniform(i bigint, salt bigint) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0;
+AS $$ SELECT ((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0 $$;
 
 -- What a product costs, known without a look at the product.
 CREATE FUNCTION analytics.list_price(product_id bigint) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN round((2 + 498 * analytics.uniform(product_id, 7) ^ 3)::numeric, 2);
+AS $$ SELECT round((2 + 498 * analytics.uniform(product_id, 7) ^ 3)::numeric, 2) $$;
 
 CREATE TABLE analytics.calendar (
     day date NOT NULL, year int NOT NULL, quarter int NOT NULL, month int NOT NULL, month_name text NOT NULL,

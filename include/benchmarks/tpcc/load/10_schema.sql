@@ -7,32 +7,36 @@ CREATE SCHEMA tpcc;
 -- A number in [0, 1) that depends on the row's number i and on the column's salt alone.
 CREATE FUNCTION tpcc.uniform(i bigint, salt bigint) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0;
+AS $$ SELECT ((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0 $$;
 
 -- A whole number from low to high, both included.
 CREATE FUNCTION tpcc.draw(i bigint, salt bigint, low int, high int) RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN low + floor(tpcc.uniform(i, salt) * (high - low + 1))::int;
+AS $$ SELECT low + floor(tpcc.uniform(i, salt) * (high - low + 1))::int $$;
 
 -- 128 characters that do not compress well.
 CREATE FUNCTION tpcc.letters(i bigint, salt int) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN encode(sha512(((i * 64 + salt)::text)::bytea), 'hex');
+AS $$ SELECT encode(sha512(((i * 64 + salt)::text)::bytea), 'hex') $$;
 
 -- Clause 4.3.2.3: three syllables, one for each digit of a number from 0 to 999.
 CREATE FUNCTION tpcc.last_name(number int) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ('{BAR,OUGHT,ABLE,PRI,PRES,ESE,ANTI,CALLY,ATION,EING}'::text[])[1 + number / 100]
+AS $$
+SELECT ('{BAR,OUGHT,ABLE,PRI,PRES,ESE,ANTI,CALLY,ATION,EING}'::text[])[1 + number / 100]
     || ('{BAR,OUGHT,ABLE,PRI,PRES,ESE,ANTI,CALLY,ATION,EING}'::text[])[1 + number / 10 % 10]
-    || ('{BAR,OUGHT,ABLE,PRI,PRES,ESE,ANTI,CALLY,ATION,EING}'::text[])[1 + number % 10];
+    || ('{BAR,OUGHT,ABLE,PRI,PRES,ESE,ANTI,CALLY,ATION,EING}'::text[])[1 + number % 10]
+$$;
 
 -- I_DATA and S_DATA (clause 4.3.3.1): one row in ten has ORIGINAL somewhere in it.
 CREATE FUNCTION tpcc.data(i bigint, salt int) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN tpcc.uniform(i, salt) < 0.1
+AS $$
+SELECT CASE WHEN tpcc.uniform(i, salt) < 0.1
     THEN overlay(left(tpcc.letters(i, salt), tpcc.draw(i, salt + 1, 26, 50))
                  PLACING 'ORIGINAL' FROM tpcc.draw(i, salt + 2, 1, 18))
-    ELSE left(tpcc.letters(i, salt), tpcc.draw(i, salt + 1, 26, 50)) END;
+    ELSE left(tpcc.letters(i, salt), tpcc.draw(i, salt + 1, 26, 50)) END
+$$;
 
 CREATE TABLE tpcc.warehouse (
     w_id int NOT NULL, w_name varchar(10) NOT NULL, w_street_1 varchar(20) NOT NULL, w_street_2 varchar(20) NOT NULL,

@@ -6,12 +6,12 @@ CREATE SCHEMA ycsb;
 -- index.
 CREATE FUNCTION ycsb.key(record bigint) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN 'user' || lpad((hashint8extended(record, 0) & 9223372036854775807)::text, 19, '0');
+AS $$ SELECT 'user' || lpad((hashint8extended(record, 0) & 9223372036854775807)::text, 19, '0') $$;
 
 -- 100 characters that do not compress well.
 CREATE FUNCTION ycsb.value(seed bigint) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN left(encode(sha512((seed::text)::bytea), 'hex'), 100);
+AS $$ SELECT left(encode(sha512((seed::text)::bytea), 'hex'), 100) $$;
 
 CREATE TABLE ycsb.usertable (
     ycsb_key text NOT NULL, field0 text, field1 text, field2 text, field3 text, field4 text, field5 text, field6 text,
