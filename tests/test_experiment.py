@@ -10,6 +10,7 @@ from otterflow.errors import InvalidInput
 from otterflow.experiment import AlgorithmName, ExperimentSpec, SearchMode, known, load_plan
 from otterflow.tuner.algorithms import ALGORITHMS
 from otterflow.tuner.options import Mode
+from otterflow.workloads.objective import Objective
 
 GOOD: dict[str, Any] = {"experiment": "night-1", "target": "demo", "benchmark": "analytics"}
 
@@ -32,6 +33,23 @@ def test_bad_names(name: str) -> None:
     assert message.startswith("experiment: ")
     assert repr(name) in message
     assert "1 to 63 letters, digits" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"stop_below_percent": 0}, "stop_below_percent: value 0 is not valid"),
+        ({"stop_confidence": 1.0}, "stop_confidence: value 1.0 is not valid"),
+        ({"algorithm": "magic"}, "algorithm: value 'magic' is not valid"),
+        ({"mode": "wild"}, "mode: value 'wild' is not valid"),
+        ({"direction": "up"}, "direction: value 'up' is not valid"),
+        ({"objective": "  "}, "objective: value '  ' is not valid"),
+        ({"constraints": ["latency_p99 < 5", ""]}, "constraints.1: value '' is not valid"),
+        ({"constraints": ["errors < 1"] * 11}, "constraints: "),
+    ],
+)
+def test_bad_options_of_the_search(fields: dict[str, Any], said: str) -> None:
+    assert said in refused(**fields)
 
 
 @pytest.mark.parametrize("iterations", [0, -1, 10**9])
@@ -103,6 +121,7 @@ def test_an_objective_of_the_users_own_with_its_direction_and_constraints() -> N
     assert plan.objective.maximise
     assert [c.text for c in plan.goal.constraints] == limits
     assert not planned(objective="2 * latency_p95", direction="minimise").objective.maximise
+    assert planned(objective=" throughput ").objective is Objective.throughput
 
 
 @pytest.mark.parametrize(

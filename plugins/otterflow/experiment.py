@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from otterflow import settings
 from otterflow.errors import InvalidInput, Problem
@@ -27,6 +27,8 @@ from otterflow.workloads.objective import Objective
 MAX_ITERATIONS = 1000
 """The hard ceiling of one experiment's trials; more is a mistake in the form rather than a wish."""
 
+Formulation = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+"""An expression over a result's numbers, as the user writes it."""
 KnobName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]{0,62}$")]
 
 
@@ -61,9 +63,9 @@ class ExperimentSpec(BaseModel):
     experiment: Annotated[str, Field(pattern=NAME_PATTERN)]
     target: Annotated[str, Field(pattern=NAME_PATTERN)]
     benchmark: Annotated[str, Field(pattern=NAME_PATTERN)]
-    objective: Annotated[str, Field(min_length=1, max_length=500)] = BENCHMARK_DEFAULT
+    objective: Formulation = BENCHMARK_DEFAULT
     direction: Direction = Direction.own
-    constraints: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=10)] = ()
+    constraints: Annotated[tuple[Formulation, ...], Field(max_length=10)] = ()
     iterations: Annotated[int, Field(ge=1, le=MAX_ITERATIONS)] = 30
     time_budget_min: Annotated[float, Field(gt=0, le=60 * 24 * 30)] | None = None
     stop_below_percent: Annotated[float, Field(gt=0, le=1000)] | None = None
