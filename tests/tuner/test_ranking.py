@@ -14,7 +14,7 @@ from otterflow.tuner.history import pool
 from otterflow.tuner.importance import total_effects
 from otterflow.tuner.lasso import lasso_scores
 from otterflow.tuner.model import fit_model
-from otterflow.tuner.ranking import COVERED, Ranking, combine, knobs_for, prior_ranking, rank
+from otterflow.tuner.ranking import COVERED, Ranking, combine, knobs_for, prior_ranking, rank, rank_by
 from otterflow.tuner.search import random_genes
 from tests.tuner.conftest import trial_of
 
@@ -104,6 +104,14 @@ def test_total_effects_add_up_for_an_additive_function():
     assert effects[0] / effects[1] == pytest.approx(9.0, rel=0.5)
     assert effects[:2].sum() == pytest.approx(1.0, abs=0.35)
     assert effects[2:].max() < 0.05
+
+
+def test_without_the_lasso_the_order_is_the_same(space):
+    history = pool(space, tried(space, 30))
+    model = fit_model(history, np.random.default_rng(0))
+    full, quick = rank_by(history, model), rank_by(history, model, lasso=False)
+    assert (quick.names, quick.shares, quick.effects) == (full.names, full.shares, full.effects)
+    assert set(quick.lasso.values()) == {0.0}
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])

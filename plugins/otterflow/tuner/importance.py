@@ -10,30 +10,42 @@ seen something, and there the search goes on.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History
-from otterflow.tuner.model import Model
 from otterflow.tuner.search import random_genes
 
 _STARTS = 128
+_AT_ONCE = 16
+"""Knobs whose moves are predicted in one go."""
 
 
-def total_effects(history: History, model: Model, rng: np.random.Generator) -> Array:
+class Surrogate(Protocol):
+    """Any model of the objective."""
+
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation at features (m, columns)."""
+
+
+def total_effects(history: History, model: Surrogate, rng: np.random.Generator) -> Array:
     """Each knob's total effect (knobs,), as a share of the variance of the measurements; they may add up to over 1.
 
-    `model` is fitted to `history`. Special values and enum values are drawn with the shares of the search.
+    `model` is fitted to `history`, whose measurements are not all alike. Special values and enum values are drawn with
+    the shares of the search.
     """
     encoder = history.encoder
     tried: Array = history.genotypes[history.ok]
     starts = encoder.snap(tried[rng.integers(len(tried), size=_STARTS)])
     fresh = encoder.snap(random_genes(encoder, rng, _STARTS))
-    before = model.standardised(encoder.features(starts))[0]
-    effects = np.empty(len(encoder.knobs))
-    for j in range(len(encoder.knobs)):
-        moved = starts.copy()
-        moved[:, j] = fresh[:, j]
-        after = model.standardised(encoder.features(moved))[0]
-        effects[j] = 0.5 * np.mean((after - before) ** 2)
-    return effects
+    variance = float(history.means[history.ok].var())
+    before = model.predict(encoder.features(starts))[0]
+    effects: list[Array] = []
+    for group in np.array_split(np.arange(len(encoder.knobs)), -(-len(encoder.knobs) // _AT_ONCE)):
+        moved = np.repeat(starts[None], len(group), axis=0)
+        moved[np.arange(len(group)), :, group] = fresh[:, group].T
+        after = model.predict(encoder.features(moved.reshape(-1, starts.shape[1])))[0]
+        effects.append(0.5 / variance * np.mean((after.reshape(len(group), -1) - before) ** 2, axis=1))
+    return np.concatenate(effects)

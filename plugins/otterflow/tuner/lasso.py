@@ -14,10 +14,12 @@ that of least angle regression, Efron et al. 2004). What is different here, and 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path
 
 from otterflow.tuner.encoding import Array, Encoder
@@ -125,7 +127,9 @@ def _mean_entrance(terms: _Terms, targets: Array, knobs: int, rng: np.random.Gen
 
 def _entrance(columns: Array, targets: Array) -> Array:
     """The penalty at which each column enters the path, relative to the first one's (terms,); 0 if it never does."""
-    penalties, _, path = lars_path(columns, targets, method="lasso", max_iter=_STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it says that the path ended before its last, noisy steps
+        penalties, _, path = lars_path(columns, targets, method="lasso", max_iter=_STEPS)
     enters = path != 0.0
     first = np.maximum(enters.argmax(axis=1) - 1, 0)
     return np.asarray(np.where(enters.any(axis=1), penalties[first] / max(penalties[0], _CONSTANT), 0.0))
