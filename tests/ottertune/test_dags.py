@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from otterflow.errors import InvalidInput
 from otterflow.ottertune.spec import ImportSpec
@@ -33,8 +35,34 @@ def only_task(dags: Dags, dag_id: str, **conf: Any) -> Any:
     return returned
 
 
+def validated(dags: Dags, dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+    """The form as Airflow checks it before a run."""
+    params = copy.deepcopy(dags.dags[dag_id].params)
+    params.update(conf)
+    return dict(params.validate())
+
+
 def test_the_forms_fields_are_those_of_an_import(dags: Dags) -> None:
     assert set(dags.dags["import_ottertune"].params) == set(ImportSpec.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf"),
+    [
+        ("import_ottertune", {"folder": "/data", "experiment": "past"}),
+        ("import_ottertune", {"folder": "/data", "experiment": "past", "ram_gb": 7.5, "cores": 2, "benchmark": ""}),
+        ("export_ottertune", {"folder": "/data", "experiment": "night", "iteration": 7}),
+        ("export_ottertune", {"folder": "/data", "experiment": "night", "iteration": None}),
+    ],
+)
+def test_airflow_takes_the_form(dags: Dags, dag_id: str, conf: dict[str, Any]) -> None:
+    assert conf.items() <= validated(dags, dag_id, conf).items()
+
+
+@pytest.mark.parametrize("conf", [{"ram_gb": 0}, {"cores": 0}, {"disk": "tape"}, {"experiment": "a b"}])
+def test_airflow_refuses_what_cannot_be(dags: Dags, conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError):
+        validated(dags, "import_ottertune", conf)
 
 
 def test_import_stores_and_reports(dags: Dags, repository: Repository, folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from otterflow.errors import InvalidInput
 from otterflow.ottertune.counters import REST
 from otterflow.ottertune.exporting import export
-from otterflow.repository import Repository
+from otterflow.repository import NewExperiment, Repository
 from tests.ottertune.sets import HAND_MADE, PARTS, changed, imported, settings, summary, unread
 
 OTHERWISE = {
@@ -23,6 +23,12 @@ OTHERWISE = {
     "autovacuum",
 }
 """Settings that come back spelt otherwise than they were."""
+
+
+def new_experiment(name: str) -> NewExperiment:
+    return NewExperiment(
+        name=name, target="t", benchmark="b", objective="throughput", spec={}, seed=0, code_version="test"
+    )
 
 
 def read(folder: Path, prefix: str) -> dict[str, Any]:
@@ -149,6 +155,34 @@ class TestRefused:
         with pytest.raises(InvalidInput, match="has trials up to iteration 2"):
             export(repository, "past", tmp_path / "out", iteration=7)
         assert not (tmp_path / "out").exists()
+
+    def test_a_trial_under_way(self, repository: Repository, folder: Path, tmp_path: Path) -> None:
+        repository.create_experiment(new_experiment("night"))
+        repository.plan_trial("night", 0, kind="baseline", wanted={}, repairs=[], reasons={}, seed=0)
+        with pytest.raises(InvalidInput, match="the trial is planned; wait until it has ended"):
+            export(repository, "night", tmp_path / "out", iteration=0)
+
+    def test_a_configuration_that_never_was_in_force(self, repository: Repository, tmp_path: Path) -> None:
+        repository.create_experiment(new_experiment("night"))
+        repository.plan_trial("night", 0, kind="baseline", wanted={}, repairs=[], reasons={}, seed=0)
+        repository.begin_try("night", 0)
+        repository.end_trial("night", 0, "not_applied")
+        with pytest.raises(InvalidInput, match="never was in force"):
+            export(repository, "night", tmp_path / "out")
+
+    def test_a_trial_whose_counters_were_not_kept(self, repository: Repository, tmp_path: Path) -> None:
+        repository.create_experiment(new_experiment("night"))
+        repository.plan_trial("night", 0, kind="baseline", wanted={}, repairs=[], reasons={}, seed=0)
+        repository.begin_try("night", 0)
+        repository.record_result("night", 0, result={"throughput": 5.0}, objective=5.0, repeats=[5.0])
+        repository.end_trial("night", 0, "ok")
+        with pytest.raises(InvalidInput, match="counters were not kept"):
+            export(repository, "night", tmp_path / "out")
+
+    def test_an_experiment_without_trials(self, repository: Repository, tmp_path: Path) -> None:
+        repository.create_experiment(new_experiment("night"))
+        with pytest.raises(InvalidInput, match="'night' has no trials"):
+            export(repository, "night", tmp_path / "out")
 
     def test_a_folder_that_cannot_be_written(self, repository: Repository, folder: Path, tmp_path: Path) -> None:
         imported(repository, folder)

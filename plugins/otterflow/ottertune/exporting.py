@@ -21,6 +21,7 @@ from otterflow.ottertune.files import AFTER, BEFORE, ERRORS, KNOBS, OURS, SUMMAR
 from otterflow.ottertune.names import MAY_HOLD_SECRETS
 from otterflow.repository import Experiment, JsonObject, Repository, Snapshots, Trial, TrialState
 
+NO_METRICS: JsonObject = {"global": {}, "local": {}}
 _SETTINGS_NOTE = "settings that were not tuned are as found before the first trial"
 _REST_NOTE = f"a row {REST!r} holds what the busiest rows lack of a view's sum"
 
@@ -89,13 +90,15 @@ def four_files(experiment: Experiment, trial: Trial, snapshots: Snapshots) -> di
     if trial.state is TrialState.not_applied:
         found = "not_applied: its configuration never was in force"
         raise InvalidInput(Problem("state", found, "there is no observation to export"))
-    before, after = (MetricSnapshot.from_dict(side["dbms"]) if side else None for side in snapshots)
-    counted = before is not None and after is not None and trial.state is TrialState.ok
+    if trial.state is TrialState.ok and not (snapshots.before and snapshots.after):
+        raise InvalidInput(Problem("snapshots", "the trial's counters were not kept", "it cannot be exported"))
+    counted = trial.state is TrialState.ok
+    before, after = (MetricSnapshot.from_dict(side["dbms"]) if counted else None for side in snapshots)
     return {
         KNOBS: _knobs(experiment, trial),
-        BEFORE: write_metrics(before) if counted and before else {"global": {}, "local": {}},
-        AFTER: write_metrics(after) if counted and after else {"global": {}, "local": {}},
-        SUMMARY: _summary(experiment, trial, before if counted else None, after if counted else None),
+        BEFORE: write_metrics(before) if before else NO_METRICS,
+        AFTER: write_metrics(after) if after else NO_METRICS,
+        SUMMARY: _summary(experiment, trial, before, after),
     }
 
 
