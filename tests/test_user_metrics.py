@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from otterflow.user_metrics import MetricUnreadable, NumberKind, Reading, UserMetric, name_problems, window
@@ -125,6 +128,15 @@ def test_a_clock_that_goes_back() -> None:
     metrics = [metric(numbers={"done": "rate"})]
     found = window(metrics, Reading(100.0, {"done": 10}), Reading(99.0, {"done": 20}), 60.0)
     assert "clock went back by 1 s" in found.absent["done"]
+
+
+def test_the_examples_of_the_documentation() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)]
+    (shown,) = [block["metrics"] for block in blocks if set(block) == {"metrics"}]
+    for record in shown:
+        assert UserMetric.model_validate(record).numbers
+    assert {kind for record in shown for kind in record["numbers"].values()} == set(NumberKind)
 
 
 def test_a_name_that_is_given_twice_names_both_files() -> None:

@@ -127,5 +127,8 @@ def _mean_ms(before: Snapshot, after: Snapshot) -> tuple[float | None, str | Non
         calls += called - first[0]
         total_ms += spent_ms - first[1]
     if calls <= 0 or total_ms <= 0:
-        return None, "pg_stat_statements counted no statement in the window; is pg_stat_statements.track set to none?"
+        return None, (
+            "pg_stat_statements counted no statement in the window; is pg_stat_statements.track none, or "
+            "compute_query_id off?"
+        )
     return total_ms / calls, None

@@ -8,7 +8,6 @@ from typing import Any
 from otterflow.errors import Problem
 from otterflow.workloads.live.output import NOT_INSTALLED
 
-
 REQUIREMENTS_SQL = """
 SELECT current_user::text AS name, current_database()::text AS database,
        has_function_privilege('pg_catalog.pg_reload_conf()', 'EXECUTE') AS may_reload,
