@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, Knob, KnobSpace, Value
@@ -52,8 +53,17 @@ class PastModel:
     name: str
     encoder: Encoder
     process: GaussianProcess
-    best_first: Sequence[Config]
-    """The measured configurations that kept the constraints of their experiment, the best by the model's mean first."""
+    tried: Sequence[Config]
+    """The measured configurations, the best by the model's mean first."""
+    values: Array
+    """What was measured of them, standardised."""
+    kept: NDArray[np.bool_]
+    """Whether they kept the constraints of their experiment."""
+
+    @property
+    def best_first(self) -> list[Config]:
+        """The configurations that kept the constraints, the best by the model's mean first."""
+        return [config for config, kept in zip(self.tried, self.kept, strict=True) if kept]
 
 
 class Translation:
@@ -117,11 +127,10 @@ def _fitted(past: PastExperiment) -> PastModel | None:
     else:
         theta = most_probable(features, groups, targets, repeats)
     process = process_at(theta, features, groups, targets, repeats)
-    means = np.where(history.feasible[history.ok], process.predict(features)[0], -np.inf)
-    tried = history.genotypes[history.ok]
-    order = np.argsort(-means, kind="stable")
-    best_first = [history.encoder.config(tried[i]) for i in order if np.isfinite(means[i])]
-    return PastModel(past.name, history.encoder, process, best_first)
+    order = np.argsort(-process.predict(features)[0], kind="stable")
+    tried = [history.encoder.config(g) for g in history.genotypes[history.ok][order]]
+    kept = history.feasible[history.ok][order]
+    return PastModel(past.name, history.encoder, process, tried, targets[order], kept)
 
 
 def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array] | None:

@@ -1,16 +1,19 @@
-"""Other experiments' models under the current one, each with the weight that it earns on the current trials.
+"""Trials of other experiments beside the current ones, each experiment with the weight that it earns here.
 
-A past model is used as a mean function: the current model, whichever it is, learns what the past leaves unexplained (as
-stacking does, Golovin et al. 2017, section 3.3). How much of it is used is a ranking-weighted ensemble (RGPE, Feurer,
-Letham, Hutter and Bakshy 2018): what carries over from one server or workload to another is seldom a value and often an
-order, so a model's loss is the number of pairs of current trials that it puts in the wrong order, each trial predicted
-from all the others. Losses are drawn many times from the models' posteriors, and a model's weight is how often its loss
-is the smallest. One that is mostly worse than nearly all draws of the current model's is dropped: with few trials its
-losses are spread wide and all may speak; with more, those of unlike experiments fall silent.
+Weights are those of a ranking-weighted ensemble (RGPE, Feurer, Letham, Hutter and Bakshy 2018). What carries over from
+one server or workload to another is seldom a value and often an order, so a model's loss is the number of pairs of
+current trials that it puts in the wrong order, each trial predicted from all the others. Losses are drawn many times
+from the models' posteriors, and a model's weight is how often its loss is the smallest. One that is mostly worse than
+nearly all draws of the current model's is dropped: with few trials its losses are spread wide and all may speak; with
+more, those of unlike experiments fall silent.
 
-RGPE as published lets the past model compete alone. Alone it knows nothing of the current trials, loses to the current
+RGPE as published lets a past model compete alone. Alone it knows nothing of the current trials, loses to the current
 model after a dozen of them, and is gone while it would still help. Here it competes together with what the current
-trials correct in it. Without a weight nothing of the past is left.
+trials correct in it. The weight is taken times how surely its values rise with the current ones at all.
+
+What is used of an experiment that has a weight are its trials, as OtterTune used those of the workload it had mapped:
+they join the current ones, on their scale, each worth a fraction of a measurement. One model then knows what is not
+known, which a past model used as a mean function does not: it finds nothing left to learn, and the search stands still.
 """
 
 from __future__ import annotations
@@ -22,20 +25,24 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import cho_solve
 
-from otterflow.tuner.acquisition import expected_improvement
 from otterflow.tuner.encoding import Array, Encoder
 from otterflow.tuner.history import History
 from otterflow.tuner.past import PastModel, Translation
 from otterflow.tuner.surrogate import most_probable, process_at
 
 _DRAWS = 128
-_LEAST_SHOWN = 0.05
+_LEAST_HEARD = 0.05
+"""A weight below this is none."""
+_ROWS = 40
+"""Past trials that join the current ones: a process takes time with the cube of all."""
+_WORTH = 0.3
+"""What a past trial counts at a weight of 1, in measurements: its noise is that much larger."""
 _RIDGE = 0.1
 """Added to a past model's sum of squares when its slope is fitted: a few trials alone do not make a slope."""
 
 
 class CurrentModel(Protocol):
-    """A model of the current experiment's trials alone, as `by_model.ObjectiveModel` has it."""
+    """A model of trials, as `by_model.ObjectiveModel` has it; a dataclass."""
 
     @property
     def tried_means(self) -> Array:
@@ -74,36 +81,66 @@ class Voice:
 
 @dataclass(frozen=True)
 class Chorus:
-    """Past models with what each counts: a weight in [0, 1], and a slope from its values to the current trials'."""
+    """Past models with what each counts: a weight in [0, 1], and a line from its values to the current trials'."""
 
     voices: Sequence[Voice]
     weights: Array
-    """(voices,); 1 minus their sum is the current model's."""
+    """(voices,)"""
     slopes: Array
+    """By how many deviations the current values rise with one of the past experiment's (voices,)."""
+    centre: float
     spread: float
-    """Standard deviation of the current trials' values."""
+    """Mean and standard deviation of the current trials' values."""
 
     @property
-    def heard(self) -> float:
-        """The weight of all past models together."""
-        return float(self.weights.sum())
-
-    def mean(self, features: Array) -> Array:
-        """What the past says of features (m, columns), up to a constant, on the scale of the current trials' values."""
-        said = [w * b * v.mean(features) for v, w, b in zip(self.voices, self.weights, self.slopes, strict=True) if w]
-        return np.asarray(np.sum(said, axis=0)) if said else np.zeros(len(features))
+    def heard(self) -> bool:
+        """Whether any past model counts."""
+        return bool((self.weights >= _LEAST_HEARD).any())
 
     def shares(self) -> list[dict[str, str | float]]:
-        """The past experiments that count, the heaviest first, as plain JSON.
+        """The past experiments that count, the heaviest first, as plain JSON."""
+        order = [int(i) for i in np.argsort(-self.weights, kind="stable") if self.weights[i] >= _LEAST_HEARD]
+        return [
+            {
+                "experiment": self.voices[i].model.name,
+                "weight": round(float(self.weights[i]), 3),
+                "slope": round(float(self.slopes[i]), 3),
+            }
+            for i in order
+        ]
 
-        `slope` is by how many deviations the current values are expected to rise with one of the past experiment's.
+    def joined(self, history: History) -> tuple[History, int]:
+        """`history` behind rows of the past experiments that count, and how many those are.
+
+        A knob that a past experiment did not tune stands where the best measured configuration has it. An experiment
+        gives rows by its weight, from its best configuration to its worst in even steps.
         """
-        rows: list[dict[str, str | float]] = []
-        for i in np.argsort(-self.weights, kind="stable"):
-            if self.weights[i] >= _LEAST_SHOWN:
-                weight, rise = round(float(self.weights[i]), 3), round(float(self.slopes[i]) / self.spread, 3)
-                rows.append({"experiment": self.voices[i].model.name, "weight": weight, "slope": rise})
-        return rows
+        encoder, ok = history.encoder, history.ok
+        best = encoder.config(history.genotypes[np.flatnonzero(ok)[history.means[ok].argmax()]])
+        genotypes, means, repeats = [], [], []
+        for i in map(int, np.flatnonzero(self.weights >= _LEAST_HEARD)):
+            voice, share = self.voices[i], self.weights[i] / self.weights[self.weights >= _LEAST_HEARD].sum()
+            tried = voice.model.tried
+            rows = np.unique(np.linspace(0, len(tried) - 1, max(1, round(share * _ROWS))).round().astype(int))
+            genotypes.append(encoder.genotypes([voice.translation.config_here(tried[r], best) for r in rows]))
+            level = voice.mean(history.features[ok]).mean()
+            means.append(self.centre + self.spread * self.slopes[i] * (voice.model.values[rows] - level))
+            repeats.append(np.full(len(rows), _WORTH * self.weights[i]))
+        n_rows = sum(map(len, means))
+        all_genotypes = np.vstack([*genotypes, history.genotypes])
+        return (
+            History(
+                encoder,
+                all_genotypes,
+                encoder.features(all_genotypes),
+                np.concatenate([np.zeros(n_rows, dtype=np.int64), history.first_trial]),
+                np.concatenate([*means, history.means]),
+                np.concatenate([*repeats, history.repeats]),
+                np.concatenate([np.zeros(n_rows), history.faults]),
+                np.vstack([np.zeros((n_rows, history.slacks.shape[1])), history.slacks]),
+            ),
+            n_rows,
+        )
 
 
 def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -> Chorus:
@@ -111,23 +148,24 @@ def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -
     ok = history.ok
     values: Array = history.means[ok]
     features: Array = history.features[ok]
-    spread = float(values.std()) if len(values) else 0.0
+    centre, spread = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
     if not voices or spread == 0.0:
-        return Chorus(voices, np.zeros(len(voices)), np.zeros(len(voices)), 1.0)
-    targets: Array = (values - values.mean()) / spread
+        return Chorus(voices, np.zeros(len(voices)), np.zeros(len(voices)), centre, 1.0)
+    targets: Array = (values - centre) / spread
 
     def loss_over(mean: Array) -> Array:
         rest = _left_out_draws(features, history.encoder, targets - mean, history.repeats[ok], rng)
         return losses(rest + mean, targets)
 
     current = loss_over(np.zeros(len(targets)))
-    past, slopes = np.full((len(voices), _DRAWS), np.inf), np.zeros(len(voices))
+    past = np.full((len(voices), _DRAWS), np.inf)
+    slopes, certainty = np.zeros(len(voices)), np.zeros(len(voices))
     for i, voice in enumerate(voices):
         said = voice.mean(features)
-        slopes[i] = slope(said, targets)
+        slopes[i], certainty[i] = slope(said, targets)
         if slopes[i] > 0:
             past[i] = loss_over(slopes[i] * said)
-    return Chorus(voices, ensemble_weights(past, current), spread * slopes, spread)
+    return Chorus(voices, certainty * ensemble_weights(past, current), slopes, centre, spread)
 
 
 def losses(predicted: Array, values: Array) -> Array:
@@ -151,10 +189,20 @@ def ensemble_weights(past: Array, current: Array) -> Array:
     return np.asarray((best / best.sum(axis=0)).mean(axis=1)[:-1])
 
 
-def slope(predicted: Array, targets: Array) -> float:
-    """By how much the centred targets (n,) rise for each unit of a past model's prediction (n,); 0 where they fall."""
+def slope(predicted: Array, targets: Array) -> tuple[float, float]:
+    """By how much centred targets (n,) rise with a past model's predictions (n,), and how sure that is, in [0, 1].
+
+    0 where they fall. The certainty is 1 less the squared ratio of the slope's standard error to the slope (the factor
+    by which a positive-part James-Stein estimate would shrink it).
+    """
     moved = predicted - predicted.mean()
-    return max(0.0, float(moved @ targets) / (float(moved @ moved) + _RIDGE))
+    size = float(moved @ moved) + _RIDGE
+    rise = float(moved @ targets) / size
+    if rise <= 0.0:
+        return 0.0, 0.0
+    rest = targets - rise * moved
+    error = float(rest @ rest) / max(1, len(targets) - 2) / size
+    return rise, max(0.0, 1.0 - error / rise**2)
 
 
 def _left_out_draws(
@@ -170,38 +218,35 @@ def _left_out_draws(
 
 @dataclass(frozen=True)
 class TransferModel:
-    """The current model over the past models' mean. It takes the place of the current model."""
+    """The current model, fitted to past trials too. It takes the place of the current model."""
 
-    rest: CurrentModel
-    """Of what the past leaves unexplained."""
+    model: CurrentModel
     chorus: Chorus
-    centre: float
-    spread: float
-    tried_means: Array
-    """Standardised mean at the measured configurations."""
+
+    @property
+    def tried_means(self) -> Array:
+        """Standardised mean at the measured configurations of the current experiment."""
+        return self.model.tried_means
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation at features (m, columns), on the scale of the trials' values."""
-        mean, std = self.rest.predict(features)
-        return mean + self.chorus.mean(features), std
+        return self.model.predict(features)
 
     def expected_improvement(self, features: Array) -> Array:
         """Expected improvement over the best of `tried_means` at features (m, columns), standardised."""
-        mean, std = self.predict(features)
-        return expected_improvement((mean - self.centre) / self.spread, std / self.spread, self.tried_means.max())
+        return self.model.expected_improvement(features)
 
 
 def with_past(fit: Fit, voices: Sequence[Voice]) -> Fit:
-    """`fit`, helped by past models; the very same where there are none, or where none has earned a weight."""
+    """`fit`, helped by past experiments; the very same where there are none, or where none has earned a weight."""
 
     def fit_helped(history: History, rng: np.random.Generator) -> CurrentModel:
         chorus = weigh(history, voices, np.random.default_rng(rng.integers(2**31)))
         if not chorus.heard:
             return fit(history, rng)
-        features, values = history.features[history.ok], history.means[history.ok]
-        rest = fit(replace(history, means=history.means - chorus.mean(history.features)), rng)
-        centre, spread = float(values.mean()), float(values.std())
-        tried = rest.predict(features)[0] + chorus.mean(features)
-        return TransferModel(rest, chorus, centre, spread, (tried - centre) / spread)
+        joined, n_past = chorus.joined(history)
+        model = fit(joined, rng)
+        own = model.tried_means[n_past:]
+        return TransferModel(replace(model, tried_means=own), chorus)  # type: ignore[type-var]  # all are dataclasses
 
     return fit_helped if voices else fit

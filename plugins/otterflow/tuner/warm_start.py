@@ -53,7 +53,7 @@ def warm_start(turn: Turn, first: int) -> Suggestion | None:
 
 def past_is_trusted(turn: Turn) -> bool:
     """Whether the past models rank the trials so far well enough to be asked before a design is done."""
-    return _chorus(turn).heard > _TRUSTED
+    return float(_chorus(turn).weights.sum()) > _TRUSTED
 
 
 def _improved(turn: Turn, first: int) -> bool:
