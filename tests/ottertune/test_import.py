@@ -252,6 +252,7 @@ class TestSetsThatCannotBeUsed:
             (summary(observation_time=-5), "summary.observation_time"),
             (summary(observation_time=0), "summary.observation_time"),
             (summary(observation_time="soon"), "summary.observation_time"),
+            (summary(observation_time=1e-300), "summary.observation_time"),
             (summary(observation_time=10**15), "summary.observation_time"),
             (summary(observation_time=10**400), "summary.observation_time"),
             (summary(observation_time=float("nan")), "summary.observation_time"),

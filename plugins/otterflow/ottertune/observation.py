@@ -16,7 +16,7 @@ from otterflow.ottertune.knob_values import ServerVersion, Settings, flat_settin
 
 COMMITS = "xact_commit"
 _STATE_OF_ERROR = {error: state for state, error in ERRORS.items()}
-_LONGEST_S = 366 * 86400.0
+_SHORTEST_S, _LONGEST_S = 0.001, 366 * 86400.0
 _NO_TIME = 1e18
 _CLOCK_S = 1.0
 """How far observation_time may lie from end_time - start_time: OtterTune cut it to whole seconds."""
@@ -154,9 +154,9 @@ def _window_s(summary: Mapping[str, Any], problems: list[Problem]) -> tuple[floa
     """The window's length, `observation_time`; a remark where the two times say otherwise by more than a second."""
     field = f"{SUMMARY}.observation_time"
     observed = _number(summary, "observation_time")
-    if observed is None or not 0 < observed <= _LONGEST_S:
+    if observed is None or not _SHORTEST_S <= observed <= _LONGEST_S:
         found = "is missing" if "observation_time" not in summary else f"{summary['observation_time']!r}"
-        problems.append(Problem(field, found, "seconds above zero and below a year are expected: no rate without them"))
+        problems.append(Problem(field, found, "seconds, from 0.001 to a year, are expected: no rate without them"))
         return 0.0, []
     start, end = _number(summary, "start_time"), _number(summary, "end_time")
     if start is None or end is None:
