@@ -68,7 +68,7 @@ VALUES (:o, :d, :w, :c, localtimestamp, NULL, :lines,
 
 INSERT INTO tpcc.new_order (no_o_id, no_d_id, no_w_id) VALUES (:o, :d, :w);
 
--- The rows of stock are locked in the order of their key, so that two orders never wait for each other.
+-- The rows of stock are locked in the order of their key, so that no two orders wait for each other in a ring.
 SELECT s_i_id, s_w_id, s_quantity, s_data
 FROM tpcc.stock
 WHERE (s_w_id, s_i_id) IN (
