@@ -225,11 +225,19 @@ def _inferred(kept: Sequence[Observation], spec: ImportSpec, database: str) -> l
     notes = [] if all(o.ours for o in kept) else [_WARM_UP]
     if database:
         notes.append(f"database {database!r} committed most, and is taken for the benchmark's")
-    given = {"ram_gb": spec.ram_gb, "cores": spec.cores, "disk": spec.disk}
-    missing = [name for name, value in given.items() if value is None]
-    if missing:
-        host = f"{DEFAULT_RAM_GB:g} GiB of RAM, {DEFAULT_CORES} cores and an {DEFAULT_DISK.upper()}"
-        notes.append(f"{', '.join(missing)} not given: the knobs' ranges are those of OtterTune's own default, {host}")
+    assumed = [
+        words
+        for value, words in (
+            (spec.ram_gb, f"{DEFAULT_RAM_GB:g} GiB of RAM"),
+            (spec.cores, f"{DEFAULT_CORES} cores"),
+            (spec.disk, f"an {DEFAULT_DISK.upper()}"),
+        )
+        if value is None
+    ]
+    if assumed:
+        notes.append(
+            f"the knobs' ranges are for a host with {', '.join(assumed)}, as OtterTune assumed: none was given"
+        )
     renamed = sorted({f"{new} {how}" for o in kept for new, how in o.settings.renamed.items()})
     return notes + renamed
 
