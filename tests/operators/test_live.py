@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,7 +134,7 @@ def test_recover_starts_a_live_server_that_is_down_and_only_then(
     live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
 ) -> None:
     def stop_it(run: Run, task: str) -> None:
-        if (run.run_id, task) == ("in-process-0000", "collect"):
+        if (run.run_id, task) == ("in-process-0000", "restart"):
             live.cluster.stop()
 
     with users(live, tmp_path):
@@ -188,25 +189,35 @@ def test_a_window_whose_worker_died_is_gone_on_with(
 def test_statistics_that_are_reset_end_the_trial_with_a_sentence(
     live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
 ) -> None:
+    resets: list[threading.Thread] = []
+
     def reset_soon(run: Run, task: str) -> None:
         if task == "benchmark":
-            timer = subprocess.Popen(
-                ["sh", "-c", f"sleep 2; {live.cluster.bin_dir}/psql -c 'SELECT pg_stat_statements_reset()'"],
-                env={
-                    "PATH": os.environ["PATH"], "PGPASSWORD": live.cluster.password, "PGHOST": live.cluster.host,
-                    "PGPORT": str(live.cluster.port), "PGUSER": "otterflow", "PGDATABASE": "bench",
-                },
-                stdout=subprocess.DEVNULL,
-            )  # fmt: skip
-            timers.append(timer)
+            resets.append(threading.Thread(target=reset_in_the_window, args=(live,)))
+            resets[-1].start()
 
-    timers: list[subprocess.Popen[bytes]] = []
     with users(live, tmp_path):
         dags.follow("tuning_experiment", {**form, "iterations": 1}, before=reset_soon, most=2)
-    assert [timer.wait(30) for timer in timers] == [0]
+    for reset in resets:
+        reset.join()
     (trial,) = open_repository().trials("in-process")
     assert trial.state == "failed"
     assert "latency_mean: pg_stat_statements was reset within the window" in trial.message
+
+
+def reset_in_the_window(host: DatabaseHost) -> None:
+    """Wait for the observation's first look at the load, then reset the statistics of statements."""
+    looked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%otterflow live%AS rate%' AND pid <> pg_backend_pid()"
+    )
+    deadline = time.monotonic() + 60
+    with host.cluster.connect("bench") as connection:
+        while time.monotonic() < deadline:
+            seen = connection.execute(looked).fetchone()
+            if seen and seen[0]:
+                connection.execute("SELECT pg_stat_statements_reset()")
+                return
+            time.sleep(0.05)
 
 
 def test_what_a_live_server_does_not_allow_is_refused(
