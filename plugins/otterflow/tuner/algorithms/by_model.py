@@ -10,7 +10,6 @@ import numpy as np
 
 from otterflow.knobs.space import Config
 from otterflow.tuner.algorithms.climb import climbed
-from otterflow.tuner.algorithms.confirm import worth_of_confirming
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.incumbent import incumbent_row
@@ -20,7 +19,6 @@ from otterflow.tuner.transfer import TransferModel, with_past
 from otterflow.tuner.trial import OK, Suggestion, Trial
 from otterflow.tuner.turn import Turn
 
-_AGAIN = "the incumbent measured again: to know it better is worth more than to try something new"
 _STARTS = 6
 _CHILD_SHARES = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 """The shares of the knobs that the candidates move."""
@@ -68,22 +66,17 @@ class ByModel:
         if self.climb:
             found = climbed(turn.encoder, worth, found, rng)
         config = _first_new(turn, found, worth)
-        best = _best_measured(turn, known, model)
-        against = turn.encoder.config(best)
-        again = _again_is_worth_more(turn, known, model, worth, config, best)
-        if again:
-            config = against
         genotype = turn.encoder.genotype(config)
         mean, std = model.predict(turn.encoder.features(genotype[None]))
+        against = turn.encoder.config(_best_measured(turn, known, model))
         return Suggestion(
             config,
-            kind="reference" if again else "model",
+            kind="model",
             predicted_mean=float(mean[0]),
             predicted_std=float(std[0]),
             crash_probability=turn.crash_probability(genotype),
             feasible_probability=turn.feasible_probability(genotype),
-            reasons=reasons_for(_AGAIN if again else self.idea, turn.encoder, config, against, model)
-            | _past_shares(model),
+            reasons=reasons_for(self.idea, turn.encoder, config, against, model) | _past_shares(model),
         )
 
     def _learned(self, turn: Turn) -> tuple[History, ObjectiveModel]:
@@ -134,16 +127,6 @@ def _best_measured(turn: Turn, known: History, model: ObjectiveModel) -> Array:
     if not measured.any():
         return np.asarray(turn.measured.genotypes[incumbent_row(turn.measured, None)])
     return np.asarray(rows[np.argmax(np.where(measured, model.tried_means, -np.inf))])
-
-
-def _again_is_worth_more(
-    turn: Turn, known: History, model: ObjectiveModel, worth: Callable[[Array], Array], config: Config, best: Array
-) -> bool:
-    """Whether the incumbent (knobs,) is to be measured again rather than `config` tried."""
-    if any(np.array_equal(turn.encoder.genotype(trial.config), best) for trial in turn.pending):
-        return False
-    new = float(worth(turn.encoder.genotypes([config]))[0])
-    return bool(np.log(max(worth_of_confirming(known, model.predict, best), 1e-300)) > new)
 
 
 def _worth(turn: Turn, model: ObjectiveModel, features: Array) -> Array:
