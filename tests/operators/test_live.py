@@ -17,8 +17,9 @@ import yaml
 
 from otterflow.operators.connections import open_repository
 from otterflow.remote.job import RemoteJob
-from stack.host import DatabaseHost
+from stack.host import SQL_CONN_ID, DatabaseHost
 from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
+from tests.operators.test_check_target import change_connection
 from tests.operators.test_experiment_in_process import as_shown, explain, in_force_on
 
 pytestmark = pytest.mark.integration
@@ -143,6 +144,28 @@ def test_recover_starts_a_live_server_that_is_down_and_only_then(
     assert runs[-1].state == FAILED
     assert "did not end by itself" in str(runs[-1].errors["recover"])
     assert live.cluster.is_running
+
+
+def test_a_user_with_the_privileges_of_the_example_is_enough(
+    live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live.cluster.connect("bench") as connection:
+        connection.execute("CREATE ROLE watcher LOGIN PASSWORD 'seen'")
+        connection.execute("GRANT pg_monitor TO watcher")
+    change_connection(monkeypatch, SQL_CONN_ID, login="watcher", password="seen")
+    try:
+        run = dags.run("tuning_experiment", form)
+        assert "user 'watcher' may not reload the configuration; GRANT EXECUTE ON" in str(run.errors["check_target"])
+        with live.cluster.connect("bench") as connection:
+            connection.execute("GRANT EXECUTE ON FUNCTION pg_reload_conf() TO watcher")
+        with users(live, tmp_path):
+            runs = dags.follow("tuning_experiment", {**form, "experiment": "watched", "iterations": 2}, most=3)
+        assert all(r.state == SUCCESS for r in runs), explain(runs)
+        assert [t.state for t in open_repository().trials("watched")] == ["ok", "ok"]
+    finally:
+        with live.cluster.connect("bench") as connection:
+            connection.execute("DROP OWNED BY watcher")
+            connection.execute("DROP ROLE watcher")
 
 
 class WorkerDied(BaseException):

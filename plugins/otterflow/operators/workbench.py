@@ -91,7 +91,9 @@ class Workbench:
         return ssh_hook(target.ssh_conn_id, f"{target.name}.yaml: ssh_conn_id")
 
     def query(self, database: str | None = None) -> AbstractContextManager[Query]:
-        """SQL on the target (`with bench.query() as query`)."""
+        """SQL on the target (`with bench.query() as query`); on a live one in its own database, which stays."""
+        if database is None and self.plan.is_live:
+            database = self.plan.target.database
         return sql_query(self.plan.target, self._hook if self.plan.target.sql_tunnel else None, database=database)
 
     @cached_property
