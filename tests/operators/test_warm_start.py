@@ -1,0 +1,60 @@
+"""An experiment that follows an alike one begins with what was best there: the recommend task on a repository."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otterflow.operators.connections import open_repository
+from otterflow.operators.recommend import RecommendOperator
+from otterflow.repository import Repository
+from tests.captured import CAPTURED, add_trial, make_experiment
+
+ROWS = json.loads((Path(__file__).parents[1] / "knobs" / "pg_settings_15.json").read_text())
+FACTS = {"ram_bytes": 8 * 2**30, "cores": 4, "disk": "ssd", "max_connections": 100}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("OTTERFLOW_TARGETS_DIR", raising=False)
+    return open_repository()
+
+
+def third_trial(repository: Repository) -> dict[str, Any]:
+    """What the recommend task plans after the baseline and the rules of an experiment."""
+    spec = {"experiment": "now", "target": "example_command", "benchmark": "pgbench_tpcb", "iterations": 16}
+    make_experiment(repository, "now", 0, ended=False, target="example_command", spec={**spec, "reference_every": 0})
+    repository.prepare_experiment(
+        "now", space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", facts=FACTS,
+        rules=CAPTURED["configurations"][1], versions={}, hardware={}, catalog_hash="c",
+        live={row["name"]: row for row in ROWS},
+    )  # fmt: skip
+    for iteration in range(2):
+        add_trial(repository, "now", iteration, iteration)
+    return dict(RecommendOperator(task_id="recommend", experiment="now", iteration=1).execute({}))
+
+
+def test_the_best_of_a_finished_alike_experiment_is_tried_after_the_rules(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_experiment(repository, "other_benchmark", 16, benchmark="pgbench_ro", first=0)
+    make_experiment(repository, "before", 14, first=2)
+    planned = third_trial(repository)
+    assert planned["reasons"]["idea"] == "warm start: the best of experiment before"
+    assert planned["reasons"]["past"] == [{"experiment": "before"}]
+    assert repository.trial("now", 2).reasons == planned["reasons"]
+    taken = planned["configuration"]
+    known = [v for c, v in zip(CAPTURED["configurations"], CAPTURED["values"], strict=True) if c == taken]
+    middle = sorted(CAPTURED["values"])[8]
+    assert known, "a configuration that was measured there"
+    assert known[0] > middle
+    assert "warm start: the best of experiment before" in capsys.readouterr().out
+
+
+def test_an_experiment_under_way_teaches_nothing(repository: Repository) -> None:
+    make_experiment(repository, "elsewhere", 16, ended=False)
+    assert third_trial(repository)["reasons"]["idea"].startswith("design")
