@@ -112,6 +112,16 @@ def test_a_run_that_pgbench_gave_up(output: Output, name: str, sentence: str) ->
         read_result(results, output(f"{name}.log"))
 
 
+def test_the_cause_is_told_with_the_client_that_gave_up() -> None:
+    log = (
+        "pgbench: error: ERROR:  operator does not exist: text = integer\n"
+        'pgbench: error: client 4 script 0 aborted in command 56 query 0: ERROR:  prepared statement "P_6" \n'
+        "pgbench: error: Run was aborted; the above results are incomplete.\n"
+    )
+    with pytest.raises(BenchmarkFailed, match=r"gave up: .*client 4 .* \(first: .*operator does not exist"):
+        read_result({}, log)
+
+
 def test_nothing_at_all() -> None:
     with pytest.raises(BenchmarkFailed, match="pgbench printed no report: it said nothing"):
         read_result({}, "")

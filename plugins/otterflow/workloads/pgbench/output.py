@@ -127,6 +127,9 @@ def check_log(latency: Mapping[str, float], transactions: int, sample: float) ->
 
 
 def _complaint(log: str) -> str:
-    """The first line of a log that sounds like trouble (others follow from it), or its last line."""
-    lines = _COMPLAINTS.findall(log) or log.strip().splitlines()[-1:]
-    return str(lines[0]).strip() if lines else "it said nothing"
+    """What a log complains of: the client that gave up first, and what came before it; or the log's last line."""
+    lines = [line.strip() for line in _COMPLAINTS.findall(log)]
+    if not lines:
+        return (log.strip().splitlines() or ["it said nothing"])[-1].strip()
+    client = next((line for line in lines if "aborted in command" in line), lines[0])
+    return client if client == lines[0] else f"{client} (first: {lines[0]})"
