@@ -28,7 +28,7 @@ from otterflow.tuner.history import History
 MIN_TRIALS = 4
 """Distinct measured configurations below which no path is walked."""
 _PATHS = 20
-_SUBSAMPLE = 0.7
+_SUBSAMPLE = 0.9
 _STEPS = 60
 """Columns after which a path ends: what enters later is noise, and steps cost time."""
 _INTERACTING = 8

@@ -9,11 +9,11 @@ is the noise-free function's total effect. Precision at k / share of the k most 
 
     after       synthetic8  synthetic20  synthetic60  mysql_sysb.  mysql_job    pg_tpcc          mean
     10  model      .50/.59      .50/.75      .28/.44      .40/.48    .48/.77    .26/.40       .40/.57
-        Lasso      .50/.59      .37/.61      .23/.29      .37/.41    .40/.75    .06/.03       .32/.45
+        Lasso      .55/.57      .40/.63      .23/.29      .33/.45    .40/.89    .04/.04       .32/.48
     20  model      .60/.80      .53/.75      .25/.46      .53/.76    .56/.96    .28/.40       .46/.69
-        Lasso      .55/.76      .43/.72      .28/.37      .43/.64    .56/.96    .24/.29       .42/.62
+        Lasso      .60/.79      .40/.62      .25/.43      .47/.68    .52/.95    .30/.33       .42/.63
     40  model      .80/.94      .63/.85      .33/.49      .73/.91    .72/.99    .42/.54       .61/.79
-        Lasso      .75/.89      .57/.71      .20/.37      .50/.62    .68/.99    .32/.51       .50/.68
+        Lasso      .75/.89      .57/.72      .25/.43      .43/.60    .64/.99    .34/.53       .50/.70
     chance         .45/.48      .30/.46      .17/.25      .43/.44    .16/.20    .12/.22       .27/.34
 
 The mean of the two methods' shares was worse than the model alone (.52/.73 against .60/.79 at 40 trials, 2 seeds), and
