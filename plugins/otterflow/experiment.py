@@ -76,7 +76,7 @@ class ExperimentSpec(BaseModel):
     risks_allowed: tuple[Risk, ...] = ()
     algorithm: AlgorithmName = AlgorithmName.default
     mode: SearchMode = SearchMode.explore
-    ranking: bool = True
+    ranking: bool = False
     transfer: bool = True
     restore_every: Annotated[int, Field(ge=0, le=MAX_ITERATIONS)] = 10
     drop_cache: bool = False

@@ -12,7 +12,7 @@ from otterflow.scoring import Scale
 if TYPE_CHECKING:
     from otterflow.tuner import Incumbent, Outlook, Suggestion
 
-_SHOWN = 12
+_SHOWN, _LEADING = 12, 6
 
 
 def record(suggestion: Suggestion, scale: Scale, unit: str, best: Incumbent | None) -> dict[str, Any]:
@@ -104,6 +104,8 @@ def _expected(reasons: Mapping[str, Any]) -> list[str]:
         rows.append(("may crash", f"{100 * reasons['crash_probability']:.0f} %"))
     if "feasible_probability" in reasons:
         rows.append(("keeps constraints", f"{100 * reasons['feasible_probability']:.0f} %"))
+    if leading := reasons.get("leading_knobs"):
+        rows.append(("leading knobs", ", ".join(leading[:_LEADING]) + (", ..." if len(leading) > _LEADING else "")))
     if past := [f"{one['experiment']} ({one['weight']:.2f})" for one in reasons.get("past", ()) if "weight" in one]:
         rows.append(("learned from", ", ".join(past)))
     return [f"  {reasons.get('idea', 'no reason is recorded')}", *(f"  {name:18} {text}" for name, text in rows)]

@@ -17,6 +17,7 @@ from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.space import KnobSpace
 from otterflow.repository import Experiment, Trial
 from otterflow.tuner import Incumbent, PastExperiment, incumbent, outlook, suggest
+from otterflow.tuner.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ def recommendation(
     trials: Sequence[Trial],
     iteration: int,
     past: Sequence[PastExperiment] = (),
+    ranking: Ranking | None = None,
 ) -> Recommendation:
-    """What iteration `iteration` is to measure. `past` are other experiments to learn from, the most alike first."""
+    """What iteration `iteration` is to measure.
+
+    `past` are other experiments to learn from, the most alike first; `ranking` is what they say of the knobs.
+    """
     if loop.reference_due(plan.spec, iteration):
         return _reference(experiment, plan, trials, iteration)
     space = KnobSpace.from_records(experiment.space)
@@ -62,6 +67,8 @@ def recommendation(
         repair=within_constraints,
         algorithm=plan.spec.algorithm.value,
         past=past,
+        ranked=plan.spec.ranking,
+        ranking=ranking,
     )
     repaired = dict(suggestion)
     _, repairs = repair(wanted.get(_key(repaired), repaired), values, facts, space=space)

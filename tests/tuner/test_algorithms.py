@@ -13,8 +13,14 @@ from otterflow.knobs.space import KnobSpace
 from otterflow.tuner import Trial, incumbent, suggest
 from otterflow.tuner.algorithms import ALGORITHMS, with_optuna
 from otterflow.tuner.algorithms.climb import climbed
+from otterflow.tuner.algorithms.few_knobs import children_of_few, leading_knobs
 from otterflow.tuner.algorithms.without_model import latin_hypercube
 from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.history import pool
+from otterflow.tuner.model import fit_model
+from otterflow.tuner.options import Options
+from otterflow.tuner.ranking import Ranking
+from otterflow.tuner.turn import Turn
 
 from .conftest import throughput, trial_of
 
@@ -162,3 +168,38 @@ def test_a_space_of_one_switch_is_answered_by_every_algorithm_beyond_its_end():
         for _ in range(6):
             trials.append(Trial(dict(suggest(space, trials, algorithm=algorithm, budget=6)), 1.0))
         assert {t.config["jit"] for t in trials} == {True, False}
+
+
+def trials_of(space, n_trials):
+    trials = []
+    while len(trials) < n_trials:
+        trials.append(trial_of(dict(suggest(space, trials, seed=3))))
+    return trials
+
+
+def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_the_best(space):
+    trials = trials_of(space, 12)
+    history = pool(space, trials)
+    turn = Turn(space, trials, [], Options(ranked=True))
+    model = fit_model(history, np.random.default_rng(0))
+    names = leading_knobs(turn, history, model)
+    assert {"memory", "jit"} <= set(names)
+    starts = history.genotypes[history.ok][np.argsort(-model.tried_means)[:4]]
+    found = children_of_few(turn, names[:2], lambda g: -g[:, 0], starts, (0.5, 0.8))
+    moved = [space.names[j] for j in np.flatnonzero((found != starts[0]).any(axis=0))]
+    assert set(moved) <= set(names[:2])
+    assert moved
+
+
+def test_a_ranking_from_elsewhere_has_its_say_and_is_named_in_the_reasons(space):
+    trials = trials_of(space, 12)
+    shares = dict.fromkeys(space.names, 0.0) | {"delay": 0.9, "cost": 0.1}
+    elsewhere = Ranking(("delay", "cost", "memory", "jit", "method", "workers"), shares, shares, shares, 1000)
+    said = suggest(space, trials, seed=3, ranked=True, ranking=elsewhere)
+    assert said.reasons["leading_knobs"][0] == "delay"
+    assert "leading_knobs" not in suggest(space, trials, seed=3).reasons
+
+
+def test_measurements_that_are_all_alike_rank_nothing(space):
+    trials = [Trial({**space.default(), "memory": m}, 7.0) for m in (100, 500, 2000, 9000, 20_000, 30_000, 40_000)]
+    assert suggest(space, trials, ranked=True).reasons["leading_knobs"] == list(space.names)

@@ -176,7 +176,11 @@ def experiment_params() -> dict[str, Param]:
             "Mode",
             "explore searches the whole range. safe stays near what is known to work, for servers that must not crash.",
         ),
-        "ranking": _switch("ranking", "Rank knobs", "Begin with the knobs that matter most, and take in more."),
+        "ranking": _switch(
+            "ranking",
+            "Rank knobs",
+            "Also offers candidates that move only the knobs that matter most so far. No gain where it was measured.",
+        ),
         "transfer": _switch("transfer", "Learn from other experiments", "Their trials help where they are alike."),
         "restore_every": _integer(
             "restore_every",

@@ -43,9 +43,11 @@ class RecommendOperator(OtterflowOperator):
             if reason is not None:
                 skip(f"no further trial: {reason}")
             known = Knowledge()
-            if bench.plan.spec.transfer:
+            spec = bench.plan.spec
+            if spec.transfer or spec.ranking:
                 known = knowledge_for(repository, experiment, trials, bench.plan.goal)
-            chosen = recommendation(experiment, bench.plan, trials, upcoming, known.past)
+            past = known.past if spec.transfer else ()
+            chosen = recommendation(experiment, bench.plan, trials, upcoming, past, known.ranking)
         planned = repository.plan_trial(
             self.experiment,
             upcoming,

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace, Value
 from otterflow.tuner.past import PastExperiment, past_problems
+from otterflow.tuner.ranking import Ranking
 from otterflow.tuner.trial import config_problems
 
 Mode = Literal["explore", "safe"]
@@ -27,6 +28,8 @@ class Options:
     algorithm: str = "default"
     pending: Sequence[Mapping[str, Value]] = ()
     past: Sequence[PastExperiment] = ()
+    ranked: bool = False
+    ranking: Ranking | None = None
 
     def repaired(self, config: Config) -> Config:
         """The configuration as the constraints between knobs leave it."""

@@ -18,6 +18,7 @@ from otterflow.tuner.design import design_point, design_size
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.options import Mode, Options, Repair, check_batch, option_problems
 from otterflow.tuner.past import PastExperiment
+from otterflow.tuner.ranking import Ranking
 from otterflow.tuner.reasons import reasons_for
 from otterflow.tuner.trial import OK, Kind, Suggestion, Trial, check_trials
 from otterflow.tuner.turn import PENDING, Turn
@@ -44,6 +45,8 @@ def suggest(
     algorithm: str = "default",
     pending: Sequence[Mapping[str, Value]] = (),
     past: Sequence[PastExperiment] = (),
+    ranked: bool = False,
+    ranking: Ranking | None = None,
 ) -> Suggestion:
     """The configuration to try next.
 
@@ -52,12 +55,14 @@ def suggest(
     applied to what is about to be suggested (the constraints between knobs); it must be deterministic. `algorithm` is
     one of `ALGORITHMS`. `pending` are configurations that are being measured just now. `past` are other experiments to
     learn from, those most likely to be alike first: what was best there is tried early, and their models help this
-    one's as far as they rank its trials well. Algorithms without a model and optuna's make no use of them.
+    one's as far as they rank its trials well. `ranked` has candidates that move only the knobs that matter most beside
+    those that move any; `ranking` is what other experiments say of that. Algorithms without a model and optuna's make
+    no use of these.
 
     Raises InvalidInput for trials that cannot be learned from, here or in the past, rules and pending that are no
     configurations of the space, and options out of range; each problem names its field.
     """
-    options = Options(seed, rules, mode, budget, repair, algorithm, tuple(pending), tuple(past))
+    options = Options(seed, rules, mode, budget, repair, algorithm, tuple(pending), tuple(past), ranked, ranking)
     return _suggestions(space, trials, 1, options)[0]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from otterflow.knobs.space import Config
 from otterflow.tuner.algorithms.climb import climbed
+from otterflow.tuner.algorithms.few_knobs import children_of_few, leading_knobs
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.incumbent import incumbent_row
@@ -63,6 +64,9 @@ class ByModel:
         order = np.argsort(-model.tried_means, kind="stable")
         starts = known.genotypes[known.ok][order[:_STARTS]]
         found = best_children(turn.encoder, worth, starts, rng, shares=_CHILD_SHARES[options.mode])
+        few = leading_knobs(turn, known, model) if options.ranked else turn.space.names
+        if len(few) < len(turn.space):
+            found = np.concatenate([found, children_of_few(turn, few, worth, starts, _CHILD_SHARES[options.mode])])
         if self.climb:
             found = climbed(turn.encoder, worth, found, rng)
         config = _first_new(turn, found, worth)
@@ -76,7 +80,9 @@ class ByModel:
             predicted_std=float(std[0]),
             crash_probability=turn.crash_probability(genotype),
             feasible_probability=turn.feasible_probability(genotype),
-            reasons=reasons_for(self.idea, turn.encoder, config, against, model) | _past_shares(model),
+            reasons=reasons_for(self.idea, turn.encoder, config, against, model)
+            | _past_shares(model)
+            | ({"leading_knobs": list(few)} if options.ranked else {}),
         )
 
     def _learned(self, turn: Turn) -> tuple[History, ObjectiveModel]:
