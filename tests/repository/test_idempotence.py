@@ -42,6 +42,7 @@ WRITES: dict[str, Write] = {
     "release_target": lambda r: r.release_target("staging", "night"),
     "plan_trial": lambda r: r.plan_trial("night", 1, **PLAN),
     "begin_try": lambda r: r.begin_try("night", 0),
+    "add_reasons": lambda r: r.add_reasons("night", 0, {"outlook": 0.5}),
     "end_trial": lambda r: r.end_trial("night", 0, "crashed", message="gone", log_tail="PANIC"),
     "record_in_force": lambda r: r.record_in_force("night", 0, RULES),
     "record_before": lambda r: r.record_before("night", 0, {"n": 1}),
