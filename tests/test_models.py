@@ -11,7 +11,8 @@ import pytest
 from otterflow import models
 from otterflow.errors import InvalidInput
 from otterflow.experience import goal_of
-from otterflow.repository import ModelKind, ModelScope, Repository
+from otterflow.goal import Goal
+from otterflow.repository import Experiment, ModelKind, ModelScope, Repository
 from otterflow.tuner.ranking import Ranking
 from tests.captured import CAPTURED, add_trial, make_experiment
 
@@ -178,3 +179,21 @@ def test_an_experiment_whose_goal_nobody_can_read_stops_no_one(repository: Repos
     assert models.survey(repository).outdated() == []
     make("today", 3, ended=False)
     assert [past.name for past in told_to(repository, "today").past] == ["night"]
+
+
+def test_the_files_of_a_benchmark_are_read_once_for_all_its_experiments(
+    repository: Repository, make: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("night", "noon"):
+        make(name, 4)
+    make("other", 4, benchmark="ycsb_a")
+    make("today", 2, ended=False)
+    read: list[str] = []
+
+    def counted(experiment: Experiment) -> Goal | None:
+        read.append(experiment.benchmark)
+        return goal_of(experiment)
+
+    monkeypatch.setattr(models, "goal_of", counted)
+    assert {past.name for past in told_to(repository, "today").past} == {"night", "noon", "other"}
+    assert sorted(read) == ["pgbench_tpcb", "ycsb_a"]

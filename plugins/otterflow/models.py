@@ -37,6 +37,8 @@ VERSIONS: Mapping[ModelKind, int] = {ModelKind.ranking: 1, ModelKind.surrogate: 
 """Raise one when its method changes: what an older version computed is then computed again."""
 EVERYTHING = "postgresql"
 """The subject of the models of all workloads: the DBMS whose metrics they speak of."""
+_GOAL_FIELDS = ("target", "benchmark", "objective", "direction", "constraints")
+"""The form's fields that say what an experiment tunes for."""
 
 
 class Workload(NamedTuple):
@@ -186,10 +188,11 @@ def knowledge_for(repository: Repository, experiment: Experiment, trials: Sequen
     models = {(m.subject, m.kind): m for m in repository.models(scope=ModelScope.experiment)}
     pruning = repository.model("pruning", scope=ModelScope.all, subject=EVERYTHING)
     metrics = () if pruning is None else Pruned.from_dict(pruning.content).names
+    goals = _goals(kin)
     others = [
         Other(found, repository.trials(found.name), its_goal, _hyperparameters(models, found.name))
         for found in kin
-        if (its_goal := goal_of(found)) is not None
+        if (its_goal := goals[found.name]) is not None
     ]
     alike = [e.name for e in kin if (e.benchmark, e.objective) == (experiment.benchmark, experiment.objective)]
     known = [_ranking_of(m) for name in alike if (m := models.get((name, ModelKind.ranking))) is not None]
@@ -213,6 +216,18 @@ def _refresh_experiment(repository: Repository, experiment: Experiment, sources:
         (ModelKind.surrogate, {"hyperparameters": fitted}),
     ):
         _store(repository, kind, ModelScope.experiment, experiment.name, content, sources)
+
+
+def _goals(experiments: Sequence[Experiment]) -> dict[str, Goal | None]:
+    """Each experiment's goal by its name. Files are read once for experiments that tuned for the same."""
+    same: dict[str, Goal | None] = {}
+    found = {}
+    for experiment in experiments:
+        key = repr((experiment.objective, [experiment.spec.get(field) for field in _GOAL_FIELDS]))
+        if key not in same:
+            same[key] = goal_of(experiment)
+        found[experiment.name] = same[key]
+    return found
 
 
 def _store(
