@@ -41,3 +41,15 @@ def test_the_chance_rises_with_crashes_when_nothing_survives(space):
 def test_a_configuration_that_was_never_in_force_teaches_nothing(space):
     trials = [Trial(space.default(), 1.0), Trial({**space.default(), "workers": 5}, None, "not_applied")]
     assert len(pool(space, trials).genotypes) == 1
+
+
+def test_one_crash_is_a_lesson_and_not_a_mishap_of_the_measurement(space):
+    history = pool(space, [])
+    rng = np.random.default_rng(4)
+    configs = [history.encoder.config(g) for g in random_genes(history.encoder, rng, 16)]
+    trials = [Trial(c, 1.0) for c in configs[1:]] + [Trial(configs[0], None, "crashed")]
+    model = learned(space, trials)
+    chances = model.probability(history.encoder.features(history.encoder.genotypes(configs)))
+    assert chances[0] > 0.3
+    assert chances[0] > 2.0 * chances[1:].max()
+    assert chances[1:].mean() < 0.12

@@ -6,7 +6,7 @@ import pytest
 from otterflow.tuner.acquisition import expected_improvement
 from otterflow.tuner.design import design_point, design_size
 from otterflow.tuner.encoding import Encoder
-from otterflow.tuner.search import best_children, children
+from otterflow.tuner.search import best_children, children, polished, random_genes
 
 
 def test_a_child_keeps_most_of_its_parent_and_moves_one_knob_at_least(space):
@@ -33,9 +33,10 @@ def test_the_best_children_come_first_and_beat_chance(space):
     assert worth(found)[0] > -0.05
 
 
-@pytest.mark.parametrize(("budget", "size"), [(None, 5), (4, 2), (10, 2), (24, 3), (1000, 5)])
+@pytest.mark.parametrize(("budget", "size"), [(None, 8), (1, 2), (10, 2), (20, 4), (24, 5), (1000, 8)])
 def test_a_short_experiment_gets_a_short_design(budget, size):
     assert design_size(12, budget) == size
+    assert design_size(2, budget) <= 4
 
 
 def test_a_point_of_the_design_moves_its_share(space):
@@ -52,3 +53,18 @@ def test_expected_improvement_agrees_with_sampling():
     mean, std, best = np.array([0.3, -1.0]), np.array([0.5, 2.0]), 0.6
     sampled = np.maximum(mean + std * rng.standard_normal((400_000, 2)) - best, 0.0).mean(axis=0)
     assert expected_improvement(mean, std, best) == pytest.approx(sampled, rel=0.02)
+
+
+def test_polishing_finds_better_and_keeps_as_many(space):
+    encoder = Encoder(space)
+
+    def worth(genotypes):
+        return -np.abs(np.where(genotypes < 0, 0.0, genotypes) - 0.3).sum(axis=1)
+
+    rng = np.random.default_rng(0)
+    found = best_children(encoder, worth, random_genes(encoder, rng, 3), rng, shares=(0.5,), keep=6)
+    tops = polished(encoder, worth, found, rng)
+    assert tops.shape == found.shape
+    assert worth(tops)[0] > worth(found)[0]
+    assert (np.diff(worth(tops)) <= 0).all()
+    assert encoder.snap(tops) == pytest.approx(tops)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
+from scipy.stats import multivariate_normal
 
 from otterflow.tuner.sampler import draw
-from otterflow.tuner.surrogate import _Evidence, _squared_distances, fit_ensemble
+from otterflow.tuner.surrogate import NOISE, _evidence, fit_ensemble
 
 
 @pytest.fixture
@@ -18,11 +19,21 @@ def data():
 
 def test_the_gradient_is_the_gradient(data):
     x, y = data
-    distances = np.array([_squared_distances(x[:, [g]], x[:, [g]]).ravel() for g in range(6)])
-    evidence = _Evidence(distances, y, np.arange(1.0, 26.0))
+    evidence = _evidence(x, np.arange(6), y, np.arange(1.0, 26.0), NOISE)
     theta = np.random.default_rng(1).normal(-2.0, 0.5, 9)
     size = np.linalg.norm(evidence.density(theta)[1])
     assert check_grad(lambda t: evidence.density(t)[0], lambda t: evidence.density(t)[1], theta) < 1e-4 * size
+
+
+def test_the_density_is_that_of_a_normal_distribution(data):
+    x, y = data
+    theta = np.append(np.full(6, -1.0), [0.3, -3.0, -2.0])
+    other = np.sort(y)
+    ours = [_evidence(x, np.arange(6), t, np.full(25, 2.0), NOISE).density(theta)[0] for t in (y, other)]
+    r = np.sqrt(5.0 * np.exp(-1.0) * ((x[:, None] - x) ** 2).sum(axis=2))
+    covariance = np.exp(0.3) * (1 + r + r**2 / 3) * np.exp(-r) + 1.0 + (np.exp(-3.0) / 2.0 + 1e-8) * np.eye(25)
+    theirs = [-multivariate_normal(cov=covariance).logpdf(t) for t in (y, other)]
+    assert ours[0] - ours[1] == pytest.approx(theirs[0] - theirs[1])
 
 
 def test_the_knob_that_matters_is_relevant_and_predicts(data):

@@ -15,10 +15,12 @@ from scipy.special import ndtr
 
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History
-from otterflow.tuner.surrogate import Ensemble, fit_ensemble
+from otterflow.tuner.surrogate import Ensemble, Prior, fit_ensemble
 
-_MEMBERS = 6
-_BLUR = 0.1
+_MEMBERS = 4
+_NOISE: Prior = (np.log(1e-3), 0.5)
+"""Of the labels: a crash is no accident of the measurement, so something about the configuration must explain it."""
+_BLUR = 0.4
 """Variance added to the latent value: the edge of what a server survives is not sharp."""
 
 
@@ -53,4 +55,5 @@ def fit_crashes(history: History, rng: np.random.Generator) -> CrashModel:
     centre, spread = float(labels.mean()), float(labels.std())
     targets = (labels - centre) / spread
     groups, once = history.encoder.knob_of_column, np.ones(len(labels))
-    return CrashModel(fit_ensemble(history.features, groups, targets, once, rng, _MEMBERS), centre, spread, rate)
+    process = fit_ensemble(history.features, groups, targets, once, rng, _MEMBERS, _NOISE)
+    return CrashModel(process, centre, spread, rate)

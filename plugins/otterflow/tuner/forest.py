@@ -1,6 +1,7 @@
 """A random forest over configurations: the model for steps, cliffs and switches, where a smooth process is wrong.
 
 As in SMAC (Hutter, Hoos and Leyton-Brown 2011): the mean over the trees, and their disagreement as the uncertainty.
+The trees are grown here one by one, and not by scikit-learn's forest, whose checks take longer than so few trials do.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.ensemble import RandomForestRegressor
+from sklearn import config_context
 from sklearn.tree import DecisionTreeRegressor
 
 from otterflow.tuner.encoding import Array
@@ -33,7 +34,17 @@ class Forest:
 
 
 def fit_forest(features: Array, targets: Array, repeats: Array, seed: int) -> Forest:
-    """Grow a forest on `features` (n, columns) and standardised `targets` (n,), each the mean of `repeats` (n,)."""
-    forest = RandomForestRegressor(_TREES, max_features=5 / 6, min_samples_split=3, random_state=seed)
-    forest.fit(features, targets, sample_weight=repeats)
-    return Forest(forest.estimators_)
+    """Grow a forest on `features` (n, columns) and standardised `targets` (n,), each the mean of `repeats` (n,).
+
+    Each tree sees a bootstrap sample, and a random five sixths of the columns at each split.
+    """
+    rng = np.random.default_rng(seed)
+    narrow = np.ascontiguousarray(features, dtype=np.float32)
+    n = len(targets)
+    trees = []
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for _ in range(_TREES):
+            weight = repeats * np.bincount(rng.integers(n, size=n), minlength=n)
+            tree = DecisionTreeRegressor(max_features=5 / 6, min_samples_split=3, random_state=int(rng.integers(2**31)))
+            trees.append(tree.fit(narrow, targets, sample_weight=weight, check_input=False))
+    return Forest(trees)

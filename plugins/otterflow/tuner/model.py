@@ -1,35 +1,46 @@
-"""The model of the objective: the Gaussian processes and the forest together, on the trials' own scale.
+"""Models of the objective, on the trials' own scale: Gaussian processes, a forest, and the mixture of both.
 
 No single model wins on every DBMS: the process leads where effects are smooth, the forest where they are steps. The
-mixture keeps both; its expected improvement is the weighted sum of theirs.
+mixture keeps both; its expected improvement is the weighted sum of its members'.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from otterflow.tuner.acquisition import expected_improvement
 from otterflow.tuner.encoding import Array
-from otterflow.tuner.forest import Forest, fit_forest
+from otterflow.tuner.forest import fit_forest
 from otterflow.tuner.history import History
-from otterflow.tuner.surrogate import Ensemble, GaussianProcess, fit_ensemble
+from otterflow.tuner.surrogate import fit_ensemble
 
 FOREST_WEIGHT = 0.3
+"""The forest's share of the mixture."""
+
+
+class Member(Protocol):
+    """What a mixture is of."""
+
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation at features (m, columns), standardised: two arrays (m,)."""
 
 
 @dataclass(frozen=True)
 class Model:
     """Fitted to the distinct configurations that were measured (`history.ok`)."""
 
-    process: Ensemble
-    forest: Forest
+    members: Sequence[Member]
+    weights: Array
+    """(members,), their sum is 1."""
     centre: float
     spread: float
-    """Mean and standard deviation of the measurements; the models work on (value - centre) / spread."""
+    """Mean and standard deviation of the measurements; the members work on (value - centre) / spread."""
     tried_means: Array
-    """The mixture's standardised mean at the measured configurations."""
+    """The whole mixture's standardised mean at the measured configurations."""
 
     @property
     def best(self) -> float:
@@ -38,7 +49,7 @@ class Model:
 
     def standardised(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the mixture at features (m, columns), standardised."""
-        return _moments(self.process, self.forest, features)
+        return _moments(self.members, self.weights, features)
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation at features (m, columns), on the scale of the trials' values."""
@@ -47,28 +58,45 @@ class Model:
 
     def expected_improvement(self, features: Array) -> Array:
         """Expected improvement over the incumbent's mean at features (m, columns), standardised."""
-        by_process = [expected_improvement(*m.predict(features), self.best) for m in self.process.members]
-        by_forest = expected_improvement(*self.forest.predict(features), self.best)
-        return np.asarray((1.0 - FOREST_WEIGHT) * np.mean(by_process, axis=0) + FOREST_WEIGHT * by_forest)
+        return np.asarray(
+            self.weights @ [expected_improvement(*member.predict(features), self.best) for member in self.members]
+        )
 
 
 def fit_model(history: History, rng: np.random.Generator) -> Model:
-    """Fit to a history with at least one measured configuration."""
+    """The mixture, fitted to a history with at least one measured configuration."""
     ok = history.ok
     values: Array = history.means[ok]
     features: Array = history.features[ok]
     repeats = history.repeats[ok]
     centre, spread = float(values.mean()), float(values.std()) or 1.0
     targets: Array = (values - centre) / spread
-    process = fit_ensemble(features, history.encoder.knob_of_column, targets, repeats, rng)
-    forest = fit_forest(features, targets, repeats, int(rng.integers(2**31)))
-    return Model(process, forest, centre, spread, _moments(process, forest, features)[0])
+    processes = fit_ensemble(features, history.encoder.knob_of_column, targets, repeats, rng).members
+    members: list[Member] = [*processes, fit_forest(features, targets, repeats, int(rng.integers(2**31)))]
+    weights = np.append(np.full(len(processes), (1.0 - FOREST_WEIGHT) / len(processes)), FOREST_WEIGHT)
+    return Model(members, weights, centre, spread, _moments(members, weights, features)[0])
 
 
-def _moments(process: Ensemble, forest: Forest, features: Array) -> tuple[Array, Array]:
-    models: list[GaussianProcess | Forest] = [*process.members, forest]
-    weights = np.append(np.full(len(models) - 1, (1.0 - FOREST_WEIGHT) / (len(models) - 1)), FOREST_WEIGHT)
-    moments = [model.predict(features) for model in models]
+def fit_processes(history: History, rng: np.random.Generator) -> Model:
+    """The mixture with nothing but the Gaussian processes to judge candidates; the incumbent stays the mixture's."""
+    model = fit_model(history, rng)
+    return _judged_by(model, np.append(model.weights[:-1], 0.0))
+
+
+def fit_trees(history: History, rng: np.random.Generator) -> Model:
+    """The mixture with nothing but the forest to judge candidates; the incumbent stays the mixture's."""
+    model = fit_model(history, rng)
+    return _judged_by(model, np.append(np.zeros(len(model.weights) - 1), 1.0))
+
+
+def _judged_by(model: Model, weights: Array) -> Model:
+    heard = weights > 0.0
+    members = [member for member, h in zip(model.members, heard, strict=True) if h]
+    return replace(model, members=members, weights=weights[heard] / weights.sum())
+
+
+def _moments(members: Sequence[Member], weights: Array, features: Array) -> tuple[Array, Array]:
+    moments = [member.predict(features) for member in members]
     means, variances = np.array([m for m, _ in moments]), np.array([s**2 for _, s in moments])
     mean = weights @ means
     return mean, np.sqrt(weights @ (variances + (means - mean) ** 2))

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace, Value
 from otterflow.tuner.algorithms import ALGORITHMS, algorithm_problems
-from otterflow.tuner.design import design_point, design_size
+from otterflow.tuner.design import SHARES, design_point, design_size
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.options import Mode, Options, Repair, check_batch, option_problems
 from otterflow.tuner.past import PastExperiment
@@ -27,8 +27,6 @@ from otterflow.tuner.warm_start import past_is_trusted, warm_start
 MIN_MEASURED = 2
 """Distinct measured configurations that a model needs."""
 _DESIGN_DRAWS = 20
-_DESIGN_SHARE = {"explore": 0.5, "safe": 0.15}
-"""The share of the knobs that a point of the design moves."""
 _RULES_BY = 3
 """The rules are tried within this many trials or never: what was tried may differ from them after repairs."""
 
@@ -124,8 +122,9 @@ def _from_design(turn: Turn) -> Suggestion:
     else:
         centre, name = encoder.genotype(turn.space.default()), "baseline"
     config: Config = {}
+    shares = SHARES[options.mode]
     for _ in range(_DESIGN_DRAWS):
-        point = design_point(encoder, centre, turn.rng, _DESIGN_SHARE[options.mode])
+        point = design_point(encoder, centre, turn.rng, shares[(turn.number - 1) % len(shares)])
         config = options.repaired(encoder.config(point))
         if not turn.tried.has(encoder.genotype(config)):
             break

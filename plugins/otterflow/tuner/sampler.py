@@ -15,7 +15,7 @@ from otterflow.tuner.encoding import Array
 Density = Callable[[Array], tuple[float, Array]]
 """Negative log density and its gradient; infinite where the density is 0."""
 
-_LEAPS = 8
+_LEAPS = 6
 _ACCEPTANCE = 0.75
 _FIRST_STEP = 0.25
 

@@ -1,8 +1,7 @@
 """Finding the configuration that is worth most, over mixed knobs: the best of many children of the best trials.
 
 A child keeps its parent's values but for a share of the knobs, from a tenth to most of them. Moving many knobs at once
-tests many in one trial, and moves of knobs without effect cost nothing. Climbing further on the acquisition was tried
-and did not help: with few trials the model is right about which children are better, and wrong about its own peaks.
+tests many in one trial, and moves of knobs without effect cost nothing. `polished` climbs on from there, a little.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ Worth = Callable[[Array], Array]
 _POOL = 300
 _CROSSED = 0.2
 _STEPS = (0.05, 0.15)
+_ROUNDS, _OFFSPRING = 12, 10
+_FINE_STEPS = (0.02, 0.05, 0.15)
 _SPECIAL_SHARE = 0.2
 """How often a moved knob goes to one of its special values (LlamaTune's biasing, Kanellis et al. 2022)."""
 
@@ -62,3 +63,20 @@ def best_children(
     share, near, step = (rng.choice(options, size=(_POOL, 1)) for options in (shares, (0.0, 0.5), _STEPS))
     pool = children(encoder, rng, np.where(crossed, mates, parents), share, near, step)
     return np.asarray(pool[np.argsort(-worth(pool), kind="stable")[:keep]])
+
+
+def polished(encoder: Encoder, worth: Worth, found: Array, rng: np.random.Generator) -> Array:
+    """`found` (k, knobs) after a few rounds of children that move a knob or two: as many configurations, best first.
+
+    A mild climb: a longer one follows the model up its own mistakes, and into crashes (see docs/tuner.md).
+    """
+    tops, heights = found, worth(found)
+    for _ in range(_ROUNDS):
+        parents = np.repeat(tops, _OFFSPRING, axis=0)
+        one = np.ones((len(parents), 1))
+        step = rng.choice(_FINE_STEPS, size=one.shape)
+        offered = children(encoder, rng, parents, one / parents.shape[1], 0.5 * one, step)
+        both, values = np.concatenate([tops, offered]), np.concatenate([heights, worth(offered)])
+        best = np.argsort(-values, kind="stable")[: len(found)]
+        tops, heights = both[best], values[best]
+    return tops

@@ -15,20 +15,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.blas import dsymv
+from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.optimize import minimize
 
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.sampler import draw
 
 Groups = NDArray[np.intp]
+Prior = tuple[float, float]
+"""Mean and standard deviation of a logarithm."""
 
-MEMBERS = 10
-_WARM_UP, _THIN = 40, 6
+MEMBERS = 8
+_WARM_UP, _THIN = 24, 4
 _TAU = (np.log(0.05), 1.0)
 """Prior mean and standard deviation of log tau; 0.05 is a length-scale of 4 to 5 ranges: hardly any effect."""
 _VARIANCE = (0.0, 1.0)
 """Of the log variance: the targets are standardised."""
-_NOISE = (np.log(0.02), 1.5)
+NOISE: Prior = (np.log(0.02), 1.5)
 """Of the log noise variance: around 2 % of the targets' variance, from 0.1 % to 40 %."""
 _LIMIT = 14.0
 """A log hyperparameter beyond this is refused, before it overflows."""
@@ -81,13 +85,16 @@ class _Evidence:
     """
 
     distances: Array
-    """Squared distance of each pair of trials in each knob (knobs, n * n)."""
+    """Squared distance of each pair of trials in each knob (knobs, n (n - 1) / 2), in the order of `lower`."""
+    lower: tuple[NDArray[np.intp], NDArray[np.intp]]
+    """Row and column of each pair: the strict lower triangle."""
     targets: Array
     repeats: Array
+    noise: Prior
 
     def start(self) -> Array:
         """The prior's centre."""
-        return np.append(np.full(len(self.distances), _TAU[0]), [_VARIANCE[0], _NOISE[0], _TAU[0]])
+        return np.append(np.full(len(self.distances), _TAU[0]), [_VARIANCE[0], self.noise[0], _TAU[0]])
 
     def density(self, theta: Array) -> tuple[float, Array]:
         """Negative log posterior and its gradient; the constant mean is integrated out (unit prior variance)."""
@@ -95,28 +102,29 @@ class _Evidence:
             return np.inf, np.zeros_like(theta)
         n = len(self.targets)
         w, (variance, noise) = np.exp(theta[:-3]), np.exp(theta[-3:-1])
-        r = _ROOT5 * np.sqrt(np.maximum(w @ self.distances, 0.0)).reshape(n, n)
-        decay = np.exp(-r)
-        k = variance * (1.0 + r + r * r / 3.0) * decay
-        cov = k + 1.0
-        cov[np.diag_indices(n)] += noise / self.repeats + _JITTER
-        try:
-            factor = cholesky(cov, lower=True, check_finite=False)
-        except np.linalg.LinAlgError:
+        r = _ROOT5 * np.sqrt(np.maximum(w @ self.distances, 0.0))
+        decay = variance * np.exp(-r)
+        k = (1.0 + r + r * r / 3.0) * decay
+        cov = np.zeros((n, n), order="F")
+        cov[self.lower] = k + 1.0
+        cov[np.diag_indices(n)] = variance + 1.0 + noise / self.repeats + _JITTER
+        factor, failed = dpotrf(cov, lower=1, overwrite_a=1)
+        if failed:
             return np.inf, np.zeros_like(theta)
-        inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
-        alpha = inverse @ self.targets
-        value = 0.5 * float(self.targets @ alpha) + float(np.log(np.diag(factor)).sum())
-        slope = inverse - np.outer(alpha, alpha)
-        by_r2 = -5.0 / 6.0 * variance * (1.0 + r) * decay
+        log_det = float(np.log(np.diag(factor)).sum())
+        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+        alpha = dsymv(1.0, inverse, self.targets, lower=1)
+        value = 0.5 * float(self.targets @ alpha) + log_det
+        slope = 2.0 * (inverse[self.lower] - alpha[self.lower[0]] * alpha[self.lower[1]])
+        own = np.diag(inverse) - alpha * alpha
         gradient = np.zeros_like(theta)
-        gradient[:-3] = 0.5 * w * (self.distances @ (slope * by_r2).ravel())
-        gradient[-3] = 0.5 * (slope * k).sum()
-        gradient[-2] = 0.5 * noise * (np.diag(slope) / self.repeats).sum()
-        return value + _add_prior(theta, gradient), gradient
+        gradient[:-3] = self.distances @ (slope * decay * (1.0 + r)) * w * (-5.0 / 12.0)
+        gradient[-3] = 0.5 * (float(slope @ k) + variance * float(own.sum()))
+        gradient[-2] = 0.5 * noise * float((own / self.repeats).sum())
+        return value + _add_prior(theta, gradient, self.noise), gradient
 
 
-def _add_prior(theta: Array, gradient: Array) -> float:
+def _add_prior(theta: Array, gradient: Array, noise: Prior) -> float:
     """Negative log prior of theta; its gradient is added to `gradient`.
 
     A half-Cauchy on w is, for log w, the density 1 / cosh(log w - log tau).
@@ -125,7 +133,7 @@ def _add_prior(theta: Array, gradient: Array) -> float:
     value = float(np.logaddexp(t, -t).sum())
     gradient[:-3] += np.tanh(t)
     gradient[-1] -= np.tanh(t).sum()
-    for i, (centre, width) in ((-3, _VARIANCE), (-2, _NOISE), (-1, _TAU)):
+    for i, (centre, width) in ((-3, _VARIANCE), (-2, noise), (-1, _TAU)):
         z = (theta[i] - centre) / width
         value += 0.5 * z * z
         gradient[i] += z / width
@@ -133,26 +141,34 @@ def _add_prior(theta: Array, gradient: Array) -> float:
 
 
 def fit_ensemble(
-    features: Array, groups: Groups, targets: Array, repeats: Array, rng: np.random.Generator, members: int = MEMBERS
+    features: Array,
+    groups: Groups,
+    targets: Array,
+    repeats: Array,
+    rng: np.random.Generator,
+    members: int = MEMBERS,
+    noise: Prior = NOISE,
 ) -> Ensemble:
     """Draw `members` processes from the posterior of the hyperparameters, starting at its maximum.
 
     `features` (n, columns), `groups` the knob of each column, `targets` (n,) standardised, `repeats` (n,) how many
-    measurements each target is the mean of.
+    measurements each target is the mean of, `noise` the prior of the noise's variance.
     """
-    evidence = _evidence(features, groups, targets, repeats)
+    evidence = _evidence(features, groups, targets, repeats, noise)
     draws = draw(evidence.density, _mode(evidence), rng, warm_up=_WARM_UP, draws=members, thin=_THIN)
     return Ensemble([process_at(theta, features, groups, targets, repeats) for theta in draws])
 
 
 def most_probable(features: Array, groups: Groups, targets: Array, repeats: Array) -> Array:
     """The hyperparameters (knobs + 3,) at the posterior's maximum, for `process_at`; arguments as `fit_ensemble`'s."""
-    return _mode(_evidence(features, groups, targets, repeats))
+    return _mode(_evidence(features, groups, targets, repeats, NOISE))
 
 
-def _evidence(features: Array, groups: Groups, targets: Array, repeats: Array) -> _Evidence:
+def _evidence(features: Array, groups: Groups, targets: Array, repeats: Array, noise: Prior) -> _Evidence:
+    rows, columns = lower = np.tril_indices(len(targets), -1)
     parts = (features[:, groups == g] for g in range(int(groups.max()) + 1))
-    return _Evidence(np.array([_squared_distances(part, part).ravel() for part in parts]), targets, repeats)
+    distances = np.array([_squared_distances(part, part)[rows, columns] for part in parts])
+    return _Evidence(distances, lower, targets, repeats, noise)
 
 
 def _mode(evidence: _Evidence) -> Array:

@@ -13,8 +13,8 @@ from otterflow.errors import Problem
 from otterflow.tuner.algorithms import with_optuna
 from otterflow.tuner.algorithms.by_model import ByModel
 from otterflow.tuner.algorithms.plain_models import fit_dnn, fit_gpr, fit_plain_forest
+from otterflow.tuner.algorithms.portfolio import in_turns
 from otterflow.tuner.algorithms.without_model import at_random, from_latin_hypercube
-from otterflow.tuner.model import fit_model
 from otterflow.tuner.options import Options
 from otterflow.tuner.trial import Suggestion
 from otterflow.tuner.turn import Turn
@@ -31,7 +31,7 @@ class Algorithm:
 
 
 ALGORITHMS = {
-    "default": Algorithm(ByModel(fit_model, "expected improvement over the incumbent")),
+    "default": Algorithm(in_turns),
     "gpr": Algorithm(ByModel(fit_gpr, "gpr: expected improvement by a Gaussian process", climb=True)),
     "dnn": Algorithm(ByModel(fit_dnn, "dnn: expected improvement by an ensemble of neural networks")),
     "forest": Algorithm(ByModel(fit_plain_forest, "forest: expected improvement by a random forest")),

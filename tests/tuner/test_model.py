@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner import Trial
+from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.history import pool
+from otterflow.tuner.model import FOREST_WEIGHT, fit_model, fit_processes, fit_trees
+
+SPACE = KnobSpace.from_records([{"name": n, "type": "real", "min": 0.0, "max": 1.0, "default": 0.5} for n in "abc"])
+
+
+def learned(fit, server, n=40):
+    rng = np.random.default_rng(2)
+    configs = [dict(zip("abc", rng.random(3), strict=True)) for _ in range(n)]
+    return fit(pool(SPACE, [Trial(c, server(c)) for c in configs]), np.random.default_rng(0))
+
+
+def error(fit, server):
+    rng = np.random.default_rng(3)
+    configs = [dict(zip("abc", rng.random(3), strict=True)) for _ in range(100)]
+    encoder = Encoder(SPACE)
+    mean, _ = learned(fit, server).predict(encoder.features(encoder.genotypes(configs)))
+    return np.sqrt(np.mean((mean - [server(c) for c in configs]) ** 2))
+
+
+def smooth(c):
+    return 100 * np.exp(-2 * (c["a"] - 0.7) ** 2) + 30 * c["b"]
+
+
+def cliffs(c):
+    return 50.0 * (c["a"] > 0.62) + 40.0 * (c["b"] > 0.8) + 30.0 * (c["a"] > 0.3) + 20.0 * (c["b"] > 0.35)
+
+
+def test_the_processes_lead_where_it_is_smooth_the_forest_on_cliffs_and_the_mixture_is_never_far_behind():
+    process, forest, mixture = ([error(f, s) for s in (smooth, cliffs)] for f in (fit_processes, fit_trees, fit_model))
+    assert process[0] < 0.5 * forest[0]
+    assert forest[1] < process[1]
+    assert mixture[0] < forest[0]
+    assert mixture[1] < process[1]
+
+
+@pytest.mark.parametrize("fit", [fit_processes, fit_trees, fit_model])
+def test_improvement_is_expected_where_it_is_and_the_weights_share_out_one(fit):
+    model = learned(fit, smooth)
+    encoder = Encoder(SPACE)
+    good, bad = encoder.features(np.array([[0.7, 1.0, 0.5], [0.0, 0.0, 0.5]])).reshape(2, 1, -1)
+    assert model.expected_improvement(good)[0] > model.expected_improvement(bad)[0] >= 0.0
+    assert model.weights.sum() == pytest.approx(1.0)
+    assert model.best == model.tried_means.max()
+
+
+def test_the_forest_has_its_share_of_the_mixture():
+    assert learned(fit_model, smooth, n=5).weights[-1] == FOREST_WEIGHT
