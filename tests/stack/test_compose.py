@@ -34,7 +34,9 @@ def test_all_components_of_airflow_are_there() -> None:
 def test_components_share_image_and_settings_and_wait_for_the_first(name: str) -> None:
     service = SERVICES[name]
     assert service["image"] == SERVICES["airflow-init"]["image"]
-    assert service["environment"].items() <= SERVICES["airflow-init"]["environment"].items()
+    own = {"OTTERFLOW_PRELOAD": "1"} if name == "scheduler" else {}  # tasks are forked from the scheduler
+    assert own.items() <= service["environment"].items()
+    assert service["environment"].items() - own.items() <= SERVICES["airflow-init"]["environment"].items()
     assert service["depends_on"] == {"airflow-init": {"condition": "service_completed_successfully"}}
     assert (
         mounts(service).items()
