@@ -63,8 +63,19 @@ def test_polishing_finds_better_and_keeps_as_many(space):
 
     rng = np.random.default_rng(0)
     found = best_children(encoder, worth, random_genes(encoder, rng, 3), rng, shares=(0.5,), keep=6)
-    tops = polished(encoder, worth, found, rng)
+    tops = polished(encoder, worth, found, rng, 0.5)
     assert tops.shape == found.shape
     assert worth(tops)[0] > worth(found)[0]
     assert (np.diff(worth(tops)) <= 0).all()
     assert encoder.snap(tops) == pytest.approx(tops)
+
+
+def test_in_mode_safe_a_point_of_the_design_stays_near(space):
+    encoder = Encoder(space)
+    centre, rng = encoder.genotypes([space.default()])[0], np.random.default_rng(0)
+    numbers = encoder.numeric & (centre >= 0)
+    anywhere, close = (
+        np.mean([np.abs(design_point(encoder, centre, rng, 1.0, near)[numbers] - centre[numbers]) for _ in range(200)])
+        for near in (0.0, 0.9)
+    )
+    assert close < 0.5 * anywhere

@@ -14,6 +14,9 @@ from otterflow.tuner.search import random_genes
 
 _USUAL_BUDGET = 40
 _FEWEST, _MOST = 2, 8
+NEAR = {"explore": 0.0, "safe": 0.9}
+"""By mode, how often a moved number moves near by."""
+_STEP = 0.1
 SHARES = {"explore": (0.5, 0.75, 0.35, 0.9), "safe": (0.15,)}
 """By mode, the shares of the knobs that the design's points move, in turn."""
 
@@ -23,9 +26,15 @@ def design_size(n_knobs: int, budget: int | None) -> int:
     return min(n_knobs + 2, max(_FEWEST, min(_MOST, round((budget or _USUAL_BUDGET) / 5))))
 
 
-def design_point(encoder: Encoder, centre: Array, rng: np.random.Generator, share: float) -> Array:
-    """A genotype (knobs,) that differs from `centre` (knobs,) in a `share` of the knobs, one at least."""
+def design_point(encoder: Encoder, centre: Array, rng: np.random.Generator, share: float, near: float = 0.0) -> Array:
+    """A genotype (knobs,) that differs from `centre` (knobs,) in a `share` of the knobs, one at least.
+
+    A number moves `near` by that often, by a normal step of a tenth of its range, or else anywhere.
+    """
     n_knobs = len(encoder.knobs)
     moved = rng.random(n_knobs).argsort() < max(1, round(share * n_knobs))
-    fresh = random_genes(encoder, rng, 1)
-    return np.asarray(encoder.snap(np.where(moved, fresh, centre))[0])
+    fresh = random_genes(encoder, rng, 1)[0]
+    if near:
+        close = np.clip(centre + _STEP * rng.standard_normal(n_knobs), 0.0, 1.0)
+        fresh = np.where(encoder.numeric & (centre >= 0) & (rng.random(n_knobs) < near), close, fresh)
+    return np.asarray(encoder.snap(np.where(moved, fresh, centre)[None])[0])

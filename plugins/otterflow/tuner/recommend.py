@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, KnobSpace, Value
 from otterflow.tuner.algorithms import ALGORITHMS, algorithm_problems
-from otterflow.tuner.design import SHARES, design_point, design_size
+from otterflow.tuner.design import NEAR, SHARES, design_point, design_size
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.options import Mode, Options, Repair, check_batch, option_problems
 from otterflow.tuner.past import PastExperiment
@@ -124,7 +124,7 @@ def _from_design(turn: Turn) -> Suggestion:
     config: Config = {}
     shares = SHARES[options.mode]
     for _ in range(_DESIGN_DRAWS):
-        point = design_point(encoder, centre, turn.rng, shares[(turn.number - 1) % len(shares)])
+        point = design_point(encoder, centre, turn.rng, shares[(turn.number - 1) % len(shares)], NEAR[options.mode])
         config = options.repaired(encoder.config(point))
         if not turn.tried.has(encoder.genotype(config)):
             break

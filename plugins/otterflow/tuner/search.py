@@ -16,6 +16,8 @@ Worth = Callable[[Array], Array]
 
 _POOL = 300
 _CROSSED = 0.2
+NEARS = (0.0, 0.5)
+"""How often a moved number moves near by: never, or half the time."""
 _STEPS = (0.05, 0.15)
 _ROUNDS, _OFFSPRING = 12, 10
 _FINE_STEPS = (0.02, 0.05, 0.15)
@@ -50,7 +52,14 @@ def children(
 
 
 def best_children(
-    encoder: Encoder, worth: Worth, starts: Array, rng: np.random.Generator, *, shares: Sequence[float], keep: int = 8
+    encoder: Encoder,
+    worth: Worth,
+    starts: Array,
+    rng: np.random.Generator,
+    *,
+    shares: Sequence[float],
+    nears: Sequence[float] = NEARS,
+    keep: int = 8,
 ) -> Array:
     """The `keep` children worth most, best first (keep, knobs).
 
@@ -60,22 +69,23 @@ def best_children(
     parents = starts[np.minimum(rng.geometric(0.5, _POOL) - 1, len(starts) - 1)]
     mates = starts[rng.integers(len(starts), size=_POOL)]
     crossed = (rng.random((_POOL, 1)) < _CROSSED) & (rng.random(parents.shape) < 0.5)
-    share, near, step = (rng.choice(options, size=(_POOL, 1)) for options in (shares, (0.0, 0.5), _STEPS))
+    share, near, step = (rng.choice(options, size=(_POOL, 1)) for options in (shares, nears, _STEPS))
     pool = children(encoder, rng, np.where(crossed, mates, parents), share, near, step)
     return np.asarray(pool[np.argsort(-worth(pool), kind="stable")[:keep]])
 
 
-def polished(encoder: Encoder, worth: Worth, found: Array, rng: np.random.Generator) -> Array:
+def polished(encoder: Encoder, worth: Worth, found: Array, rng: np.random.Generator, near: float) -> Array:
     """`found` (k, knobs) after a few rounds of children that move a knob or two: as many configurations, best first.
 
-    A mild climb: a longer one follows the model up its own mistakes, and into crashes (see docs/tuner.md).
+    A number moves `near` by that often, or else anywhere. A mild climb: a longer one follows the model up its own
+    mistakes, and into crashes (docs/tuner.md).
     """
     tops, heights = found, worth(found)
     for _ in range(_ROUNDS):
         parents = np.repeat(tops, _OFFSPRING, axis=0)
         one = np.ones((len(parents), 1))
         step = rng.choice(_FINE_STEPS, size=one.shape)
-        offered = children(encoder, rng, parents, one / parents.shape[1], 0.5 * one, step)
+        offered = children(encoder, rng, parents, one / parents.shape[1], near * one, step)
         both, values = np.concatenate([tops, offered]), np.concatenate([heights, worth(offered)])
         best = np.argsort(-values, kind="stable")[: len(found)]
         tops, heights = both[best], values[best]

@@ -15,7 +15,7 @@ from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.reasons import reasons_for
-from otterflow.tuner.search import best_children, polished
+from otterflow.tuner.search import NEARS, best_children, polished
 from otterflow.tuner.transfer import TransferModel, with_past
 from otterflow.tuner.trial import OK, Suggestion, Trial
 from otterflow.tuner.turn import Turn
@@ -26,6 +26,8 @@ Shares = Mapping[str, Sequence[float]]
 MIXED: Shares = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 NEAR: Shares = {"explore": (0.05, 0.15), "safe": (0.05, 0.1)}
 FAR: Shares = {"explore": (0.8, 1.0), "safe": (0.15, 0.2)}
+_NEARS = {"explore": NEARS, "safe": (0.9,)}
+"""By mode, how often a moved number moves near by."""
 _BOLDNESS = 2.0
 """Standard deviations above the mean that a bold idea hopes for."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
@@ -76,14 +78,15 @@ class ByModel:
         order = np.argsort(-model.tried_means, kind="stable")
         starts = known.genotypes[known.ok][order[:_STARTS]]
         shares = self.shares[options.mode]
-        found = best_children(turn.encoder, worth, starts, rng, shares=shares)
+        nears = _NEARS[options.mode]
+        found = best_children(turn.encoder, worth, starts, rng, shares=shares, nears=nears)
         few = leading_knobs(turn, known, model) if options.ranked else turn.space.names
         if len(few) < len(turn.space):
             found = np.concatenate([found, children_of_few(turn, few, worth, starts, shares)])
         if self.climb:
             found = climbed(turn.encoder, worth, found, rng)
         if self.polish:
-            found = polished(turn.encoder, worth, found, rng)
+            found = polished(turn.encoder, worth, found, rng, nears[-1])
         config = _first_new(turn, found, worth)
         genotype = turn.encoder.genotype(config)
         mean, std = model.predict(turn.encoder.features(genotype[None]))
