@@ -106,6 +106,14 @@ def test_total_effects_add_up_for_an_additive_function():
     assert effects[2:].max() < 0.05
 
 
+def test_measurements_that_are_all_alike_have_no_effects(space):
+    history = pool(space, [Trial(t.config, 5.0) for t in tried(space, 8)])
+    ranking = rank_by(history, fit_model(history, np.random.default_rng(0)))
+    assert sum(ranking.shares.values()) == pytest.approx(1.0)
+    assert max(ranking.effects.values()) < 1e-6
+    assert set(ranking.lasso.values()) == {0.0}
+
+
 def test_without_the_lasso_the_order_is_the_same(space):
     history = pool(space, tried(space, 30))
     model = fit_model(history, np.random.default_rng(0))

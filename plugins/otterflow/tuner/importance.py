@@ -33,14 +33,14 @@ class Surrogate(Protocol):
 def total_effects(history: History, model: Surrogate, rng: np.random.Generator) -> Array:
     """Each knob's total effect (knobs,), as a share of the variance of the measurements; they may add up to over 1.
 
-    `model` is fitted to `history`, whose measurements are not all alike. Special values and enum values are drawn with
-    the shares of the search.
+    `model` is fitted to `history`, which has one measured configuration at least. Special values and enum values are
+    drawn with the shares of the search.
     """
     encoder = history.encoder
     tried: Array = history.genotypes[history.ok]
     starts = encoder.snap(tried[rng.integers(len(tried), size=_STARTS)])
     fresh = encoder.snap(random_genes(encoder, rng, _STARTS))
-    variance = float(history.means[history.ok].var())
+    variance = float(history.means[history.ok].var()) or 1.0
     before = model.predict(encoder.features(starts))[0]
     effects: list[Array] = []
     for group in np.array_split(np.arange(len(encoder.knobs)), -(-len(encoder.knobs) // _AT_ONCE)):

@@ -105,7 +105,7 @@ def rank(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> Ranking
 
 
 def rank_by(history: History, model: Surrogate, *, seed: int = 0, lasso: bool = True) -> Ranking:
-    """Rank by a model that is fitted to `history` already. Its measurements must not all be alike.
+    """Rank by a model that is fitted to `history` already. There must be a measured configuration.
 
     Without `lasso` its scores are all 0 and the order is the same: a search that asks in every trial need not wait for
     them (0.1 s at 40 trials).
