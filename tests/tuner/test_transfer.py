@@ -13,7 +13,17 @@ from otterflow.tuner.history import pool
 from otterflow.tuner.model import Model, fit_model
 from otterflow.tuner.past import fit_past
 from otterflow.tuner.search import random_genes
-from otterflow.tuner.transfer import Chorus, TransferModel, Voice, ensemble_weights, losses, slope, weigh, with_past
+from otterflow.tuner.transfer import (
+    Chorus,
+    TransferModel,
+    Voice,
+    beyond_chance,
+    ensemble_weights,
+    losses,
+    slope,
+    weigh,
+    with_past,
+)
 from otterflow.tuner.turn import MOST_PAST
 
 from .conftest import RECORDS, throughput, trial_of
@@ -73,6 +83,12 @@ def test_a_past_model_that_is_mostly_worse_is_dropped_even_if_lucky_at_times():
     assert list(ensemble_weights(past, np.array([1.0, 2.0, 3.0, 20.0]))) == [0.5]
 
 
+def test_what_a_coin_would_win_is_no_weight():
+    assert list(beyond_chance(np.array([0.3, 0.2]))) == [0, 0]
+    assert list(beyond_chance(np.array([0.5, 0.25]))) == pytest.approx([1 / 3, 1 / 6])
+    assert list(beyond_chance(np.zeros(2))) == [0, 0]
+
+
 def test_a_slope_follows_the_scale_and_never_turns_the_order_round():
     predicted = np.linspace(-1, 1, 50)
     assert slope(predicted, 3.0 * predicted) == pytest.approx((3.0, 1.0), rel=0.02)
@@ -90,7 +106,7 @@ def test_a_slope_that_may_as_well_be_chance_is_not_sure():
 def test_an_alike_experiment_outweighs_few_trials_and_an_unlike_one_falls_silent(space, alike, unlike):
     rng = np.random.default_rng(0)
     few = weigh(pool(space, trials_of(space, 6, 3)), voices(space, alike, unlike), rng)
-    assert few.weights[0] > 0.5
+    assert few.weights[0] > 0.25
     assert few.weights[1] < 0.1
     more = weigh(pool(space, trials_of(space, 20, 3)), voices(space, unlike), rng)
     assert more.weights.sum() < 0.05

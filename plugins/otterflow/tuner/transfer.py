@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 
 from otterflow.tuner.encoding import Array, Encoder
@@ -112,27 +113,26 @@ class Chorus:
     def joined(self, history: History) -> tuple[History, int]:
         """`history` behind rows of the past experiments that count, and how many those are.
 
-        A knob that a past experiment did not tune stands where the best measured configuration has it. An experiment
-        gives rows by its weight, from its best configuration to its worst in even steps.
+        An experiment gives rows by its weight, from its best configuration to its worst in even steps.
         """
-        encoder, ok = history.encoder, history.ok
-        best = encoder.config(history.genotypes[np.flatnonzero(ok)[history.means[ok].argmax()]])
+        encoder, ok = history.encoder, np.flatnonzero(history.ok)
+        heard = [int(i) for i in np.flatnonzero(self.weights >= _LEAST_HEARD)]
         genotypes, means, repeats = [], [], []
-        for i in map(int, np.flatnonzero(self.weights >= _LEAST_HEARD)):
-            voice, share = self.voices[i], self.weights[i] / self.weights[self.weights >= _LEAST_HEARD].sum()
-            tried = voice.model.tried
-            rows = np.unique(np.linspace(0, len(tried) - 1, max(1, round(share * _ROWS))).round().astype(int))
-            genotypes.append(encoder.genotypes([voice.translation.config_here(tried[r], best) for r in rows]))
-            level = voice.mean(history.features[ok]).mean()
-            means.append(self.centre + self.spread * self.slopes[i] * (voice.model.values[rows] - level))
+        for i in heard:
+            share = self.weights[i] / self.weights[heard].sum()
+            n_tried = len(self.voices[i].model.tried)
+            rows = np.unique(np.linspace(0, n_tried - 1, max(1, round(share * _ROWS))).round().astype(int))
+            here, values = self._rows(history, ok, i, rows)
+            genotypes.append(here)
+            means.append(values)
             repeats.append(np.full(len(rows), _WORTH * self.weights[i]))
         n_rows = sum(map(len, means))
-        all_genotypes = np.vstack([*genotypes, history.genotypes])
+        everything = np.vstack([*genotypes, history.genotypes])
         return (
             History(
                 encoder,
-                all_genotypes,
-                encoder.features(all_genotypes),
+                everything,
+                encoder.features(everything),
                 np.concatenate([np.zeros(n_rows, dtype=np.int64), history.first_trial]),
                 np.concatenate([*means, history.means]),
                 np.concatenate([*repeats, history.repeats]),
@@ -141,6 +141,32 @@ class Chorus:
             ),
             n_rows,
         )
+
+    def _rows(self, history: History, ok: NDArray[np.intp], i: int, rows: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Genotypes and values of past experiment `i`'s trials `rows`, as trials of the current space.
+
+        Where it tuned all of today's knobs, its values are set on the level of all current trials. Where it did not,
+        each row takes the missing knobs from one of the current trials, and its value tells the difference from that.
+        What it measured counts, or, where it tuned knobs that stand still today, what its model says without them.
+        """
+        voice, encoder = self.voices[i], history.encoder
+        shared = len(voice.translation.shared)
+        said = voice.mean(history.features[ok])
+        beside = np.arange(len(rows)) % len(ok)
+        others = [encoder.config(g) for g in history.genotypes[ok]]
+        tried = [
+            voice.translation.config_here(voice.model.tried[r], others[j]) for r, j in zip(rows, beside, strict=True)
+        ]
+        here = encoder.genotypes(tried)
+        if shared == len(voice.model.encoder.knobs):
+            values = voice.model.values[rows]
+        else:
+            values = voice.mean(encoder.features(here))
+        if shared == len(encoder.knobs):
+            start, level = np.full(len(rows), self.centre), np.full(len(rows), said.mean())
+        else:
+            start, level = history.means[ok][beside], said[beside]
+        return here, start + self.spread * self.slopes[i] * (values - level)
 
 
 def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -> Chorus:
@@ -165,7 +191,7 @@ def weigh(history: History, voices: Sequence[Voice], rng: np.random.Generator) -
         slopes[i], certainty[i] = slope(said, targets)
         if slopes[i] > 0:
             past[i] = loss_over(slopes[i] * said)
-    return Chorus(voices, certainty * ensemble_weights(past, current), slopes, centre, spread)
+    return Chorus(voices, certainty * beyond_chance(ensemble_weights(past, current)), slopes, centre, spread)
 
 
 def losses(predicted: Array, values: Array) -> Array:
@@ -187,6 +213,15 @@ def ensemble_weights(past: Array, current: Array) -> Array:
     best = rivals == rivals.min(axis=0)
     best[:-1] &= ~best[-1]
     return np.asarray((best / best.sum(axis=0)).mean(axis=1)[:-1])
+
+
+def beyond_chance(weights: Array) -> Array:
+    """Weights (k,) scaled so that their sum s becomes 2 s - 1, or nothing below one half.
+
+    A past model that says nothing leaves the current one as it is, and wins every other draw.
+    """
+    total = float(weights.sum())
+    return weights * max(0.0, 2.0 - 1.0 / total) if total > 0 else weights
 
 
 def slope(predicted: Array, targets: Array) -> tuple[float, float]:

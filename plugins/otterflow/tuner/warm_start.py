@@ -21,7 +21,7 @@ MOST = 2
 """Trials that are taken from past experiments."""
 _OFFERED = 3
 """Of each past experiment's configurations, from the best down."""
-_TRUSTED = 0.5
+_TRUSTED = 0.25
 """The weight of the past from which on no design is needed before its models are asked."""
 
 
