@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -242,3 +243,26 @@ def test_no_more_past_models_are_fitted_than_have_a_say(space, monkeypatch):
     short = PastExperiment("short", space, trials_of(space, 2, 1))
     suggest(space, [trial_of(space.default())], past=[short, *many])
     assert fitted == ["short", *(f"past {i}" for i in range(MOST_PAST))]
+
+
+@pytest.mark.parametrize("kept", [{0, 3, 5}, set()])
+@pytest.mark.parametrize("algorithm", ["default", "gpr", "dnn", "forest"])
+def test_constraints_and_a_past_go_together(space, alike, algorithm, kept):
+    trials = [t for t in trials_of(space, 12, 3) if t.value is not None]
+    trials = [replace(t, slacks=(0.1 if i in kept else -0.1,)) for i, t in enumerate(trials)]
+    suggestion = suggest(space, trials, algorithm=algorithm, past=[alike])
+    assert suggestion.reasons["past"]
+    assert suggestion.feasible_probability is not None
+    space.validate(suggestion)
+
+
+def test_the_best_that_keeps_the_constraints_is_to_be_beaten(space, alike):
+    history = pool(space, trials_of(space, 8, 3))
+    helped = with_past(fit_model, voices(space, alike))(history, np.random.default_rng(0))
+    assert isinstance(helped, TransferModel)
+    worst = np.full(len(helped.tried_means), -np.inf)
+    worst[helped.tried_means.argmin()] = helped.tried_means.min()
+    features = history.features
+    assert np.all(
+        replace(helped, tried_means=worst).expected_improvement(features) >= helped.expected_improvement(features)
+    )

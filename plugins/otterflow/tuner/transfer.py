@@ -256,12 +256,9 @@ class TransferModel:
     """The current model, fitted to past trials too. It takes the place of the current model."""
 
     model: CurrentModel
+    tried_means: Array
+    """Standardised mean at the measured configurations of the current experiment: the best of them is to be beaten."""
     chorus: Chorus
-
-    @property
-    def tried_means(self) -> Array:
-        """Standardised mean at the measured configurations of the current experiment."""
-        return self.model.tried_means
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation at features (m, columns), on the scale of the trials' values."""
@@ -269,7 +266,8 @@ class TransferModel:
 
     def expected_improvement(self, features: Array) -> Array:
         """Expected improvement over the best of `tried_means` at features (m, columns), standardised."""
-        return self.model.expected_improvement(features)
+        model = replace(self.model, tried_means=self.tried_means)  # type: ignore[type-var]  # all are dataclasses
+        return np.asarray(model.expected_improvement(features))
 
 
 def with_past(fit: Fit, voices: Sequence[Voice]) -> Fit:
@@ -281,7 +279,6 @@ def with_past(fit: Fit, voices: Sequence[Voice]) -> Fit:
             return fit(history, rng)
         joined, n_past = chorus.joined(history)
         model = fit(joined, rng)
-        own = model.tried_means[n_past:]
-        return TransferModel(replace(model, tried_means=own), chorus)  # type: ignore[type-var]  # all are dataclasses
+        return TransferModel(model, model.tried_means[n_past:], chorus)
 
     return fit_helped if voices else fit
