@@ -3,18 +3,20 @@ from __future__ import annotations
 import numpy as np
 
 from otterflow.tuner import suggest
-from otterflow.tuner.algorithms.portfolio import IDEAS, idea_of
+from otterflow.tuner.algorithms.portfolio import CAUTIOUS, IDEAS, idea_of
 from otterflow.tuner.design import SHARES
 
 from .conftest import trial_of
 
 
 def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own():
-    rounds = [tuple(idea_of(5, len(IDEAS) * r + place).idea for place in range(len(IDEAS))) for r in range(8)]
+    rounds = [
+        tuple(idea_of("explore", 5, len(IDEAS) * r + place).idea for place in range(len(IDEAS))) for r in range(8)
+    ]
     assert {frozenset(r) for r in rounds} == {frozenset(idea.idea for idea in IDEAS)}
     assert len(set(rounds)) > 1
-    assert idea_of(5, 7) is idea_of(5, 7)
-    assert [idea_of(s, 3) for s in range(9)] != [idea_of(5, 3)] * 9
+    assert idea_of("explore", 5, 7) is idea_of("explore", 5, 7)
+    assert [idea_of("explore", s, 3) for s in range(9)] != [idea_of("explore", 5, 3)] * 9
 
 
 def test_the_reasons_say_whose_turn_it_was(space):
@@ -23,10 +25,16 @@ def test_the_reasons_say_whose_turn_it_was(space):
     for _ in IDEAS:
         suggestion = suggest(space, trials, seed=2)
         assert suggestion.kind == "model"
-        assert suggestion.reasons["idea"] == idea_of(2, len(trials)).idea
+        assert suggestion.reasons["idea"] == idea_of("explore", 2, len(trials)).idea
         trials.append(trial_of(suggestion))
 
 
 def test_the_design_moves_few_and_many_knobs_in_turn_but_never_many_in_mode_safe():
     assert min(SHARES["explore"]) < 0.4 < 0.8 < max(SHARES["explore"])
     assert max(SHARES["safe"]) <= 0.2
+
+
+def test_mode_safe_goes_without_those_that_climb(space):
+    turns = {idea_of("safe", 1, number).idea for number in range(3 * len(CAUTIOUS))}
+    assert turns == {idea.idea for idea in CAUTIOUS}
+    assert 1 < len(CAUTIOUS) < len(IDEAS)

@@ -8,10 +8,13 @@ the process predicts left-out trials better everywhere, also where following the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from otterflow.tuner.algorithms.by_model import FAR, NEAR, ByModel
 from otterflow.tuner.model import fit_model, fit_processes, fit_trees
+from otterflow.tuner.options import Mode
 from otterflow.tuner.trial import Suggestion
 from otterflow.tuner.turn import Turn
 
@@ -27,13 +30,18 @@ IDEAS = (
 )
 
 
-def idea_of(seed: int, number: int) -> ByModel:
+CAUTIOUS = tuple(idea for idea in IDEAS if not (idea.polish or idea.bold))
+"""For mode safe: who climbs on a model climbs into crashes, three times as often as who does not."""
+
+
+def idea_of(mode: Mode, seed: int, number: int) -> ByModel:
     """Whose turn it is after `number` trials."""
-    round_, place = divmod(number, len(IDEAS))
-    order = np.random.default_rng([seed, round_, len(IDEAS)]).permutation(len(IDEAS))
-    return IDEAS[order[place]]
+    ideas: Sequence[ByModel] = CAUTIOUS if mode == "safe" else IDEAS
+    round_, place = divmod(number, len(ideas))
+    order = np.random.default_rng([seed, round_, len(ideas)]).permutation(len(ideas))
+    return ideas[int(order[place])]
 
 
 def in_turns(turn: Turn) -> Suggestion:
     """What the idea whose turn it is would try next. There must be two measured configurations at least."""
-    return idea_of(turn.options.seed, turn.number)(turn)
+    return idea_of(turn.options.mode, turn.options.seed, turn.number)(turn)
