@@ -117,6 +117,19 @@ def test_the_objectives_that_a_benchmark_measures() -> None:
     assert Objective.latency_p99 in analytics.model_copy(update={"passes": 10}).objectives
 
 
+@pytest.mark.parametrize(
+    ("names", "passes"),
+    [
+        ({"run_time"}, 1), ({"latency_p50"}, 1), ({"latency_p95"}, 2), ({"latency_p95", "latency_p99"}, 6),
+    ],
+)  # fmt: skip
+def test_the_fewest_passes_still_give_what_is_asked_for(names: set[str], passes: int) -> None:
+    analytics = benchmarks(SHIPPED)["analytics"].model_copy(update={"passes": 10})
+    assert len(analytics.workload.query_names) * passes >= {2: 20, 6: 100}.get(passes, 2)
+    assert analytics.fewest_passes(names) == passes
+    assert analytics.model_copy(update={"passes": 1}).fewest_passes({"run_time"}) == 1
+
+
 def test_shipped_functions_are_written_for_every_version_of_the_server() -> None:
     bodies = [path for path in sorted(SHIPPED.glob("*/load/*.sql")) if "CREATE FUNCTION" in path.read_text()]
     assert len(bodies) >= 3

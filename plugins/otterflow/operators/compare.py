@@ -8,7 +8,7 @@ from otterflow.comparison import BASELINE, distinct, schedule
 from otterflow.errors import TrialFault
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.jobs import KillsItsJob
-from otterflow.operators.measurement import NoWindow, measure
+from otterflow.operators.measurement import FIRST_STEPS, NoWindow, measure
 from otterflow.operators.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class CompareOperator(KillsItsJob, OtterflowOperator):
     """Measures every arm once a round, in a shuffled order, and records each measurement.
 
-    A task that is run again goes on with the turn where it stopped. An arm that fails in a turn loses that turn.
+    A task that is run again goes on with the turn where it stopped: jobs of that turn say that its configuration is in
+    force, and a restart would end the one that runs. An arm that fails in a turn loses that turn.
     """
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
@@ -45,7 +46,8 @@ class CompareOperator(KillsItsJob, OtterflowOperator):
     def _turn(self, repository: Repository, bench: Workbench, number: int, arm: str, config: dict[str, Any]) -> None:
         name = f"compare{bench.experiment.comparison}-{number}-{arm}"
         try:
-            bench.server.put_in_force(bench.config_text(config), config)
+            if not any(bench.job_exists(f"{name}-{step}", on_driver=True) for step in FIRST_STEPS):
+                bench.server.put_in_force(bench.config_text(config), config)
             measured = measure(bench, name, config, 1, NoWindow(), self.remember_job, one_pass=True)
         except TrialFault as fault:
             self.log.error("%s in round %s: %s", arm, number, fault)

@@ -197,6 +197,8 @@ def _look_at_overrides(bench: Workbench, findings: Findings) -> None:
         database=target.database,
         user=user,
     )
+    if bench.plan.is_live:
+        live_server.warn_of_own_values(role_rows, names, target.database, user)
     findings.problems += settings.file_errors(file_rows, findings.live)
     if configuration_file.parse(findings.baseline_file) and file_rows:
         problem = settings.include_problem(file_rows, target.knobs_file, config_file)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from otterflow.errors import AccessRefused, Problem
 from otterflow.workloads.live import requirements
@@ -27,3 +28,19 @@ def problems(bench: Workbench) -> list[Problem]:
     if not wanted and (absent := requirements.statements_problem(row)):
         log.warning("latencies will not be recorded: %s", absent.advice)
     return requirements.problems(row, needs_statements=wanted)
+
+
+def warn_of_own_values(
+    role_rows: Sequence[Mapping[str, Any]], tuned: Collection[str], database: str, user: str
+) -> None:
+    """Log the users whose role has a value of its own for a tuned knob; `user` is otterflow's, where it is a fault.
+
+    `role_rows` is the answer to `settings.ROLE_SETTINGS_SQL`.
+    """
+    for row in role_rows:
+        if row["name"] in tuned and row["database"] in (None, database) and row["role"] not in (None, user):
+            log.warning(
+                "role %s has a %s of its own (ALTER ROLE ... SET): its sessions keep that, whatever is tuned",
+                row["role"],
+                row["name"],
+            )

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FIRST_STEPS = ("warmup", "run1")
+"""How the jobs are called that a measurement may begin with, after its name and a hyphen."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -89,14 +92,15 @@ def measure(
 ) -> Measured:
     """Warm up once, then run `repeats` times; jobs are called `<name>-warmup` and `<name>-run<k>`.
 
-    With `one_pass` a run of a stream is a single pass: where turns are repeated, more turns tell more than longer ones.
+    With `one_pass` a run of a stream is a single pass, or as few as the goal's percentiles take: where turns are
+    repeated, more turns tell more than longer ones.
     Raises NotApplied when `wanted` is not in force before and after, ServerCrashed, BenchmarkFailed or
     BenchmarkTimedOut.
     """
     spec, workload = bench.plan.spec, bench.workload
     plan = run_plan(bench.plan.benchmark, spec.warmup_s, spec.duration_s, spec.seed)
     if one_pass and plan.passes:
-        plan = replace(plan, passes=1, duration_s=0.0)
+        plan = replace(plan, passes=bench.plan.benchmark.fewest_passes(bench.plan.goal.names), duration_s=0.0)
     bench.server.read_back(wanted)
     if not bench.plan.is_live:
         mark_used(bench)

@@ -88,5 +88,5 @@ class RecoverOperator(OtterflowOperator):
             )
         raise MachineryFault(
             f"iteration {self.iteration} did not end by itself; the server is up on {left}. Mend what the "
-            "failed task's log says and clear the run from restore, or trigger stop_experiment with 'Finish now'"
+            "failed task's log says and clear the run from begin, or trigger stop_experiment with 'Finish now'"
         )

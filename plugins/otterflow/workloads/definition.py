@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -131,6 +133,11 @@ class Benchmark(BaseModel):
         times = len(self.workload.query_names) * (self.passes or 0)
         too_few = {f"latency_p{percent}" for percent, least in LEAST_TIMES.items() if times < least}
         return tuple(objective for objective in Objective if objective.value not in too_few)
+
+    def fewest_passes(self, names: Collection[str]) -> int:
+        """How many passes of a stream are enough for a result to have the objectives called `names`."""
+        times = max((least for percent, least in LEAST_TIMES.items() if f"latency_p{percent}" in names), default=1)
+        return min(self.passes or 1, math.ceil(times / max(1, len(self.workload.query_names))))
 
     @property
     def further_numbers(self) -> tuple[str, ...]:
