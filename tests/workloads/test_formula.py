@@ -92,6 +92,18 @@ def test_slack_is_negative_where_a_constraint_is_broken(text: str, holds: bool) 
     assert (slack > 0 if strict else slack >= 0) is holds
 
 
+def test_equal_sides_break_a_strict_constraint_and_keep_the_other() -> None:
+    equal = ("errors < 2", "errors <= 2", "2 > errors", "2 >= errors", "errors - 2 < 0", "errors - 2 <= 0")
+    slacks = [constraint.slack(RESULT) for constraint in constraints(equal, NAMES)]
+    assert [slack < 0 for slack in slacks] == [True, False] * 3
+
+
+def test_numbers_beyond_all_bounds_are_no_slack() -> None:
+    (constraint,) = constraints(["throughput < 1e308 * 10"], NAMES)
+    with pytest.raises(InvalidResult, match=r"constraint throughput < 1e308 \* 10: 800 and inf cannot be compared"):
+        constraint.slack(RESULT)
+
+
 def test_slack_is_by_how_many_per_cent_whatever_the_unit() -> None:
     by_latency, by_throughput = constraints(["latency_p99 < 8", "throughput > 400"], NAMES)
     assert by_latency.slack(RESULT) == pytest.approx(by_throughput.slack(RESULT))

@@ -2,7 +2,7 @@
 
 Both are expressions of `otterflow.knobs.expressions` over the names of `otterflow.workloads.measures`, checked before
 the experiment starts. A constraint is a comparison (`latency_p99 < 50`); how well it holds is its *slack*, a number in
-[-1, 1] that is above 0 where it holds:
+[-1, 1] that is below 0 where it is broken:
 
     slack = (right - left) / (|left| + |right|)    for left < right, and its negative for left > right
 
@@ -22,6 +22,8 @@ from otterflow.workloads.objective import InvalidResult
 from otterflow.workloads.result import BenchmarkResult
 
 _COMPARISONS = ("<", "<=", ">", ">=")
+_TOUCHES = 1e-9
+"""By how much two equal sides break `<` or `>`: a slack of 0 counts as kept."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ class Constraint:
             raise InvalidResult(f"constraint {self.text}: {error}") from None
         room = right - left if self.expression.comparison in ("<", "<=") else left - right
         size = abs(left) + abs(right)
-        if size == 0:
-            return 0.0 if self.expression.comparison in ("<=", ">=") else -1.0
+        if not math.isfinite(size):
+            raise InvalidResult(f"constraint {self.text}: {left:g} and {right:g} cannot be compared")
+        if room == 0:
+            return 0.0 if self.expression.comparison in ("<=", ">=") else -_TOUCHES
         return room / size
 
 
