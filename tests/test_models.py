@@ -90,6 +90,20 @@ def test_a_method_of_another_version_computes_everything_again(
     assert models.survey(repository).outdated() == []
 
 
+def test_what_a_method_of_another_version_left_is_not_used(
+    repository: Repository, make: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("night", 8)
+    make("now", 3, ended=False)
+    models.refresh_workload(repository, SUBJECT)
+    models.refresh_everything(repository)
+    known = told_to(repository, "now")
+    assert (known.ranking is None, known.metrics == (), known.past[0].hyperparameters is None) == (False,) * 3
+    monkeypatch.setattr(models, "VERSIONS", dict.fromkeys(ModelKind, 7))
+    known = told_to(repository, "now")
+    assert (known.ranking, known.metrics, known.past[0].hyperparameters) == (None, (), None)
+
+
 def test_the_metrics_of_all_workloads_are_pruned_once(repository: Repository, make: Made) -> None:
     make("night", 8)
     make("other", 8, benchmark="ycsb_a", first=8)

@@ -179,15 +179,15 @@ class Knowledge:
 def knowledge_for(repository: Repository, experiment: Experiment, trials: Sequence[Trial], own_goal: Goal) -> Knowledge:
     """What the repository's other experiments have to say to this one. Cheap where there are none.
 
-    Uses what `model_refresh` has stored, and does without what it has not come to yet: hyperparameters are then fitted
-    where they are needed, and workloads are told apart by their names alone.
+    Uses what `model_refresh` has stored by the methods of today, and does without what it has not come to yet:
+    hyperparameters are then fitted where they are needed, and workloads are told apart by their names alone.
     """
     kin = worth_reading(experiment, repository.experiments())
     if not kin:
         return Knowledge()
-    models = {(m.subject, m.kind): m for m in repository.models(scope=ModelScope.experiment)}
+    models = {(m.subject, m.kind): m for m in repository.models(scope=ModelScope.experiment) if _is_current(m)}
     pruning = repository.model("pruning", scope=ModelScope.all, subject=EVERYTHING)
-    metrics = () if pruning is None else Pruned.from_dict(pruning.content).names
+    metrics = () if pruning is None or not _is_current(pruning) else Pruned.from_dict(pruning.content).names
     goals = _goals(kin)
     others = [
         Other(found, repository.trials(found.name), its_goal, _hyperparameters(models, found.name))
@@ -241,6 +241,11 @@ def _store(
     repository.record_model(
         kind, scope=scope, subject=subject, content=content, sources=sources, version=VERSIONS[kind]
     )
+
+
+def _is_current(model: StoredModel) -> bool:
+    """Whether today's method computed it; what another version left may have another shape."""
+    return model.version == VERSIONS[model.kind]
 
 
 def _ranking_of(model: StoredModel) -> Ranking:
