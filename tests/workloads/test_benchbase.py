@@ -60,7 +60,7 @@ def workload(**changes: Any) -> BenchbaseWorkload:
 
 
 def test_the_configuration() -> None:
-    root = ElementTree.fromstring(configuration(chosen(), ACCESS, time_s=29.5, warmup_s=5, seed=2**62 - 1))
+    root = ElementTree.fromstring(configuration(chosen(), ACCESS, time_s=29.5, seed=2**62 - 1))
     texts = {element.tag: element.text for element in root if len(element) == 0}
     seed = int(texts.pop("randomSeed") or "")
     assert 0 <= seed < 2**31
@@ -77,7 +77,7 @@ def test_the_configuration() -> None:
         "terminals": "8",
     }
     work = {element.tag: element.text for element in root.iterfind("works/work/*")}
-    assert work == {"time": "30", "warmup": "5", "rate": "unlimited", "weights": "45,43,4,4,4"}
+    assert work == {"time": "30", "warmup": "0", "rate": "unlimited", "weights": "45,43,4,4,4"}
     names = [element.text for element in root.iterfind("transactiontypes/transactiontype/name")]
     assert names == ["NewOrder", "Payment", "OrderStatus", "Delivery", "StockLevel"]
 
@@ -166,10 +166,10 @@ def test_the_commands() -> None:
     assert execute in run.script
     assert execute in warm_up.script
     assert all("cd -- '/srv/bench base'\n" in job.script for job in (load, run, warm_up))
-    assert (load.timeout_s, run.timeout_s, warm_up.timeout_s) == (100, 55, 22.5)
+    assert (load.timeout_s, run.timeout_s, warm_up.timeout_s) == (100, 50, 22.5)
     assert (load.results, run.results, warm_up.results) == ((), (SUMMARY_FILE,), ())
     times = [re.findall(r"<(time|warmup)>(\d+)<", job.files[CONFIGURATION_FILE]) for job in (run, warm_up)]
-    assert times == [[("time", "30"), ("warmup", "5")], [("time", "3"), ("warmup", "0")]]
+    assert times == [[("time", "30"), ("warmup", "0")], [("time", "3"), ("warmup", "0")]]  # see configuration
 
 
 def test_the_password_is_in_files_alone() -> None:
@@ -305,6 +305,13 @@ def test_a_whole_summary(output: Output) -> None:
     believe(result, benchmark, plan(benchmark, duration_s=60))
 
 
+def test_percentiles_of_few_requests_are_not_told(output: Output) -> None:
+    few = {"Throughput (requests/second)": 0.5, "Goodput (requests/second)": 0.5, "Measured Requests": 30}
+    result = read_result(whole(output, **few), "")
+    assert result.latency_ms == {"mean": 9.944, "p50": 8.114, "p95": 21.73}
+    assert result.absent == {"latency_p99": "30 latencies are too few for percentile 99, which takes 100"}
+
+
 @pytest.mark.parametrize("state", ["ERROR", "MEASURE", None, ""])
 def test_another_final_state_is_a_failure(output: Output, state: str | None) -> None:
     log = "[ERROR] Worker: SQLState = 08006\norg.postgresql.util.PSQLException: An I/O error occurred\n"
@@ -337,6 +344,7 @@ def test_a_run_without_a_transaction(output: Output) -> None:
         ({"Elapsed Time (nanoseconds)": "1 min"}, "'Elapsed Time (nanoseconds)' = '1 min', which is no number"),
         ({"Throughput (requests/second)": True}, "= True, which is no number"),
         ({"Throughput (requests/second)": float("nan")}, "Throughput (requests/second) = nan: nothing was measured"),
+        ({"Measured Requests": 10**400}, "has Measured Requests = inf: nothing was measured"),
         ({"Measured Requests": 5}, "disagrees with itself: 803.549 requests per second over 60 s, but 5 requests"),
         ({"Goodput (requests/second)": 99999.0}, "goodput 99999 is above its throughput 803.549 per second"),
         ({"Latency Distribution": None}, "has no 'Latency Distribution'"),

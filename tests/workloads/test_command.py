@@ -131,6 +131,7 @@ def test_the_example_is_one() -> None:
         ("[1]\n", "the command's last line is no JSON object: '[1]'"),
         ('{"throughput": NaN}', "not to be believed, NaN is no number"),
         ('{"throughput": -Infinity}', "not to be believed, -Infinity is no number"),
+        ('{"transactions": 1' + "0" * 400 + "}", "not to be believed, 100000000000000000... is no number"),
         ("{}", "the command's result has no errors; it is to be like"),
         ("x" * 300, "x..."),
     ],

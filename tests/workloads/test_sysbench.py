@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,15 @@ def test_percentiles_are_of_the_histograms_nearest_rank(output: Output) -> None:
     for percent in (50, 95, 99):
         expected = sorted(latencies)[math.ceil(len(latencies) * percent / 100) - 1]
         assert result.latency_ms[f"p{percent}"] == expected
+
+
+def test_percentiles_of_few_transactions_are_not_told(output: Output) -> None:
+    report = re.sub(r" +[0-9.]+ \|.*\n", "", output("sysbench_whole.report.txt"))
+    report = report.replace("count\n", "count\n       5.000 |**** 30\n", 1)
+    report = report.replace("2447   (806.95 per sec.)", "30   (9.90 per sec.)")
+    result = read_result({REPORT_FILE: report}, "")
+    assert result.latency_ms.keys() == {"mean", "p50", "p95"}
+    assert result.absent == {"latency_p99": "30 latencies are too few for percentile 99, which takes 100"}
 
 
 def test_collisions_and_reconnects_are_errors(output: Output) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.percentiles import told, untold
 from otterflow.workloads.result import AGREEMENT, BenchmarkResult
 
 SUMMARY_FILE = "summary.json"
@@ -59,10 +60,11 @@ def read_result(results: Mapping[str, str], log: str) -> BenchmarkResult:
     committed = min(round(goodput * seconds), round(requests))
     return BenchmarkResult(
         throughput=goodput,
-        latency_ms={name: latencies[key] / 1000 for name, key in _LATENCIES.items()},
+        latency_ms=told({name: latencies[key] / 1000 for name, key in _LATENCIES.items()}, round(requests)),
         errors=round(requests) - committed,
         transactions=committed,
         seconds=seconds,
+        absent=untold(round(requests)),
     )
 
 
@@ -70,7 +72,7 @@ def _summary(text: str, log: str) -> dict[str, Any]:
     if not text.strip():
         raise BenchmarkFailed(f"BenchBase left no summary{_said(log)}")
     try:
-        summary = json.loads(text)
+        summary = json.loads(text, parse_int=float)  # which no length overflows
     except ValueError as error:
         raise BenchmarkFailed(f"BenchBase's summary is cut short or no JSON: {error}") from None
     if not isinstance(summary, dict):

@@ -42,8 +42,6 @@ class BenchbaseSettings(BaseModel):
     """Transactions per second that are asked for; None for as many as the server can do."""
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     """Rows that the load sends at once."""
-    jvm_warmup_s: Annotated[int, Field(ge=0, le=600)] = 5
-    """The first seconds of the measured job, which BenchBase leaves out of its numbers: a new Java process is slow."""
     options: dict[XmlName, str] = {}
     """Further elements of the configuration file that only this benchmark knows (twitter's tracefile)."""
     home: AbsolutePath = "/opt/benchbase-postgres"

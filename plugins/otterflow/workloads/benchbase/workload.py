@@ -91,10 +91,9 @@ class BenchbaseWorkload:
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load; only the summary is kept."""
-        unmeasured_s = self.settings.jvm_warmup_s
-        files = self._files(access, time_s=asked.duration_s, warmup_s=unmeasured_s, seed=2 * asked.seed + 1)
+        files = self._files(access, time_s=asked.duration_s, seed=2 * asked.seed + 1)
         script = prologue(access, bin_dir) + self._head() + self._execute() + KEEP_THE_SUMMARY
-        return JobScript(script, files, asked.duration_s + unmeasured_s + self.run_timeout_s, (SUMMARY_FILE,))
+        return JobScript(script, files, asked.duration_s + self.run_timeout_s, (SUMMARY_FILE,))
 
     def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
         """The result from the summary; raises BenchmarkFailed."""
@@ -108,8 +107,8 @@ class BenchbaseWorkload:
         phase = _PHASE.search(line)
         return phase.group(1)[0].lower() + phase.group(1)[1:] if phase else None
 
-    def _files(self, access: DatabaseAccess, *, time_s: float = 1, warmup_s: int = 0, seed: int = 0) -> dict[str, str]:
-        text = configuration(self.settings, access, time_s=time_s, warmup_s=warmup_s, seed=seed)
+    def _files(self, access: DatabaseAccess, *, time_s: float = 1, seed: int = 0) -> dict[str, str]:
+        text = configuration(self.settings, access, time_s=time_s, seed=seed)
         return access_files(access) | {CONFIGURATION_FILE: text}
 
     def _head(self) -> str:

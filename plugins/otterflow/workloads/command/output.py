@@ -14,6 +14,9 @@ from otterflow.workloads.result import BenchmarkResult
 RESULT_FILE = "result.txt"
 """The end of what the command printed to its standard output."""
 
+MOST_DIGITS = 18
+"""No count of anything has more; the next would soon overflow what is computed of it."""
+
 EXAMPLE = (
     '{"throughput": 812.5, "latency_ms": {"mean": 4.9, "p50": 4.1, "p95": 9.8, "p99": 15.2}, '
     '"errors": 0, "transactions": 48750, "seconds": 60.0}'
@@ -58,7 +61,7 @@ def _last_object(text: str) -> dict[str, Any]:
         raise BenchmarkFailed(f"the command printed nothing; its last line is to be like {EXAMPLE}")
     last = lines[-1]
     try:
-        record = json.loads(last, parse_constant=_no_constant)
+        record = json.loads(last, parse_constant=_no_constant, parse_int=_whole)
     except ValueError as error:
         raise BenchmarkFailed(f"the command's last line is {_because(lines, str(error))}: {_shown(last)}") from None
     if not isinstance(record, dict):
@@ -68,6 +71,12 @@ def _last_object(text: str) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"{digits[:MOST_DIGITS]}... is no number")
+    return int(digits)
 
 
 def _because(lines: Sequence[str], error: str) -> str:

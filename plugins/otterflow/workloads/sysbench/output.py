@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from otterflow.errors import BenchmarkFailed
+from otterflow.workloads.percentiles import told, untold
 from otterflow.workloads.result import PERCENTILES, BenchmarkResult
 
 REPORT_FILE = "sysbench.txt"
@@ -52,10 +53,11 @@ def read_result(results: Mapping[str, str], log: str) -> BenchmarkResult:
     latency_ms |= {name: _percentile(histogram, int(name[1:])) for name in PERCENTILES}
     return BenchmarkResult(
         throughput=numbers["transactions per second"],
-        latency_ms=latency_ms,
+        latency_ms=told(latency_ms, transactions),
         errors=int(numbers["ignored errors"] + numbers["reconnects"]),
         transactions=transactions,
         seconds=numbers["total time"],
+        absent=untold(transactions),
     )
 
 
