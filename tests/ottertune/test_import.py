@@ -299,6 +299,11 @@ class TestSetsThatCannotBeUsed:
         report = imported(repository, folder)
         assert left_out(report) == {"1": ["metrics_after.local.database.pg_stat_database.xact_commit"]}
 
+    def test_a_database_that_was_dropped(self, repository: Repository, folder: Path) -> None:
+        changed(folder, "1__metrics_after", lambda c: c["local"]["database"]["pg_stat_database"].pop("postgres"))
+        report = imported(repository, folder)
+        assert left_out(report) == {"1": ["metrics_after.local.database.pg_stat_database.postgres"]}
+
     def test_counters_that_went_backwards(self, repository: Repository, folder: Path) -> None:
         def backwards(content: dict[str, Any]) -> None:
             content["global"]["pg_stat_bgwriter"]["buffers_clean"] = "0"

@@ -36,8 +36,8 @@ _SUMMED_ONLY = frozenset({"pg_stat_database_conflicts"})
 """Views that a snapshot of ours holds no objects of."""
 _TEXT_COLUMNS = frozenset(
     {
-        "datid", "datname", "indexrelid", "indexrelname", "relid", "relname", "schemaname", "stats_reset",
-        "last_analyze", "last_archived_time", "last_archived_wal", "last_autoanalyze", "last_autovacuum",
+        "checksum_last_failure", "datid", "datname", "indexrelid", "indexrelname", "relid", "relname", "schemaname",
+        "stats_reset", "last_analyze", "last_archived_time", "last_archived_wal", "last_autoanalyze", "last_autovacuum",
         "last_failed_time", "last_failed_wal", "last_vacuum", "last_idx_scan", "last_seq_scan",
     }
 )  # fmt: skip

@@ -207,6 +207,14 @@ def _rate(before: Rows, after: Rows, seconds: float, problems: list[Problem]) ->
         for part, rows in ((BEFORE, before), (AFTER, after))
         if total(rows, DATABASES, COMMITS) is None
     ]
+    there = after.numbers.get(DATABASES, {})
+    absent = absent or [
+        Problem(
+            f"{AFTER}.local.database.{DATABASES}.{name}", "was dropped in the window", "the sum fell by its commits"
+        )
+        for name, row in before.numbers.get(DATABASES, {}).items()
+        if row.get(COMMITS) and name not in there
+    ]
     problems += absent
     if absent or seconds <= 0:
         return 0.0
