@@ -190,7 +190,7 @@ def knowledge_for(repository: Repository, experiment: Experiment, trials: Sequen
     metrics = () if pruning is None or not _is_current(pruning) else Pruned.from_dict(pruning.content).names
     goals = _goals(kin)
     others = [
-        Other(found, repository.trials(found.name), its_goal, _hyperparameters(models, found.name))
+        Other(found, repository.trials(found.name, metrics=metrics), its_goal, _hyperparameters(models, found.name))
         for found in kin
         if (its_goal := goals[found.name]) is not None
     ]

@@ -149,6 +149,8 @@ def test_all_that_a_try_measured_is_kept(prepared: Repository) -> None:
     assert trial.ended_at is not None
     assert trial.started_at <= trial.ended_at
     assert prepared.trials("night") == [trial]
+    read = [prepared.trials("night", metrics=names)[0] for names in (["x", "y"], ["same"], [])]
+    assert [(t.metrics, t.host) for t in read] == [({"x": 1.0}, {}), ({"same": 2.5}, {"same": -1.0}), ({}, {})]
 
 
 def test_what_is_recorded_again_replaces(prepared: Repository) -> None:
