@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from otterflow.dbms.access import DatabaseAccess
 from otterflow.errors import BenchmarkFailed, InvalidInput
@@ -91,6 +92,12 @@ def test_the_fingerprint_follows_the_load_and_its_files() -> None:
 
 def test_what_the_driver_host_needs_is_what_the_file_says() -> None:
     assert set(workload(programs=["python3", "/opt/bench/run"]).programs()) >= {"python3", "/opt/bench/run", "bash"}
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "replay.jar").write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(ValidationError, match=r"replay\.jar is no text in UTF-8; install it on the driver host"):
+        workload(files=[str(tmp_path / "replay.jar")])
 
 
 def test_the_same_file_name_twice_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,14 @@ TAKEN_NAMES = {"pgpass", "load.sh", "warm_up.sh", "run.sh", "output.txt", "resul
 ShellText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
+def _is_text(path: Path) -> bool:
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class OwnCommands(BaseModel):
     """Bash text for each step, run on the driver host as the SSH user, in a folder that holds the `files`.
 
@@ -47,6 +55,8 @@ class OwnCommands(BaseModel):
             if not FILE_NAME.fullmatch(path.name) or path.name in TAKEN_NAMES:
                 taken = ", ".join(sorted(TAKEN_NAMES))
                 raise ValueError(f"{path.name!r} is not usable as a name; use A-Z a-z 0-9 . _ - and none of {taken}")
+            if not _is_text(path):
+                raise ValueError(f"{path} is no text in UTF-8; install it on the driver host and list it in programs")
         names = [path.name for path in paths]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
