@@ -54,8 +54,9 @@ def test_their_numbers_are_recorded_with_the_trial(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
     """The tables that the SQL speaks of are made by the benchmark's own load, after check_target."""
-    with lab.cluster.connect("bench") as connection:
-        connection.execute("DROP TABLE IF EXISTS pgbench_accounts CASCADE")
+    with lab.cluster.connect("postgres") as connection:
+        connection.execute("DROP DATABASE bench WITH (FORCE)")
+        connection.execute("CREATE DATABASE bench")
     define(*GOOD)
     runs = dags.follow("tuning_experiment", form, most=2)
     assert all(r.state == SUCCESS for r in runs), explain(runs)
