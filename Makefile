@@ -38,8 +38,9 @@ lint: setup-dev ## Format check, lint, types, shell scripts
 	$(VENV)/bin/mypy
 	shellcheck $(SHELL_SCRIPTS)
 
-bench: setup-dev ## Measure what an iteration costs beyond its benchmark, beside a Dag of empty tasks
+bench: setup-dev ## Measure an iteration beside empty tasks, then the tuner beside others (TUNER="otterflow random --seeds 2")
 	@$(PATHS) $(PYTHON) -m pytest tests/bench -o python_files="bench_*.py" -s $(ARGS)
+	@$(PATHS) $(PYTHON) -m tests.bench.tuner run $(TUNER)
 
 lock: setup ## Write requirements.txt and requirements-dev.txt anew from their .in files
 	$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv

@@ -82,3 +82,11 @@ def test_the_tuner_is_told_by_how_much_each_constraint_was_kept() -> None:
 def test_only_ended_trials_of_the_space_are_told() -> None:
     trials = [trial(0, 100.0), trial(1, 90.0, wanted={"other": 1}), trial(2, None, state=TrialState.planned)]
     assert len(loop.history(experiment(), trials, Goal(Objective.throughput))) == 1
+
+
+def test_a_fault_that_is_not_the_configurations_is_not_told() -> None:
+    """A live server that was idle in the window; a later try of the same trial that measured it is told."""
+    idle = {"reasons": {loop.TEACHES_NOTHING: True}}
+    trials = [trial(0, 100.0), trial(1, None, **idle), trial(2, None), trial(3, 90.0, **idle)]
+    told = loop.history(experiment(), trials, Goal(Objective.throughput))
+    assert [t.state for t in told] == ["ok", "crashed", "ok"]

@@ -105,6 +105,10 @@ class BenchmarkFailed(TrialFault):
     state = "failed"
 
 
+class NothingMeasured(BenchmarkFailed):
+    """There was nothing to measure, and the configuration is not to blame: the trial failed and teaches nothing."""
+
+
 class BenchmarkTimedOut(TrialFault):
     """The benchmark ran past its limit and was killed on the host."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from otterflow.repository import Experiment, Trial
     from otterflow.tuner import Trial as TunerTrial
 
+TEACHES_NOTHING = "teaches_nothing"
+"""The key among a failed trial's reasons that keeps the tuner from taking the fault for the configuration's."""
+
 
 def live_settings_of(experiment: Experiment) -> dict[str, LiveSetting]:
     """The server's settings as `check_target` found them."""
@@ -100,7 +103,8 @@ def history(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list
     """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only.
 
     Each says by how much it kept the constraints; one that the result lacks a number for counts as broken. A
-    configuration that the space has no words for (a value that only the server's file could hold) is left out.
+    configuration that the space has no words for (a value that only the server's file could hold) is left out, and so
+    is a trial in which there was nothing to measure.
     """
     return [told for _, told in history_with_trials(experiment, trials, goal)]
 
@@ -111,7 +115,7 @@ def history_with_trials(experiment: Experiment, trials: Sequence[Trial], goal: G
     from otterflow.tuner.trial import config_problems
 
     space = KnobSpace.from_records(experiment.space)
-    ended = [t for t in trials if t.state.ended]
+    ended = [t for t in trials if t.state.ended and (t.objective is not None or not t.reasons.get(TEACHES_NOTHING))]
     told: list[tuple[Trial, TunerTrial]] = []
     for trial, score in zip(ended, scoring(ended, goal.objective)[1], strict=True):
         known = trial.in_force or trial.wanted

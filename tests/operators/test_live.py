@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from otterflow import loop
 from otterflow.operators.connections import open_repository
 from otterflow.remote.job import RemoteJob
 from stack.host import SQL_CONN_ID, DatabaseHost
@@ -128,6 +129,7 @@ def test_an_idle_server_is_a_failed_trial_and_stays_as_it_was(
     (trial,) = open_repository().trials("in-process")
     assert trial.state == "failed"
     assert "the server is idle" in trial.message
+    assert trial.reasons[loop.TEACHES_NOTHING] is True
     assert started_at(live) == begun
 
 

@@ -14,7 +14,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.postgresql import metrics
-from otterflow.errors import BenchmarkFailed, BenchmarkTimedOut, MachineryFault
+from otterflow.errors import BenchmarkFailed, BenchmarkTimedOut, MachineryFault, NothingMeasured
 from otterflow.operators.data import mark_used
 from otterflow.operators.user_metrics import MetricsAround
 from otterflow.remote import proc
@@ -122,7 +122,7 @@ def measure(
         results.append(result)
         try:
             values.append(_value(bench, result))
-        except InvalidResult as error:
+        except (InvalidResult, NothingMeasured) as error:
             if not around.late:
                 raise
             bench.clean_jobs(run_name)  # so that the cleared task measures anew
@@ -145,7 +145,8 @@ def measure(
 def _value(bench: Workbench, result: BenchmarkResult) -> float:
     """The objective's number, of a result that has those of the constraints too.
 
-    Raises InvalidResult, with the reason that is known where a number is absent.
+    Raises InvalidResult, with the reason that is known where a number is absent; NothingMeasured where that is of a
+    live server, whose statistics are not the configuration's doing.
     """
     try:
         for constraint in bench.plan.goal.constraints:
@@ -155,7 +156,8 @@ def _value(bench: Workbench, result: BenchmarkResult) -> float:
         if not result.absent:
             raise
         reasons = "; ".join(f"{name}: {why}" for name, why in result.absent.items())
-        raise InvalidResult(f"{error}: {reasons}") from None
+        fault = NothingMeasured if bench.plan.is_live else InvalidResult
+        raise fault(f"{error}: {reasons}") from None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otterflow import loop
 from otterflow.dbms.postgresql import configuration_file
-from otterflow.errors import ServerCrashed, TrialFault
+from otterflow.errors import NothingMeasured, ServerCrashed, TrialFault
 from otterflow.experiment import ExperimentSpec, Plan, load_plan
 from otterflow.operators.connections import database_access, sql_query, ssh_hook, ssh_session
 from otterflow.operators.server import Server
@@ -202,6 +202,8 @@ class Workbench:
     def end_trial(self, trial: Trial, fault: TrialFault) -> None:
         """End the trial in the fault's state, with its message and the server's log where there is one."""
         log_tail = fault.log_tail if isinstance(fault, ServerCrashed) else ""
+        if isinstance(fault, NothingMeasured):
+            self.repository.add_reasons(self.name, trial.iteration, {loop.TEACHES_NOTHING: True})
         self.repository.end_trial(self.name, trial.iteration, fault.state, message=str(fault), log_tail=log_tail)
 
     def raise_if_server_died(self, during: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from otterflow.errors import BenchmarkFailed
+from otterflow.errors import BenchmarkFailed, NothingMeasured
 from otterflow.workloads.live.observation import AFTER_FILE, BEFORE_FILE
 from otterflow.workloads.result import BenchmarkResult
 
@@ -65,20 +65,20 @@ def _statements(record: Mapping[str, Any] | None) -> dict[str, tuple[int, float]
 def read_result(results: Mapping[str, str], least_transactions: int) -> BenchmarkResult:
     """The result of a window. `latency_ms` has the mean only, of statements that ended in the window.
 
-    `errors` are the transactions that were rolled back. Raises BenchmarkFailed, with a sentence, for an idle server and
+    `errors` are the transactions that were rolled back. Raises NothingMeasured, with a sentence, for an idle server and
     for counters that were reset; where only pg_stat_statements is not to be believed, `absent` says why.
     """
     before = Snapshot.read(results.get(BEFORE_FILE, ""), BEFORE_FILE)
     after = Snapshot.read(results.get(AFTER_FILE, ""), AFTER_FILE)
     seconds = after.epoch_s - before.epoch_s
     if seconds <= 0:
-        raise BenchmarkFailed(f"the server's clock went back by {-seconds:.1f} s within the window")
+        raise NothingMeasured(f"the server's clock went back by {-seconds:.1f} s within the window")
     if before.server_started_at != after.server_started_at:
         raise BenchmarkFailed("the server was restarted within the window, and its counters began anew")
     commits, rollbacks = _transactions(before, after)
     commits -= after.own_transactions
     if commits < least_transactions:
-        raise BenchmarkFailed(
+        raise NothingMeasured(
             f"{max(0, commits)} transactions were committed within {seconds:.0f} s, fewer than least_transactions "
             f"({least_transactions}): the server is idle or nearly so; observe for longer, or while there is load"
         )
@@ -99,7 +99,7 @@ def _transactions(before: Snapshot, after: Snapshot) -> tuple[int, int]:
     for name, (committed, rolled_back, reset) in after.databases.items():
         first = before.databases.get(name, (0, 0, reset))
         if first[2] != reset or committed < first[0] or rolled_back < first[1]:
-            raise BenchmarkFailed(
+            raise NothingMeasured(
                 f"the statistics of database {name!r} were reset within the window (pg_stat_reset): who does that? "
                 "Let it rest while the experiment runs"
             )
