@@ -77,6 +77,16 @@ def test_an_experiment_that_runs_is_not_resumed(repository: Repository) -> None:
     assert repository.experiment("e").spec["iterations"] == 5
 
 
+def test_a_resumed_experiment_says_what_it_keeps(repository: Repository) -> None:
+    create(repository)
+    repository.set_experiment_state("e", "stopped", "by the test")
+    task = CheckExperimentOperator(task_id="check_experiment", experiment="e")
+    done = task.execute({"params": {**FORM, "iterations": 9, "seed": 7, "resume": True}})
+    assert done["kept"] == {"seed": 0}
+    kept = repository.experiment("e").spec
+    assert (kept["iterations"], kept["seed"]) == (9, 0)
+
+
 @pytest.mark.parametrize("finish_now", ["True", "False"])
 def test_stopping_before_the_target_was_inspected_touches_nothing(repository: Repository, finish_now: str) -> None:
     create(repository, inspected=False)

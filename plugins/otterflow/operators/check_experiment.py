@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from otterflow.repository import Repository
 
+_EXTENDED = ("iterations", "time_budget_min", "stop_below_percent", "stop_confidence")
+"""The form's fields that a resume takes over; all others stay as they were."""
+
 
 class CheckExperimentOperator(OtterflowOperator):
     """Checks the form's fields against each other and against the files they name, and records the experiment.
@@ -25,8 +28,11 @@ class CheckExperimentOperator(OtterflowOperator):
         """Check, then create the experiment or extend the one to resume."""
         spec = ExperimentSpec.from_params(context["params"])
         plan = load_plan(spec)
+        kept: dict[str, Any] = {}
         if spec.resume:
-            _resume(repository, plan)
+            kept = _resume(repository, plan)
+            if kept:
+                self.log.info("a resumed experiment keeps these, whatever the form says now: %s", kept)
         else:
             _create(repository, plan)
         self.log.info(
@@ -38,7 +44,8 @@ class CheckExperimentOperator(OtterflowOperator):
             plan.objective.value,
             spec.iterations,
         )
-        return {"experiment": spec.experiment, "benchmark": plan.benchmark.title, "objective": plan.objective.value}
+        summary = {"experiment": spec.experiment, "benchmark": plan.benchmark.title, "objective": plan.objective.value}
+        return summary | ({"kept": kept} if kept else {})
 
 
 def _create(repository: Repository, plan: Plan) -> None:
@@ -59,8 +66,11 @@ def _create(repository: Repository, plan: Plan) -> None:
     )
 
 
-def _resume(repository: Repository, plan: Plan) -> None:
-    """Extend the experiment; target, benchmark and goal must be those it had, or its trials say nothing."""
+def _resume(repository: Repository, plan: Plan) -> dict[str, Any]:
+    """Extend the experiment; target, benchmark and goal must be those it had, or its trials say nothing.
+
+    Returns the fields that the form gives another value and that stay as they were, with what they were.
+    """
     spec = plan.spec
     former = repository.experiment(spec.experiment)
     problems = [
@@ -87,3 +97,8 @@ def _resume(repository: Repository, plan: Plan) -> None:
         time_budget_min=spec.time_budget_min,
         stopping={"stop_below_percent": spec.stop_below_percent, "stop_confidence": spec.stop_confidence},
     )
+    return {
+        name: former.spec[name]
+        for name, now in spec.record().items()
+        if name not in _EXTENDED and former.spec.get(name, now) != now
+    }
