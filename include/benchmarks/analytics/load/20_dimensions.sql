@@ -22,6 +22,6 @@ SELECT n, 'Customer ' || md5(n::text), 'c' || n || '@example.org',
        CASE WHEN chance < 0.03 THEN 'vip' WHEN chance < 0.20 THEN 'business' WHEN chance < 0.50 THEN 'family'
             ELSE 'single' END,
        'City ' || city, 'Region ' || city % 8, 1940 + floor(66 * uniform(n, 42))::int,
-       date '2015-01-01' + floor(3600 * n / (12000.0 * :scale))::int
+       date '2015-01-01' + floor(3600.0 * n / (12000.0 * :scale))::int
 FROM (SELECT n, uniform(n, 40) AS chance, floor(60 * uniform(n, 41) ^ 2)::int AS city
       FROM generate_series(1, 12000 * :scale) AS n) AS customers;
