@@ -36,6 +36,18 @@ load_together() {
 """A word is a file's name, or `name@part`. Each psql is a job of the script's own shell, so that the trap reaches it
 when one of them fails."""
 
+LOAD_SHAPE = "NN_name.sql"
+
+
+def files_problem(folder: Path, name: re.Pattern[str], shape: str) -> str | None:
+    """What is wrong with a folder of SQL files whose names match `name`, which a message calls `shape`; or None."""
+    files = sorted(folder.glob("*.sql"))
+    if not files:
+        return f"{folder} has no {shape}"
+    odd = [path.name for path in files if not name.fullmatch(path.stem)]
+    return f"{folder}: {', '.join(odd)} not named like {shape} (lower case, digits and _)" if odd else None
+
+
 _PARTS = re.compile(r"(?<!:):parts\b")
 _LOADED = re.compile(r"loaded: (\S+)\.sql(?:@(\d+))?\s*$")
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from otterflow.workloads.sql_load import LOAD_NAME
+from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem
 
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 
@@ -66,11 +66,5 @@ def _missing(folder: Path) -> str | None:
         return f"there is no folder {folder}"
     if not (folder / "session.sql").is_file():
         return f"{folder} has no session.sql"
-    for part, name, shape in (("load", LOAD_NAME, "NN_name.sql"), ("queries", QUERY_NAME, "name.sql")):
-        files = sorted((folder / part).glob("*.sql"))
-        if not files:
-            return f"{folder / part} has no {shape}"
-        odd = [path.name for path in files if not name.fullmatch(path.stem)]
-        if odd:
-            return f"{folder / part}: {', '.join(odd)} not named like {shape} (lower case, digits and _)"
-    return None
+    load = files_problem(folder / "load", LOAD_NAME, LOAD_SHAPE)
+    return load or files_problem(folder / "queries", QUERY_NAME, "name.sql")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictFloat, StrictInt, ValidationInfo, field_validator, model_validator
 
 from otterflow.workloads.pgbench.settings import ClientSettings
-from otterflow.workloads.sql_load import LOAD_NAME
+from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem
 
 SCRIPT_NAME = r"[a-z0-9][a-z0-9_]{0,62}"
 VARIABLE_NAME = r"[a-z][a-z0-9_]{0,62}"
@@ -152,10 +152,4 @@ def _missing(folder: Path) -> str | None:
     """What keeps a folder from being a benchmark's; None if it is one."""
     if not folder.is_dir():
         return f"there is no folder {folder}"
-    files = sorted((folder / "load").glob("*.sql"))
-    if not files:
-        return f"{folder / 'load'} has no NN_name.sql"
-    odd = [path.name for path in files if not LOAD_NAME.fullmatch(path.stem)]
-    if odd:
-        return f"{folder / 'load'}: {', '.join(odd)} not named like NN_name.sql (lower case, digits and _)"
-    return None
+    return files_problem(folder / "load", LOAD_NAME, LOAD_SHAPE)
