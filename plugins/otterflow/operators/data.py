@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from otterflow.dbms.postgresql import database as databases
 from otterflow.dbms.postgresql import snapshot
 from otterflow.errors import MachineryFault, Problem
 from otterflow.target import SnapshotMethod
@@ -27,17 +28,6 @@ log = logging.getLogger(__name__)
 FRESH, USED = "fresh", "used"
 _MARK = "otterflow data"
 
-COMMENT_SQL = """
-SELECT shobj_description(oid, 'pg_database') AS comment FROM pg_database WHERE datname = %s
-"""
-TABLES_SQL = """
-SELECT count(*) AS tables FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'm', 'f')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
-"""
-
-TERMINATE_SQL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-
 
 @dataclass(frozen=True)
 class DataState:
@@ -50,7 +40,7 @@ class DataState:
 
 def data_state(query: Query, database: str) -> DataState:
     """What otterflow's mark on the database says."""
-    rows = query(COMMENT_SQL, (database,))
+    rows = query(databases.COMMENT_SQL, (database,))
     if not rows:
         return DataState(exists=False, fingerprint=None, fresh=False)
     words = (rows[0]["comment"] or "").split()
@@ -81,7 +71,7 @@ def ownership_problem(bench: Workbench) -> Problem | None:
     if not state.exists or state.fingerprint is not None:
         return None
     with bench.query(target.database) as query:
-        tables = query(TABLES_SQL)[0]["tables"]
+        tables = query(databases.TABLES_SQL)[0]["tables"]
     if not tables:
         return None
     return Problem(
@@ -92,10 +82,7 @@ def ownership_problem(bench: Workbench) -> Problem | None:
 
 
 def _mark(query: Query, database: str, fingerprint: str, freshness: str) -> None:
-    from psycopg import sql
-
-    text = f"{_MARK} {fingerprint} {freshness}"
-    query(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(database), sql.Literal(text)))
+    query(databases.comment_sql(database, f"{_MARK} {fingerprint} {freshness}"))
 
 
 def _remark(bench: Workbench, freshness: str) -> None:
@@ -115,21 +102,20 @@ def mark_used(bench: Workbench) -> None:
 
 def load_data(bench: Workbench, on_start: Callable[[RemoteJob], None]) -> None:
     """Make the database anew and load the benchmark's data. Raises MachineryFault with the end of the job's log."""
-    from psycopg import sql
     from psycopg.errors import InsufficientPrivilege
 
     target, workload = bench.plan.target, bench.workload
     if not bench.job_exists("load", on_driver=True):  # else a try whose worker was killed is loading, or has loaded
         with bench.query() as query:
-            query(TERMINATE_SQL, (target.database,))
-            query(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(target.database)))
-            query(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(target.database)))
+            query(databases.TERMINATE_SQL, (target.database,))
+            query(databases.drop_sql(target.database))
+            query(databases.create_sql(target.database))
             _mark(query, target.database, "loading", USED)
     _must(bench, "load", workload.load(bench.access, bench.driver_bin_dir), on_start, on_driver=True)
     with bench.query() as query:
         _mark(query, target.database, workload.data_fingerprint(), FRESH)
         with suppress(InsufficientPrivilege):  # the restart makes one
-            query("CHECKPOINT")
+            query(databases.CHECKPOINT_SQL)
 
 
 def take_snapshot(bench: Workbench, on_start: Callable[[RemoteJob], None]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.postgresql import checks, configuration_file, privileges, settings
+from otterflow.dbms.postgresql.database import CURRENT_USER_SQL
 from otterflow.dbms.postgresql.probe import parse_probe, probe_command
 from otterflow.errors import AccessRefused, InvalidInput, MachineryFault, Problem, TargetNotReady
 from otterflow.knobs import rules
@@ -187,7 +188,7 @@ def _look_at_overrides(bench: Workbench, findings: Findings) -> None:
         file_rows = query(settings.FILE_SETTINGS_SQL) if findings.may_read_files else []
         role_rows = query(settings.ROLE_SETTINGS_SQL)
         names = set(findings.space.names) if findings.space else set()
-        user = query("SELECT current_user::text AS name")[0]["name"]
+        user = query(CURRENT_USER_SQL)[0]["name"]
     findings.problems += settings.overriding_settings(
         findings.live,
         file_rows,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from otterflow.dbms.postgresql.database import first_rows_of, read_only_sql
 from otterflow.errors import AccessRefused, CommandTimedOut, Problem
 from otterflow.user_metrics import MetricUnreadable, Reading, UserMetric, window
 from otterflow.workloads.job import JobScript
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEFORE_FILE = "otterflow-metrics-before.json"
-READ_ONLY_SQL = "BEGIN TRANSACTION READ ONLY"
-SEARCH_PATH_SQL = """SET LOCAL search_path = "$user", public"""
-"""PostgreSQL's own default, in place of the connection's."""
 
 
 class _Unmade(MetricUnreadable):
@@ -60,15 +58,12 @@ def _by_sql(bench: Workbench, metric: UserMetric) -> dict[str, float]:
     import psycopg
     from psycopg import errors
 
-    # In brackets it is one query and nothing else, and of too many rows no more than two come here.
-    text = str(metric.sql).strip().rstrip(";")
-    one_query = f"SELECT * FROM (\n{text}\n) AS metric LIMIT 2"  # noqa: S608 the target's or benchmark's own file
+    one_query = first_rows_of(str(metric.sql).strip().rstrip(";"), 2)  # two are enough to say that it is too many
     database = metric.database or bench.plan.target.database
     try:
         with bench.query(database) as query:
-            query(READ_ONLY_SQL)
-            query(SEARCH_PATH_SQL)
-            query(f"SET LOCAL statement_timeout = {round(metric.timeout_s * 1000)}")
+            for statement in read_only_sql(metric.timeout_s):
+                query(statement)
             rows: list[dict[str, Any]] = query(one_query)
             query("ROLLBACK")
     except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedFunction) as error:
