@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
+from otterflow.tuner.relevance import SCALED, SPARSE
 from otterflow.tuner.sampler import draw
 from otterflow.tuner.surrogate import NOISE, _evidence, fit_ensemble
 
@@ -17,12 +18,15 @@ def data():
     return x, (y - y.mean()) / y.std()
 
 
-def test_the_gradient_is_the_gradient(data):
+@pytest.mark.parametrize(("relevances", "size"), [(SPARSE, 9), (SCALED, 8)])
+def test_the_gradient_is_the_gradient(data, relevances, size):
     x, y = data
-    evidence = _evidence(x, np.arange(6), y, np.arange(1.0, 26.0), NOISE)
-    theta = np.random.default_rng(1).normal(-2.0, 0.5, 9)
-    size = np.linalg.norm(evidence.density(theta)[1])
-    assert check_grad(lambda t: evidence.density(t)[0], lambda t: evidence.density(t)[1], theta) < 1e-4 * size
+    evidence = _evidence(x, np.arange(6), y, np.arange(1.0, 26.0), NOISE, relevances)
+    theta = np.random.default_rng(1).normal(-2.0, 0.5, size)
+    assert evidence.start().shape == (size,)
+    steepness = np.linalg.norm(evidence.density(theta)[1])
+    error = check_grad(lambda t: evidence.density(t)[0], lambda t: evidence.density(t)[1], theta)
+    assert error < 1e-4 * steepness
 
 
 def test_the_density_is_that_of_a_normal_distribution(data):
@@ -36,15 +40,44 @@ def test_the_density_is_that_of_a_normal_distribution(data):
     assert ours[0] - ours[1] == pytest.approx(theirs[0] - theirs[1])
 
 
-def test_the_knob_that_matters_is_relevant_and_predicts(data):
+@pytest.mark.parametrize("relevances", [SPARSE, SCALED])
+def test_the_knob_that_matters_is_relevant_and_predicts(data, relevances):
     x, y = data
-    ensemble = fit_ensemble(x, np.arange(6), y, np.ones(25), np.random.default_rng(2))
+    ensemble = fit_ensemble(x, np.arange(6), y, np.ones(25), np.random.default_rng(2), relevances=relevances)
     relevance = np.mean([m.columns**2 for m in ensemble.members], axis=0)
     assert relevance.argmax() == 2
     assert relevance[2] > 5 * np.delete(relevance, 2).max()
     new = np.random.default_rng(3).random((100, 6))
     mean = np.mean([m.predict(new)[0] for m in ensemble.members], axis=0)
     assert np.corrcoef(mean, np.sin(3 * new[:, 2]))[0, 1] > 0.98
+
+
+def test_a_function_of_many_knobs_is_as_smooth_as_one_of_few():
+    """At the prior's centre two random configurations correlate the same, however many knobs there are."""
+    rng = np.random.default_rng(0)
+    apart = [
+        np.exp(SCALED.start(k)[0]) @ ((rng.random((k, 4000)) - rng.random((k, 4000))) ** 2).mean(axis=1)
+        for k in (8, 30, 90)
+    ]
+    assert apart == pytest.approx([np.exp(-2 * SCALED.length[0]) / 6] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize("relevances", [SPARSE, SCALED])
+def test_the_priors_are_what_they_say(relevances):
+    """By their difference between two points, against the formulas with the constants left out."""
+    logs, others = np.array([-1.0, -4.0, 0.5]), np.array([-3.0, -3.0, -3.0])
+    own = np.array([-2.0])
+
+    def energy(at):
+        return relevances.add(at, own, np.zeros(3), np.zeros(1))
+
+    if relevances is SPARSE:
+        said = np.log(np.cosh(logs - own)).sum() - np.log(np.cosh(others - own)).sum()
+    else:
+        centre, width = SCALED.length
+        lengths = norm(centre + 0.5 * np.log(3), width)
+        said = (lengths.logpdf(-others / 2) - lengths.logpdf(-logs / 2)).sum()
+    assert energy(logs) - energy(others) == pytest.approx(said)
 
 
 def test_uncertainty_grows_away_from_the_trials(data):

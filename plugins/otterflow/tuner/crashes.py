@@ -15,7 +15,8 @@ from scipy.special import ndtr
 
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History
-from otterflow.tuner.surrogate import Ensemble, Prior, fit_ensemble
+from otterflow.tuner.relevance import Prior
+from otterflow.tuner.surrogate import Ensemble, fit_ensemble
 
 _MEMBERS = 4
 _NOISE: Prior = (np.log(1e-3), 0.5)

@@ -7,7 +7,7 @@ mixture keeps both; its expected improvement is the weighted sum of its members'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,8 @@ from otterflow.tuner.acquisition import expected_improvement
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.forest import fit_forest
 from otterflow.tuner.history import History
-from otterflow.tuner.surrogate import fit_ensemble
+from otterflow.tuner.relevance import SCALED, SPARSE, Relevances
+from otterflow.tuner.surrogate import Groups, fit_ensemble, most_probable_process
 
 FOREST_WEIGHT = 0.3
 """The forest's share of the mixture."""
@@ -64,35 +65,50 @@ class Model:
 
 
 def fit_model(history: History, rng: np.random.Generator) -> Model:
-    """The mixture, fitted to a history with at least one measured configuration."""
+    """The mixture, fitted to a history with at least one measured configuration; any number of knobs may matter."""
+    return _mixture(history, rng, SCALED)
+
+
+def fit_sparse(history: History, rng: np.random.Generator) -> Model:
+    """The same, of processes that believe that few knobs matter."""
+    return _mixture(history, rng, SPARSE)
+
+
+def fit_sharp(history: History, rng: np.random.Generator) -> Model:
+    """The one most probable process alone: surer of itself than it should be, and so the one that dares most."""
+    told = _told(history)
+    return _model([most_probable_process(*told.data, rng, SCALED)], np.ones(1), told)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A history as the processes are told it, and the scale of its values."""
+
+    data: tuple[Array, Groups, Array, Array]
+    """Features (n, columns), the knob of each column, standardised targets (n,), repeats (n,)."""
+    centre: float
+    spread: float
+
+
+def _told(history: History) -> _Told:
     ok = history.ok
     values: Array = history.means[ok]
-    features: Array = history.features[ok]
-    repeats = history.repeats[ok]
     centre, spread = float(values.mean()), float(values.std()) or 1.0
-    targets: Array = (values - centre) / spread
-    processes = fit_ensemble(features, history.encoder.knob_of_column, targets, repeats, rng).members
+    groups = history.encoder.knob_of_column
+    return _Told((history.features[ok], groups, (values - centre) / spread, history.repeats[ok]), centre, spread)
+
+
+def _mixture(history: History, rng: np.random.Generator, relevances: Relevances) -> Model:
+    told = _told(history)
+    features, _, targets, repeats = told.data
+    processes = fit_ensemble(*told.data, rng, relevances=relevances).members
     members: list[Member] = [*processes, fit_forest(features, targets, repeats, int(rng.integers(2**31)))]
     weights = np.append(np.full(len(processes), (1.0 - FOREST_WEIGHT) / len(processes)), FOREST_WEIGHT)
-    return Model(members, weights, centre, spread, _moments(members, weights, features)[0])
+    return _model(members, weights, told)
 
 
-def fit_processes(history: History, rng: np.random.Generator) -> Model:
-    """The mixture with nothing but the Gaussian processes to judge candidates; the incumbent stays the mixture's."""
-    model = fit_model(history, rng)
-    return _judged_by(model, np.append(model.weights[:-1], 0.0))
-
-
-def fit_trees(history: History, rng: np.random.Generator) -> Model:
-    """The mixture with nothing but the forest to judge candidates; the incumbent stays the mixture's."""
-    model = fit_model(history, rng)
-    return _judged_by(model, np.append(np.zeros(len(model.weights) - 1), 1.0))
-
-
-def _judged_by(model: Model, weights: Array) -> Model:
-    heard = weights > 0.0
-    members = [member for member, h in zip(model.members, heard, strict=True) if h]
-    return replace(model, members=members, weights=weights[heard] / weights.sum())
+def _model(members: Sequence[Member], weights: Array, told: _Told) -> Model:
+    return Model(members, weights, told.centre, told.spread, _moments(members, weights, told.data[0])[0])
 
 
 def _moments(members: Sequence[Member], weights: Array, features: Array) -> tuple[Array, Array]:

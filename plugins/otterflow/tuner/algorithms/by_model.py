@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,15 +21,10 @@ from otterflow.tuner.trial import OK, Suggestion, Trial
 from otterflow.tuner.turn import Turn
 
 _STARTS = 6
-Shares = Mapping[str, Sequence[float]]
+_SHARES: Mapping[str, Sequence[float]] = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 """By mode, the shares of the knobs that the candidates move."""
-MIXED: Shares = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
-NEAR: Shares = {"explore": (0.05, 0.15), "safe": (0.05, 0.1)}
-FAR: Shares = {"explore": (0.8, 1.0), "safe": (0.15, 0.2)}
 _NEARS = {"explore": NEARS, "safe": (0.9,)}
 """By mode, how often a moved number moves near by."""
-_BOLDNESS = 2.0
-"""Standard deviations above the mean that a bold idea hopes for."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
 """A configuration more likely than this to crash is not tried while anything else is worth trying."""
 
@@ -55,16 +50,13 @@ Fit = Callable[[History, np.random.Generator], ObjectiveModel]
 class ByModel:
     """Fits a model and takes the child of good trials that is worth most.
 
-    `climb` climbs to the top of the acquisition from there, `polish` only a little. `bold` takes the upper confidence
-    bound in the place of expected improvement.
+    `climb` climbs to the top of the acquisition from there, `polish` only a little.
     """
 
     fit: Fit
     idea: str
     climb: bool = False
     polish: bool = False
-    bold: bool = False
-    shares: Shares = field(default_factory=lambda: MIXED)
 
     def __call__(self, turn: Turn) -> Suggestion:
         """The next configuration. There must be two measured configurations at least."""
@@ -73,11 +65,11 @@ class ByModel:
         model = _over_the_feasible(known, model)
 
         def worth(genotypes: Array) -> Array:
-            return _worth(turn, model, turn.encoder.features(genotypes), self.bold)
+            return _worth(turn, model, turn.encoder.features(genotypes))
 
         order = np.argsort(-model.tried_means, kind="stable")
         starts = known.genotypes[known.ok][order[:_STARTS]]
-        shares = self.shares[options.mode]
+        shares = _SHARES[options.mode]
         nears = _NEARS[options.mode]
         found = best_children(turn.encoder, worth, starts, rng, shares=shares, nears=nears)
         few = leading_knobs(turn, known, model) if options.ranked else turn.space.names
@@ -153,20 +145,15 @@ def _best_measured(turn: Turn, known: History, model: ObjectiveModel) -> Array:
     return np.asarray(rows[np.argmax(np.where(measured, model.tried_means, -np.inf))])
 
 
-def _worth(turn: Turn, model: ObjectiveModel, features: Array, bold: bool) -> Array:
+def _worth(turn: Turn, model: ObjectiveModel, features: Array) -> Array:
     """Log of expected improvement times the chances to survive and to keep the constraints (m,).
 
-    A `bold` idea has the upper confidence bound, standardised, for the logarithm of the improvement. Far lower beyond
-    the limit on crashes. As long as nothing keeps the constraints, that is all that is looked for.
+    Far lower beyond the limit on crashes. As long as nothing keeps the constraints, that is all that is looked for.
     """
     crash, holds = turn.crashes.probability(features), turn.feasibility.probability(features)
     chances = np.log1p(-crash) + np.log(np.maximum(holds, 1e-12)) - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
     if not turn.measured.feasible[turn.measured.ok].any():
         return np.asarray(chances)
-    if bold:
-        mean, std = model.predict(features)
-        values = turn.measured.means[turn.measured.ok]
-        return np.asarray(chances + (mean + _BOLDNESS * std - values.mean()) / (values.std() or 1.0))
     return np.asarray(chances + np.log(np.maximum(model.expected_improvement(features), 1e-300)))
 
 

@@ -1,9 +1,10 @@
 """The default: several ideas take turns, because none of them is right about every server.
 
-An idea is a model of the objective, and how its candidates are made. Each round goes through all of them, in an order
-of its own. What one idea finds the next one starts from, and all learn from every trial. Where the objective is smooth
-the processes find most, where it is steps the forest does, and which of the two it is cannot be told from forty trials:
-the process predicts left-out trials better everywhere, also where following the forest would find more.
+An idea is a model of the objective, and how far its candidates climb on it. The models differ in what they believe
+before they have seen anything: that any number of knobs matters or that few do; and in how sure they are: averaged over
+what the trials leave open, or the one most probable process alone. Each round goes through all ideas, in an order of
+its own. What one finds the next one starts from, and all learn from every trial. An idea that is stuck, because it
+cannot imagine what is to be found, is stuck for one trial.
 """
 
 from __future__ import annotations
@@ -12,25 +13,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from otterflow.tuner.algorithms.by_model import FAR, NEAR, ByModel
-from otterflow.tuner.model import fit_model, fit_processes, fit_trees
+from otterflow.tuner.algorithms.by_model import ByModel
+from otterflow.tuner.model import fit_model, fit_sharp, fit_sparse
 from otterflow.tuner.options import Mode
 from otterflow.tuner.trial import Suggestion
 from otterflow.tuner.turn import Turn
 
 IDEAS = (
-    ByModel(fit_model, "expected improvement by processes and forest"),
     ByModel(fit_model, "expected improvement by processes and forest, polished", polish=True),
-    ByModel(fit_processes, "expected improvement by the processes"),
-    ByModel(fit_processes, "expected improvement by the processes, polished", polish=True),
-    ByModel(fit_trees, "expected improvement by the forest"),
-    ByModel(fit_model, "expected improvement near the best trials, few knobs moved", shares=NEAR),
-    ByModel(fit_model, "expected improvement far from the best trials, most knobs moved", shares=FAR),
-    ByModel(fit_model, "upper confidence bound by processes and forest, polished", polish=True, bold=True),
+    ByModel(fit_model, "expected improvement by processes and forest, climbed", climb=True),
+    ByModel(fit_sparse, "expected improvement by sparse processes and forest, polished", polish=True),
+    ByModel(fit_sharp, "expected improvement by the most probable process, climbed", climb=True),
 )
-
-
-CAUTIOUS = tuple(idea for idea in IDEAS if not (idea.polish or idea.bold))
+CAUTIOUS = (
+    ByModel(fit_model, "expected improvement by processes and forest"),
+    ByModel(fit_sparse, "expected improvement by sparse processes and forest"),
+)
 """For mode safe: who climbs on a model climbs into crashes, three times as often as who does not."""
 
 
