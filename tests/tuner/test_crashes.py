@@ -23,6 +23,9 @@ def test_the_knob_that_crashes_is_found_among_the_others(space):
     model = learned(space, trials[:40])
     chances = model.probability(history.encoder.features(history.encoder.genotypes(configs[40:])))
     assert np.mean((chances > 0.5) == np.array(crashed[40:])) > 0.85
+    worst = model.at_worst(history.encoder.features(history.encoder.genotypes(configs[40:])))
+    assert (worst >= chances).all()
+    assert (worst > chances).any()
 
 
 def test_without_a_crash_the_chance_is_small_and_the_same_everywhere(space):

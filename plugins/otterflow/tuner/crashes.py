@@ -36,14 +36,23 @@ class CrashModel:
 
     def probability(self, features: Array) -> Array:
         """Chance of a crash at features (m, columns), as (m,)."""
+        return np.asarray(np.mean(self._chances(features), axis=0))
+
+    def at_worst(self, features: Array) -> Array:
+        """The chance (m,) by the draw that fears most. For a search, which finds where a model is wrong."""
+        return np.asarray(np.max(self._chances(features), axis=0))
+
+    def _chances(self, features: Array) -> Array:
+        """By each draw (draws, m)."""
         if self.process is None:
-            return np.full(len(features), self.rate)
+            return np.full((1, len(features)), self.rate)
         moments = [member.predict(features) for member in self.process.members]
-        chances = [
-            ndtr((self.centre + self.spread * mean) / np.sqrt((self.spread * std) ** 2 + _BLUR))
-            for mean, std in moments
-        ]
-        return np.asarray(np.mean(chances, axis=0))
+        return np.array(
+            [
+                ndtr((self.centre + self.spread * mean) / np.sqrt((self.spread * std) ** 2 + _BLUR))
+                for mean, std in moments
+            ]
+        )
 
 
 def fit_crashes(history: History, rng: np.random.Generator) -> CrashModel:

@@ -156,7 +156,7 @@ def fit_ensemble(
 
 def most_probable(features: Array, groups: Groups, targets: Array, repeats: Array) -> Array:
     """The hyperparameters (knobs + 3,) at the posterior's maximum, for `process_at`; arguments as `fit_ensemble`'s."""
-    return _mode(_evidence(features, groups, targets, repeats, NOISE)).x
+    return np.asarray(_mode(_evidence(features, groups, targets, repeats, NOISE)).x)
 
 
 def most_probable_process(

@@ -23,6 +23,8 @@ from otterflow.tuner.turn import Turn
 _STARTS = 6
 _SHARES: Mapping[str, Sequence[float]] = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 """By mode, the shares of the knobs that the candidates move."""
+_FURTHER, _FURTHER_KEPT = (0.5, 1.0), 100
+"""Shares of the knobs that move, and how many candidates, where all that is worth trying was tried."""
 _NEARS = {"explore": NEARS, "safe": (0.9,)}
 """By mode, how often a moved number moves near by."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
@@ -80,6 +82,9 @@ class ByModel:
         if self.polish:
             found = polished(turn.encoder, worth, found, rng, nears[-1])
         config = _first_new(turn, found, worth)
+        if config is None:  # what is left over by quantising and repair was tried already: look further
+            further = best_children(turn.encoder, worth, starts, rng, shares=_FURTHER, keep=_FURTHER_KEPT)
+            config = _first_new(turn, further, worth) or turn.options.repaired(turn.encoder.config(found[0]))
         genotype = turn.encoder.genotype(config)
         mean, std = model.predict(turn.encoder.features(genotype[None]))
         against = turn.encoder.config(_best_measured(turn, known, model))
@@ -150,17 +155,17 @@ def _worth(turn: Turn, model: ObjectiveModel, features: Array) -> Array:
 
     Far lower beyond the limit on crashes. As long as nothing keeps the constraints, that is all that is looked for.
     """
-    crash, holds = turn.crashes.probability(features), turn.feasibility.probability(features)
+    crash, holds = turn.crashes.at_worst(features), turn.feasibility.probability(features)
     chances = np.log1p(-crash) + np.log(np.maximum(holds, 1e-12)) - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
     if not turn.measured.feasible[turn.measured.ok].any():
         return np.asarray(chances)
     return np.asarray(chances + np.log(np.maximum(model.expected_improvement(features), 1e-300)))
 
 
-def _first_new(turn: Turn, found: Array, worth: Callable[[Array], Array]) -> Config:
-    """The candidate worth most after quantising and repair that was not tried yet; the best one if all were."""
+def _first_new(turn: Turn, found: Array, worth: Callable[[Array], Array]) -> Config | None:
+    """The candidate worth most after quantising and repair that was not tried yet; None if all were."""
     encoder = turn.encoder
     configs = [turn.options.repaired(encoder.config(g)) for g in found]
     genotypes = encoder.genotypes(configs)
     order: Sequence[int] = [int(i) for i in np.argsort(-worth(genotypes), kind="stable")]
-    return configs[next((i for i in order if not turn.tried.has(genotypes[i])), order[0])]
+    return next((configs[i] for i in order if not turn.tried.has(genotypes[i])), None)
