@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otterflow.tuner import suggest
+from otterflow.tuner import Trial, suggest
 from otterflow.tuner.algorithms.portfolio import CAUTIOUS, IDEAS, idea_of
 from otterflow.tuner.design import SHARES
 
@@ -25,7 +25,8 @@ def test_the_reasons_say_whose_turn_it_was(space):
     for _ in IDEAS:
         suggestion = suggest(space, trials, seed=2)
         assert suggestion.kind == "model"
-        assert suggestion.reasons["idea"] == idea_of("explore", 2, len(trials)).idea
+        crashed = any(trial.state == "crashed" for trial in trials)
+        assert suggestion.reasons["idea"] == idea_of("explore", 2, len(trials), crashed).idea
         trials.append(trial_of(suggestion))
 
 
@@ -38,3 +39,14 @@ def test_mode_safe_neither_polishes_nor_climbs():
     turns = {idea_of("safe", 1, number).idea for number in range(3 * len(CAUTIOUS))}
     assert turns == {idea.idea for idea in CAUTIOUS}
     assert not any(idea.climb or idea.polish for idea in CAUTIOUS)
+
+
+def test_nobody_climbs_once_the_server_has_crashed(space):
+    rng = np.random.default_rng(0)
+    trials = [trial_of({**space.default(), "cost": float(c)}) for c in rng.uniform(0.1, 8.0, 12)]
+    trials.append(Trial({**space.default(), "cost": 8.0}, None, "crashed"))
+    said = set()
+    for _ in range(2 * len(CAUTIOUS)):
+        said.add(suggest(space, trials, seed=2).reasons["idea"])
+        trials.append(trial_of(suggest(space, trials, seed=2)))
+    assert said == {idea.idea for idea in CAUTIOUS}
