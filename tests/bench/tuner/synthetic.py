@@ -9,7 +9,7 @@ import numpy as np
 from tests.bench.tuner.knob import Config, Knob, random_config
 from tests.bench.tuner.problem import Problem
 
-FAMILIES = {"synthetic8": (8, 5), "synthetic20": (20, 6), "synthetic60": (60, 8)}
+FAMILIES = {"synthetic8": (8, 5), "synthetic20": (20, 6), "synthetic30": (30, 10), "synthetic60": (60, 8)}
 """Knobs, and how many of them matter."""
 
 

@@ -9,10 +9,11 @@ from otterflow.tuner.drift import Measured as Trial
 from otterflow.tuner.drift import relative
 from tests.bench.tuner.__main__ import main
 from tests.bench.tuner.bench import run
-from tests.bench.tuner.catalogue import SIX, make
+from tests.bench.tuner.catalogue import FURTHER, SIX, make
 from tests.bench.tuner.drifting import MACHINES, Drifting
 from tests.bench.tuner.knob import random_config
 from tests.bench.tuner.measured import NAMES
+from tests.bench.tuner.part import PARTS
 from tests.bench.tuner.table import table
 
 # What scikit-learn's own forests say of the default and of the first random configuration of seed 0.
@@ -34,7 +35,7 @@ def test_packed_forests_predict_what_the_originals_do(name):
     assert problem.true(config) == pytest.approx(other, rel=1e-7)
 
 
-@pytest.mark.parametrize("name", [*SIX, "synthetic8@wander"])
+@pytest.mark.parametrize("name", [*SIX, *FURTHER, "synthetic8@wander"])
 def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name):
     problem, rng = make(name, 1), np.random.default_rng(1)
     assert problem.reference > 1.2 * problem.baseline
@@ -47,6 +48,15 @@ def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name):
 def test_a_seed_is_an_instance_and_the_same_one_each_time():
     first, again, other = make("synthetic8", 0), make("synthetic8", 0), make("synthetic8", 1)
     assert first.reference == again.reference != other.reference
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_leaves_the_other_knobs_where_they_stand(name):
+    part, whole = make(name, 2), make(PARTS[name][0], 2)
+    assert len(part.knobs) == PARTS[name][1] < len(whole.knobs)
+    assert {k.name for k in part.knobs} < {k.name for k in whole.knobs}
+    assert make(name, 2).baseline == part.baseline != make(name, 3).baseline
+    assert part.baseline < part.reference < 1.1 * whole.reference
 
 
 def test_too_much_memory_crashes_a_synthetic_server():
