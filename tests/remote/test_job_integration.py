@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import stat
 import subprocess
 import threading
@@ -149,6 +150,25 @@ def test_a_job_whose_processes_vanished_is_lost(job: RemoteJob) -> None:
     job.cleanup()
     assert job.start_or_attach("echo again", {}, 30) is True
     assert job.wait(print, poll_s=0.1).log_tail == "again\n"
+
+
+def test_a_poll_while_a_kill_is_under_way_waits_for_its_exit_code(job: RemoteJob) -> None:
+    job.start_or_attach("sleep 60", {}, 90)
+    wait_until(lambda: len(session_members(job_pid(job))) >= 2)
+    with Path(job.paths.jobs, ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def end_the_kill() -> None:
+            Path(job.paths.root, "exit_code").write_text("143\n")
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        for member in session_members(job_pid(job)):
+            psutil.Process(member).kill()
+        timer = threading.Timer(0.7, end_the_kill)
+        timer.start()
+        seen = job.poll()
+        timer.join()
+    assert (seen.state, seen.exit_code) == (JobState.finished, 143)
 
 
 def test_a_reused_pid_is_not_taken_for_the_job(job: RemoteJob) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from otterflow.errors import InvalidInput, Problem
@@ -65,7 +65,7 @@ class TrialStore(Store):
     def begin_try(self, experiment: str, iteration: int, *, code_version: str = "") -> Trial:
         """Open the try that is to be measured; the trial with its number in `attempt`.
 
-        - Planned: the try opens. `code_version` is the experiment's unless given.
+        - Planned: the try opens, with nothing measured. `code_version` is the experiment's unless given.
         - Open, its measured window not begun: it is returned as it is, for the task was retried.
         - Ended, or its measured window begun (the run was cleared): the next try opens with the same plan. The older
           rows stay; one that was open ends as failed, for nobody is left to end it.
@@ -83,6 +83,7 @@ class TrialStore(Store):
                 row = _next_try(row)
                 session.add(row)
             if row.state == TrialState.planned:
+                _forget_measured(session, row)
                 row.state, row.started_at = TrialState.running, now()
                 row.code_version = code_version or parent.code_version
                 row.surroundings_hash = parent.surroundings_hash
@@ -232,6 +233,12 @@ def _required(session: Session, parent: ExperimentRow, iteration: int, attempt: 
 def _is_measured(session: Session, row: TrialRow) -> bool:
     """Whether the measured window of an open try has begun."""
     return row.result is not None or session.get(SnapshotRow, (row.id, "before")) is not None
+
+
+def _forget_measured(session: Session, row: TrialRow) -> None:
+    """Take from a try that opens what was recorded of it before: left there, it would look as if it were under way."""
+    session.execute(delete(SnapshotRow).where(SnapshotRow.trial_id == row.id))
+    row.result, row.objective, row.repeats = None, None, []
 
 
 def _fresh_try(attempt: int, **plan: object) -> TrialRow:
