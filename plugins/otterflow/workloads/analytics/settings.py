@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem
+from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem, folder_beside
 
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 
@@ -33,11 +33,7 @@ class AnalyticsSettings(BaseModel):
     @field_validator("sql")
     @classmethod
     def _complete_folder(cls, value: Path, info: ValidationInfo) -> Path:
-        folder = Path((info.context or {}).get("folder", ".")) / value
-        problem = _missing(folder)
-        if problem:
-            raise ValueError(problem)
-        return folder.resolve()
+        return folder_beside(value, info, _missing)
 
     @property
     def session_file(self) -> Path:

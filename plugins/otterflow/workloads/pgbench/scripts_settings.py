@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictFloat, StrictInt, ValidationInfo, field_validator, model_validator
 
 from otterflow.workloads.pgbench.settings import ClientSettings
-from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem
+from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem, folder_beside
 
 SCRIPT_NAME = r"[a-z0-9][a-z0-9_]{0,62}"
 VARIABLE_NAME = r"[a-z][a-z0-9_]{0,62}"
@@ -56,11 +56,7 @@ class PgbenchScriptsSettings(ClientSettings):
     @field_validator("sql")
     @classmethod
     def _complete_folder(cls, value: Path, info: ValidationInfo) -> Path:
-        folder = Path((info.context or {}).get("folder", ".")) / value
-        problem = _missing(folder)
-        if problem:
-            raise ValueError(problem)
-        return folder.resolve()
+        return folder_beside(value, info, _missing)
 
     @field_validator("variables")
     @classmethod
