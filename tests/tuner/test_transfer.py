@@ -12,6 +12,7 @@ from otterflow.tuner import PastExperiment, Trial, suggest, suggest_batch
 from otterflow.tuner.encoding import Encoder
 from otterflow.tuner.history import pool
 from otterflow.tuner.model import Model, fit_model
+from otterflow.tuner.options import Options
 from otterflow.tuner.past import fit_past
 from otterflow.tuner.search import random_genes
 from otterflow.tuner.transfer import (
@@ -25,7 +26,7 @@ from otterflow.tuner.transfer import (
     weigh,
     with_past,
 )
-from otterflow.tuner.turn import MOST_PAST
+from otterflow.tuner.turn import MOST_PAST, Turn
 
 from .conftest import RECORDS, throughput, trial_of
 
@@ -190,6 +191,44 @@ def test_a_crashed_warm_start_is_survived(space, alike):
     taken = suggest(space, [trial_of(space.default())], past=[alike])
     trials = [trial_of(space.default()), Trial(dict(taken), None, "crashed")]
     assert suggest(space, trials, past=[alike]).reasons["idea"].startswith("design")
+
+
+def test_what_crashed_an_alike_server_is_feared_before_it_crashes_this_one(space, alike, unlike):
+    """As an unlike experiment has no weight, its crashes say nothing."""
+    trials = [t for t in trials_of(space, 12, 3) if t.value is not None]
+    crashing, safe = (
+        [space.default() | {"memory": m, "jit": False} for m in memory] for memory in ((95_000,), (3_000,))
+    )
+    chances = {}
+    for name, past in (("alike", [alike]), ("unlike", [unlike]), ("none", [])):
+        turn = Turn(space, trials, [], Options(past=tuple(past)))
+        features = turn.encoder.features(turn.encoder.genotypes([*crashing, *safe]))
+        chances[name] = turn.crashes.probability(features)
+    assert sum(t.value is None for t in alike.trials) >= 2
+    assert chances["alike"][0] > 0.5 > 0.1 > chances["alike"][1]
+    assert list(chances["unlike"]) == list(chances["none"]) == pytest.approx([chances["none"][0]] * 2)
+
+
+def test_nobody_climbs_where_an_alike_server_crashed(space, alike):
+    trials = [t for t in trials_of(space, 12, 3) if t.value is not None]
+    survivors = replace(alike, trials=[t for t in alike.trials if t.value is not None])
+
+    def daring(past):
+        ideas = (suggest(space, trials[:n], past=[past]).reasons["idea"] for n in range(6, 10))
+        return sum("polished" in idea or "climbed" in idea for idea in ideas)
+
+    assert daring(survivors) == 4
+    assert daring(alike) == 0
+
+
+def test_what_was_tried_here_is_told_by_the_trial_here(space, alike):
+    crashed_there = fit_past(alike).crashed[0]
+    history = pool(space, [Trial(crashed_there, 900.0, "ok"), trial_of(space.default())])
+    chorus = Chorus(voices(space, alike), np.ones(1), np.ones(1), 900.0, 100.0)
+    told = chorus.with_crashes(history, space.default())
+    rows = np.flatnonzero((told.genotypes == history.encoder.genotype(crashed_there)).all(axis=1))
+    assert list(told.faults[rows]) == [0.0]
+    assert told.faults.sum() == len(fit_past(alike).crashed) - 1
 
 
 def test_spaces_that_differ_in_knobs_help_too(space):

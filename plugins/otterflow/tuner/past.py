@@ -59,6 +59,8 @@ class PastModel:
     """What was measured of them, standardised."""
     kept: NDArray[np.bool_]
     """Whether they kept the constraints of their experiment."""
+    crashed: Sequence[Config]
+    """The configurations that crashed there, failed or timed out."""
 
     @property
     def best_first(self) -> list[Config]:
@@ -130,7 +132,8 @@ def _fitted(past: PastExperiment) -> PastModel | None:
     order = np.argsort(-process.predict(features)[0], kind="stable")
     tried = [history.encoder.config(g) for g in history.genotypes[history.ok][order]]
     kept = history.feasible[history.ok][order]
-    return PastModel(past.name, history.encoder, process, tried, targets[order], kept)
+    crashed = [history.encoder.config(g) for g in history.genotypes[history.faults > 0]]
+    return PastModel(past.name, history.encoder, process, tried, targets[order], kept, crashed)
 
 
 def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array] | None:

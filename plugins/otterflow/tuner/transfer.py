@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 
+from otterflow.knobs.space import Config
 from otterflow.tuner.encoding import Array, Encoder
 from otterflow.tuner.history import History
 from otterflow.tuner.past import PastModel, Translation
@@ -40,6 +41,7 @@ _WORTH = 0.3
 """What a past trial counts at a weight of 1, in measurements: its noise is that much larger."""
 _RIDGE = 0.1
 """Added to a past model's sum of squares when its slope is fitted: a few trials alone do not make a slope."""
+_NONE = np.zeros(0, dtype=np.intp)
 
 
 class CurrentModel(Protocol):
@@ -116,12 +118,9 @@ class Chorus:
         An experiment gives rows by its weight, from its best configuration to its worst in even steps.
         """
         encoder, ok = history.encoder, np.flatnonzero(history.ok)
-        heard = [int(i) for i in np.flatnonzero(self.weights >= _LEAST_HEARD)]
         genotypes, means, repeats = [], [], []
-        for i in heard:
-            share = self.weights[i] / self.weights[heard].sum()
-            n_tried = len(self.voices[i].model.tried)
-            rows = np.unique(np.linspace(0, n_tried - 1, max(1, round(share * _ROWS))).round().astype(int))
+        for i in self._heard():
+            rows = self._share_of(i, len(self.voices[i].model.tried))
             here, values = self._rows(history, ok, i, rows)
             genotypes.append(here)
             means.append(values)
@@ -141,6 +140,43 @@ class Chorus:
             ),
             n_rows,
         )
+
+    def with_crashes(self, history: History, start: Config) -> History:
+        """`history` behind what crashed and survived in the past experiments that count, for the crash model alone.
+
+        A knob that one of them did not tune stands as in `start`. What was tried here is told by the trial here.
+        """
+        labels: dict[tuple[float, ...], float] = {}
+        for i in self._heard():
+            voice = self.voices[i]
+            for configs, faults in ((voice.model.tried, 0.0), (voice.model.crashed, 1.0)):
+                for r in self._share_of(i, len(configs)):
+                    gene = history.encoder.genotype(voice.translation.config_here(configs[r], start))
+                    if not history.has(gene):
+                        labels[tuple(gene)] = max(faults, labels.get(tuple(gene), 0.0))
+        if not any(labels.values()):
+            return history
+        n_past = len(labels)
+        genotypes = np.vstack([np.array(list(labels)), history.genotypes])
+        unknown = np.full((n_past, history.slacks.shape[1]), np.nan)
+        return History(
+            history.encoder,
+            genotypes,
+            history.encoder.features(genotypes),
+            np.concatenate([np.zeros(n_past, dtype=np.int64), history.first_trial]),
+            np.concatenate([np.full(n_past, np.nan), history.means]),
+            np.concatenate([np.zeros(n_past), history.repeats]),
+            np.concatenate([np.array(list(labels.values())), history.faults]),
+            np.vstack([unknown, history.slacks]),
+        )
+
+    def _heard(self) -> list[int]:
+        return [int(i) for i in np.flatnonzero(self.weights >= _LEAST_HEARD)]
+
+    def _share_of(self, i: int, n: int) -> NDArray[np.intp]:
+        """Which of `n` rows past experiment `i` gives: by its weight, in even steps from first to last."""
+        share = self.weights[i] / self.weights[self._heard()].sum()
+        return np.unique(np.linspace(0, n - 1, max(1, round(share * _ROWS))).round().astype(int)) if n else _NONE
 
     def _rows(self, history: History, ok: NDArray[np.intp], i: int, rows: NDArray[np.intp]) -> tuple[Array, Array]:
         """Genotypes and values of past experiment `i`'s trials `rows`, as trials of the current space.

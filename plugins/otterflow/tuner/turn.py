@@ -16,7 +16,7 @@ from otterflow.tuner.feasibility import Feasibility, fit_feasibility
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.options import Options
 from otterflow.tuner.past import fit_past
-from otterflow.tuner.transfer import Voice
+from otterflow.tuner.transfer import Chorus, Voice, weigh
 from otterflow.tuner.trial import Trial
 
 PENDING = "pending"
@@ -60,15 +60,27 @@ class Turn:
         return self.measured.encoder
 
     @cached_property
+    def survival(self) -> History:
+        """The trials that have ended, here and in the past experiments that count, as the crash model is told them."""
+        known = self.measured.telling()
+        return self.chorus.with_crashes(known, self.space.default()) if self.voices else known
+
+    @cached_property
     def crashes(self) -> CrashModel:
-        """The chance that a configuration crashes, learned from the trials that have ended."""
-        return fit_crashes(self.measured.telling(), self.rng)
+        """The chance that a configuration crashes."""
+        return fit_crashes(self.survival, self.rng)
 
     @cached_property
     def voices(self) -> list[Voice]:
         """The models of the past experiments that there are models of, asked in this space; the first few only."""
         models = (model for past in self.options.past if (model := fit_past(past)) is not None)
         return [Voice.of(model, self.encoder) for model in islice(models, MOST_PAST)]
+
+    @cached_property
+    def chorus(self) -> Chorus:
+        """The past experiments with what each counts, by how it ranks the trials that have ended."""
+        rng = np.random.default_rng([self.options.seed, self.number, 1])
+        return weigh(self.measured.telling(), self.voices, rng)
 
     @cached_property
     def feasibility(self) -> Feasibility:

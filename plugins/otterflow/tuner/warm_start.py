@@ -13,7 +13,7 @@ import numpy as np
 
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.reasons import reasons_for
-from otterflow.tuner.transfer import Chorus, Voice, weigh
+from otterflow.tuner.transfer import Voice
 from otterflow.tuner.trial import Suggestion
 from otterflow.tuner.turn import Turn
 
@@ -53,7 +53,7 @@ def warm_start(turn: Turn, first: int) -> Suggestion | None:
 
 def past_is_trusted(turn: Turn) -> bool:
     """Whether the past models rank the trials so far well enough to be asked before a design is done."""
-    return float(_chorus(turn).weights.sum()) > _TRUSTED
+    return float(turn.chorus.weights.sum()) > _TRUSTED
 
 
 def _improved(turn: Turn, first: int) -> bool:
@@ -63,9 +63,4 @@ def _improved(turn: Turn, first: int) -> bool:
 
 
 def _most_alike_first(turn: Turn) -> Sequence[Voice]:
-    return [turn.voices[i] for i in np.argsort(-_chorus(turn).weights, kind="stable")]
-
-
-def _chorus(turn: Turn) -> Chorus:
-    rng = np.random.default_rng([turn.options.seed, turn.number, 1])
-    return weigh(turn.measured.telling(), turn.voices, rng)
+    return [turn.voices[i] for i in np.argsort(-turn.chorus.weights, kind="stable")]

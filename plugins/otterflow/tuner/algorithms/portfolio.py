@@ -29,12 +29,12 @@ CAUTIOUS = (
     ByModel(fit_model, "expected improvement by processes and forest"),
     ByModel(fit_sparse, "expected improvement by sparse processes and forest"),
 )
-"""For mode safe, and for a server that a configuration has crashed: of the trials of those who neither polish nor climb
-3 % crashed, of those who polish 5 to 9 %, of those who climb 9 to 20 %."""
+"""For mode safe, and for a server that a configuration has crashed, it or one that is alike: of the trials of those who
+neither polish nor climb 3 % crashed, of those who polish 5 to 9 %, of those who climb 9 to 20 %."""
 
 
 def idea_of(mode: Mode, seed: int, number: int, crashed: bool = False) -> ByModel:
-    """Whose turn it is after `number` trials, of which some `crashed` or none."""
+    """Whose turn it is after `number` trials; whether a configuration `crashed` this server, or one that is alike."""
     ideas: Sequence[ByModel] = CAUTIOUS if mode == "safe" or crashed else IDEAS
     round_, place = divmod(number, len(ideas))
     order = np.random.default_rng([seed, round_, len(ideas)]).permutation(len(ideas))
@@ -43,5 +43,5 @@ def idea_of(mode: Mode, seed: int, number: int, crashed: bool = False) -> ByMode
 
 def in_turns(turn: Turn) -> Suggestion:
     """What the idea whose turn it is would try next. There must be two measured configurations at least."""
-    crashed = bool((turn.measured.faults > 0).any())
+    crashed = any((history.faults > 0).any() for history in (turn.measured, turn.survival))
     return idea_of(turn.options.mode, turn.options.seed, turn.number, crashed)(turn)
