@@ -203,7 +203,7 @@ def test_what_crashed_an_alike_server_is_feared_before_it_crashes_this_one(space
     for name, past in (("alike", [alike]), ("unlike", [unlike]), ("none", [])):
         turn = Turn(space, trials, [], Options(past=tuple(past)))
         features = turn.encoder.features(turn.encoder.genotypes([*crashing, *safe]))
-        chances[name] = turn.crashes.probability(features)
+        chances[name] = turn.feared.probability(features)
     assert sum(t.value is None for t in alike.trials) >= 2
     assert chances["alike"][0] > 0.5 > 0.1 > chances["alike"][1]
     assert list(chances["unlike"]) == list(chances["none"]) == pytest.approx([chances["none"][0]] * 2)
@@ -221,14 +221,68 @@ def test_nobody_climbs_where_an_alike_server_crashed(space, alike):
     assert daring(alike) == 0
 
 
+def chorus_of(space, past):
+    return Chorus(voices(space, past), np.ones(1), np.ones(1), 900.0, 100.0)
+
+
 def test_what_was_tried_here_is_told_by_the_trial_here(space, alike):
     crashed_there = fit_past(alike).crashed[0]
     history = pool(space, [Trial(crashed_there, 900.0, "ok"), trial_of(space.default())])
-    chorus = Chorus(voices(space, alike), np.ones(1), np.ones(1), 900.0, 100.0)
-    told = chorus.with_crashes(history, space.default())
+    told = chorus_of(space, alike).with_crashes(history, space.default())
     rows = np.flatnonzero((told.genotypes == history.encoder.genotype(crashed_there)).all(axis=1))
     assert list(told.faults[rows]) == [0.0]
     assert told.faults.sum() == len(fit_past(alike).crashed) - 1
+
+
+def test_a_past_crash_is_told_only_where_it_is_the_very_same_configuration(space):
+    """Not where a value is out of today's range, nor where a knob that is none today may have been why."""
+    records = [*(r for r in RECORDS if r["name"] != "jit"), {"name": "other", "type": "boolean", "default": False}]
+    then = KnobSpace.from_records(records)
+    configs = [then.default() | {"workers": n} for n in range(6)]
+    ok = [Trial(c, 100.0 + c["workers"], "ok") for c in configs]
+    crash = [then.default() | changes for changes in ({"memory": 50_000}, {"memory": 900}, {"other": True})]
+    past = PastExperiment("then", then, [*ok, *(Trial(c, None, "crashed") for c in crash)])
+    smaller = KnobSpace.from_records([r | {"max": 10_000} if r["name"] == "memory" else r for r in RECORDS])
+    history = pool(smaller, [trial_of(smaller.default())])
+    told = chorus_of(smaller, past).with_crashes(history, smaller.default() | {"jit": False})
+    (feared,) = (told.encoder.config(g) for g in told.genotypes[told.faults > 0])
+    assert (feared["memory"], feared["jit"]) == (900, False)  # jit was no knob then: it stands where it stands now
+
+
+def test_where_one_past_experiment_crashed_and_another_survived_it_crashes(space):
+    config = space.default() | {"memory": 900}
+    others = [Trial(space.default() | {"workers": n}, 100.0 + n, "ok") for n in range(4)]
+    crashed = PastExperiment("crashed", space, [*others, Trial(config, None, "crashed")])
+    survived = PastExperiment("survived", space, [*others, Trial(config, 130.0, "ok")])
+    history = pool(space, [trial_of(space.default())])
+    for pasts in ((crashed, survived), (survived, crashed)):
+        chorus = Chorus(voices(space, *pasts), np.ones(2), np.ones(2), 900.0, 100.0)
+        told = chorus.with_crashes(history, space.default())
+        assert [told.encoder.config(g) for g in told.genotypes[told.faults > 0]] == [config]
+
+
+def test_failed_and_timed_out_pasts_are_no_crashes(space, alike):
+    slow = replace(alike, trials=[replace(t, state="timed_out") if t.value is None else t for t in alike.trials])
+    assert chorus_of(space, slow).with_crashes(pool(space, [trial_of(space.default())]), space.default()) is None
+
+
+def test_a_server_that_survives_more_than_an_alike_one_is_tuned_beyond_it(space):
+    """The past crashed from 2,000 of memory on; here the optimum is at 10,000."""
+    then = trials_of(space, 40, 1, lambda c: None if c["memory"] > 2_000 else throughput(c))
+    past, best = PastExperiment("smaller", space, then), {}
+    for seed in range(3):
+        trials = []
+        for _ in range(16):
+            trials.append(trial_of(suggest(space, trials, past=[past], seed=seed, budget=16)))
+        best[seed] = max((t for t in trials if t.value), key=lambda t: t.value).config["memory"]
+    assert min(best.values()) > 3_000
+
+
+@pytest.mark.parametrize("algorithm", ["random", "lhs"])
+def test_algorithms_without_a_model_are_the_same_whatever_else_was_measured(space, alike, algorithm):
+    trials = trials_of(space, 8, 3)
+    with_past_, without = (suggest(space, trials, algorithm=algorithm, past=past) for past in ([alike], []))
+    assert (dict(with_past_), with_past_.crash_probability) == (dict(without), without.crash_probability)
 
 
 def test_spaces_that_differ_in_knobs_help_too(space):

@@ -65,7 +65,7 @@ class TrialStore(Store):
     def begin_try(self, experiment: str, iteration: int, *, code_version: str = "") -> Trial:
         """Open the try that is to be measured; the trial with its number in `attempt`.
 
-        - Planned: the try opens, with nothing measured. `code_version` is the experiment's unless given.
+        - Planned: the try opens, with no result and no snapshots. `code_version` is the experiment's unless given.
         - Open, its measured window not begun: it is returned as it is, for the task was retried.
         - Ended, or its measured window begun (the run was cleared): the next try opens with the same plan. The older
           rows stay; one that was open ends as failed, for nobody is left to end it.

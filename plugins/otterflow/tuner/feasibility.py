@@ -55,6 +55,8 @@ class Feasibility:
 def fit_feasibility(history: History, rng: np.random.Generator) -> Feasibility:
     """Learn each constraint's slack from the configurations that were measured."""
     known = np.isfinite(history.slacks).all(axis=1) & history.ok
+    if not known.any():
+        return Feasibility([])
     features, repeats = history.features[known], history.repeats[known]
     models = []
     for slack in history.slacks[known].T:

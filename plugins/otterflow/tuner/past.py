@@ -22,7 +22,7 @@ from otterflow.knobs.space import Config, Knob, KnobSpace, Value
 from otterflow.tuner.encoding import Array, Encoder
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.surrogate import GaussianProcess, Groups, most_probable, process_at
-from otterflow.tuner.trial import Trial, check_trials
+from otterflow.tuner.trial import CRASHED, Trial, check_trials
 
 MIN_MEASURED = 3
 """Distinct measured configurations below which a past experiment teaches nothing."""
@@ -60,7 +60,7 @@ class PastModel:
     kept: NDArray[np.bool_]
     """Whether they kept the constraints of their experiment."""
     crashed: Sequence[Config]
-    """The configurations that crashed there, failed or timed out."""
+    """The configurations that crashed that server."""
 
     @property
     def best_first(self) -> list[Config]:
@@ -98,6 +98,12 @@ class Translation:
                 config[name] = value
         return config
 
+    def as_it_was(self, past: Mapping[str, Value], otherwise: Mapping[str, Value]) -> Config | None:
+        """The same, if it is the very same: no value is another here, and what is not tuned here stood at its start."""
+        config = self.config_here(past, otherwise)
+        stood = all(past[k.name] == k.default for k in self.past.knobs if k.name not in self.shared)
+        return config if stood and all(config[name] == past[name] for name in self.shared) else None
+
 
 def fit_past(past: PastExperiment) -> PastModel | None:
     """The model of a past experiment; None where it has too few measurements, or all of the same value.
@@ -132,7 +138,7 @@ def _fitted(past: PastExperiment) -> PastModel | None:
     order = np.argsort(-process.predict(features)[0], kind="stable")
     tried = [history.encoder.config(g) for g in history.genotypes[history.ok][order]]
     kept = history.feasible[history.ok][order]
-    crashed = [history.encoder.config(g) for g in history.genotypes[history.faults > 0]]
+    crashed = [dict(t.config) for t in past.trials if t.state == CRASHED]
     return PastModel(past.name, history.encoder, process, tried, targets[order], kept, crashed)
 
 

@@ -7,6 +7,7 @@ many identical targets. What comes after the first trials is an algorithm's to s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -83,6 +84,8 @@ def _suggestions(space: KnobSpace, trials: Sequence[Trial], size: int, options: 
     if problems:
         raise InvalidInput(problems)
     check_trials(space, trials)
+    if not ALGORITHMS[options.algorithm].designed:
+        options = replace(options, past=())  # to compare with: the same whatever else was measured
     pending = [Trial(dict(config), None, PENDING) for config in options.pending]
     made: list[Suggestion] = []
     with threadpool_limits(1):  # the matrices are small, and the server under test may be on the same machine

@@ -141,33 +141,35 @@ class Chorus:
             n_rows,
         )
 
-    def with_crashes(self, history: History, start: Config) -> History:
-        """`history` behind what crashed and survived in the past experiments that count, for the crash model alone.
+    def with_crashes(self, history: History, start: Config) -> History | None:
+        """`history` behind what crashed and survived in the past experiments that count; None where nothing crashed.
 
-        A knob that one of them did not tune stands as in `start`. What was tried here is told by the trial here.
+        For the crash model alone. A knob that one of them did not tune stands as in `start`; what is not the very same
+        configuration here is left out, and what was tried here is told by the trial here.
         """
         labels: dict[tuple[float, ...], float] = {}
         for i in self._heard():
             voice = self.voices[i]
             for configs, faults in ((voice.model.tried, 0.0), (voice.model.crashed, 1.0)):
                 for r in self._share_of(i, len(configs)):
-                    gene = history.encoder.genotype(voice.translation.config_here(configs[r], start))
+                    if (config := voice.translation.as_it_was(configs[r], start)) is None:
+                        continue
+                    gene = history.encoder.genotype(config)
                     if not history.has(gene):
                         labels[tuple(gene)] = max(faults, labels.get(tuple(gene), 0.0))
         if not any(labels.values()):
-            return history
-        n_past = len(labels)
-        genotypes = np.vstack([np.array(list(labels)), history.genotypes])
-        unknown = np.full((n_past, history.slacks.shape[1]), np.nan)
+            return None
+        n_past, known = len(labels), history.telling()
+        genotypes = np.vstack([np.array(list(labels)), known.genotypes])
         return History(
-            history.encoder,
+            known.encoder,
             genotypes,
-            history.encoder.features(genotypes),
-            np.concatenate([np.zeros(n_past, dtype=np.int64), history.first_trial]),
-            np.concatenate([np.full(n_past, np.nan), history.means]),
-            np.concatenate([np.zeros(n_past), history.repeats]),
-            np.concatenate([np.array(list(labels.values())), history.faults]),
-            np.vstack([unknown, history.slacks]),
+            known.encoder.features(genotypes),
+            np.concatenate([np.zeros(n_past, dtype=np.int64), known.first_trial]),
+            np.concatenate([np.full(n_past, np.nan), known.means]),
+            np.concatenate([np.zeros(n_past), known.repeats]),
+            np.concatenate([np.array(list(labels.values())), known.faults]),
+            np.vstack([np.full((n_past, known.slacks.shape[1]), np.nan), known.slacks]),
         )
 
     def _heard(self) -> list[int]:
@@ -306,15 +308,18 @@ class TransferModel:
         return np.asarray(model.expected_improvement(features))
 
 
-def with_past(fit: Fit, voices: Sequence[Voice]) -> Fit:
-    """`fit`, helped by past experiments; the very same where there are none, or where none has earned a weight."""
+def with_past(fit: Fit, voices: Sequence[Voice], chorus: Chorus | None = None) -> Fit:
+    """`fit`, helped by past experiments; the very same where there are none, or where none has earned a weight.
+
+    `chorus` is what `weigh` says of the history to be fitted, where that is known already.
+    """
 
     def fit_helped(history: History, rng: np.random.Generator) -> CurrentModel:
-        chorus = weigh(history, voices, np.random.default_rng(rng.integers(2**31)))
-        if not chorus.heard:
+        heard = chorus or weigh(history, voices, np.random.default_rng(rng.integers(2**31)))
+        if not heard.heard:
             return fit(history, rng)
-        joined, n_past = chorus.joined(history)
+        joined, n_past = heard.joined(history)
         model = fit(joined, rng)
-        return TransferModel(model, model.tried_means[n_past:], chorus)
+        return TransferModel(model, model.tried_means[n_past:], heard)
 
     return fit_helped if voices else fit

@@ -14,7 +14,8 @@ from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.space import Config, Knob, KnobSpace, Value
 
 OK = "ok"
-FAULTS = ("crashed", "failed", "timed_out")
+CRASHED = "crashed"
+FAULTS = (CRASHED, "failed", "timed_out")
 """States that are the configuration's doing: they teach the crash model."""
 IGNORED = ("not_applied",)
 """States that say nothing of the configuration: it never was in force."""

@@ -17,7 +17,7 @@ from otterflow.tuner.history import History, pool
 from otterflow.tuner.options import Options
 from otterflow.tuner.past import fit_past
 from otterflow.tuner.transfer import Chorus, Voice, weigh
-from otterflow.tuner.trial import Trial
+from otterflow.tuner.trial import CRASHED, Trial
 
 PENDING = "pending"
 """The state of a configuration that is being measured: neither ok nor a fault, but not to be suggested again."""
@@ -60,15 +60,23 @@ class Turn:
         return self.measured.encoder
 
     @cached_property
-    def survival(self) -> History:
-        """The trials that have ended, here and in the past experiments that count, as the crash model is told them."""
-        known = self.measured.telling()
-        return self.chorus.with_crashes(known, self.space.default()) if self.voices else known
+    def crashes(self) -> CrashModel:
+        """The chance that a configuration crashes, learned from the trials that have ended."""
+        return fit_crashes(self.measured.telling(), self.rng)
 
     @cached_property
-    def crashes(self) -> CrashModel:
-        """The chance that a configuration crashes."""
-        return fit_crashes(self.survival, self.rng)
+    def feared(self) -> CrashModel:
+        """The same, learned from what crashed in the past experiments that count too."""
+        return self.crashes if self._survival is None else fit_crashes(self._survival, self.rng)
+
+    @cached_property
+    def crashed(self) -> bool:
+        """Whether a configuration has crashed this server, or one that is alike."""
+        return self._survival is not None or any(t.state == CRASHED for t in self.trials)
+
+    @cached_property
+    def _survival(self) -> History | None:
+        return self.chorus.with_crashes(self.measured, self.space.default()) if self.voices else None
 
     @cached_property
     def voices(self) -> list[Voice]:
@@ -95,4 +103,4 @@ class Turn:
 
     def crash_probability(self, genotype: Array) -> float:
         """The chance that one configuration (knobs,) crashes."""
-        return float(self.crashes.probability(self.encoder.features(genotype[None]))[0])
+        return float(self.feared.probability(self.encoder.features(genotype[None]))[0])

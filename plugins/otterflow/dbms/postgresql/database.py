@@ -48,7 +48,7 @@ def create_sql(database: str) -> Composed:
 
 
 def first_rows_of(query: str, most: int) -> str:
-    """`query` as one that gives `most` rows at most. In brackets it can be one query and nothing else."""
+    """`query` as one that gives `most` rows at most. In brackets a second statement, or one that is no query, is an error."""
     return f"SELECT * FROM (\n{query}\n) AS answer LIMIT {most:d}"  # noqa: S608 the target's or benchmark's own file
 
 

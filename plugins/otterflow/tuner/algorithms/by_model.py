@@ -11,6 +11,7 @@ import numpy as np
 from otterflow.knobs.space import Config
 from otterflow.tuner.algorithms.climb import climbed
 from otterflow.tuner.algorithms.few_knobs import children_of_few, leading_knobs
+from otterflow.tuner.crashes import CrashModel
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.incumbent import incumbent_row
@@ -23,12 +24,14 @@ from otterflow.tuner.turn import Turn
 _STARTS = 6
 _SHARES: Mapping[str, Sequence[float]] = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 """By mode, the shares of the knobs that the candidates move."""
-_FURTHER, _FURTHER_KEPT = (0.5, 1.0), 100
+_FURTHER, _FURTHER_KEPT = (0.5, 1.0), 300
 """Shares of the knobs that move, and how many candidates, where all that is worth trying was tried."""
 _NEARS = {"explore": NEARS, "safe": (0.9,)}
 """By mode, how often a moved number moves near by."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
 """A configuration more likely than this to crash is not tried while anything else is worth trying."""
+_MOST_CRASH = {"explore": 0.5, "safe": 0.2}
+"""A configuration more likely than this to crash is never tried: measuring the best one again tells more."""
 
 
 class ObjectiveModel(Protocol):
@@ -77,14 +80,17 @@ class ByModel:
         few = leading_knobs(turn, known, model) if options.ranked else turn.space.names
         if len(few) < len(turn.space):
             found = np.concatenate([found, children_of_few(turn, few, worth, starts, shares)])
-        if self.climb:
+        if self.climb and options.mode == "explore":
             found = climbed(turn.encoder, worth, found, rng)
         if self.polish:
             found = polished(turn.encoder, worth, found, rng, nears[-1])
         config = _first_new(turn, found, worth)
-        if config is None:  # what is left over by quantising and repair was tried already: look further
-            further = best_children(turn.encoder, worth, starts, rng, shares=_FURTHER, keep=_FURTHER_KEPT)
-            config = _first_new(turn, further, worth) or turn.options.repaired(turn.encoder.config(found[0]))
+        if config is None:  # what is left over by quantising and repair was tried already, or crashes: look further
+            keep = _FURTHER_KEPT
+            further = best_children(turn.encoder, worth, starts, rng, shares=_FURTHER, nears=nears, keep=keep)
+            config = _first_new(turn, further, worth)
+        if config is None:
+            config = turn.encoder.config(_best_measured(turn, known, model))
         genotype = turn.encoder.genotype(config)
         mean, std = model.predict(turn.encoder.features(genotype[None]))
         against = turn.encoder.config(_best_measured(turn, known, model))
@@ -110,7 +116,7 @@ class ByModel:
         if all(t.state == OK for t in turn.pending) and turn.pending:
             known = turn.tried.telling()
             return known, fit(known, turn.rng)
-        model = fit(known, turn.rng)
+        model = with_past(self.fit, turn.voices, turn.chorus)(known, turn.rng)
         if not turn.pending:
             return known, model
         known = pool(turn.space, [*turn.trials, *believed(turn, model)]).telling()
@@ -150,22 +156,33 @@ def _best_measured(turn: Turn, known: History, model: ObjectiveModel) -> Array:
     return np.asarray(rows[np.argmax(np.where(measured, model.tried_means, -np.inf))])
 
 
+def _limiting(turn: Turn) -> CrashModel:
+    """The crash model that forbids: what is known of this server alone, but in mode safe.
+
+    An alike server may have crashed of what this one survives.
+    """
+    return turn.feared if turn.options.mode == "safe" else turn.crashes
+
+
 def _worth(turn: Turn, model: ObjectiveModel, features: Array) -> Array:
     """Log of expected improvement times the chances to survive and to keep the constraints (m,).
 
     Far lower beyond the limit on crashes. As long as nothing keeps the constraints, that is all that is looked for.
     """
-    crash, holds = turn.crashes.at_worst(features), turn.feasibility.probability(features)
-    chances = np.log1p(-crash) + np.log(np.maximum(holds, 1e-12)) - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
+    crash, feared = _limiting(turn).at_worst(features), turn.feared.at_worst(features)
+    holds = turn.feasibility.probability(features)
+    chances = np.log1p(-np.maximum(crash, feared)) + np.log(np.maximum(holds, 1e-12))
+    chances = chances - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
     if not turn.measured.feasible[turn.measured.ok].any():
         return np.asarray(chances)
     return np.asarray(chances + np.log(np.maximum(model.expected_improvement(features), 1e-300)))
 
 
 def _first_new(turn: Turn, found: Array, worth: Callable[[Array], Array]) -> Config | None:
-    """The candidate worth most after quantising and repair that was not tried yet; None if all were."""
+    """The candidate worth most after quantising and repair that was not tried yet and is not sure to crash, or None."""
     encoder = turn.encoder
     configs = [turn.options.repaired(encoder.config(g)) for g in found]
     genotypes = encoder.genotypes(configs)
+    likely = _limiting(turn).probability(encoder.features(genotypes)) > _MOST_CRASH[turn.options.mode]
     order: Sequence[int] = [int(i) for i in np.argsort(-worth(genotypes), kind="stable")]
-    return next((configs[i] for i in order if not turn.tried.has(genotypes[i])), None)
+    return next((configs[i] for i in order if not likely[i] and not turn.tried.has(genotypes[i])), None)

@@ -43,5 +43,4 @@ def idea_of(mode: Mode, seed: int, number: int, crashed: bool = False) -> ByMode
 
 def in_turns(turn: Turn) -> Suggestion:
     """What the idea whose turn it is would try next. There must be two measured configurations at least."""
-    crashed = any((history.faults > 0).any() for history in (turn.measured, turn.survival))
-    return idea_of(turn.options.mode, turn.options.seed, turn.number, crashed)(turn)
+    return idea_of(turn.options.mode, turn.options.seed, turn.number, turn.crashed)(turn)

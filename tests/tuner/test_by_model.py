@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner import Trial, suggest
+from otterflow.tuner.algorithms.by_model import ByModel
+from otterflow.tuner.options import Options
+from otterflow.tuner.turn import Turn
+
+from .conftest import trial_of
+
+SMALL = KnobSpace.from_records(
+    [
+        {"name": "memory", "type": "integer", "min": 0, "max": 15, "default": 2},
+        {"name": "jit", "type": "boolean", "default": True},
+    ]
+)
+
+
+def measured(config):
+    """A server that more than 7 of memory crash."""
+    if config["memory"] > 7:
+        return Trial(dict(config), None, "crashed")
+    return Trial(dict(config), 100.0 + config["memory"] * (1 + config["jit"]), "ok")
+
+
+@dataclass(frozen=True)
+class MoreIsBetter:
+    """A model that is sure that more memory is better."""
+
+    tried_means: np.ndarray
+
+    def predict(self, features):
+        return features[:, 0], np.full(len(features), 0.1)
+
+    def expected_improvement(self, features):
+        return features[:, 0] + 1e-9
+
+
+@dataclass(frozen=True)
+class Crashes:
+    """The mean and the worst of the chances that draws give where memory is beyond a half."""
+
+    mean: float
+    worst: float
+
+    def probability(self, features):
+        return np.where(features[:, 0] > 0.5, self.mean, 0.0)
+
+    def at_worst(self, features):
+        return np.where(features[:, 0] > 0.5, self.worst, 0.0)
+
+
+def memory_of(mode="explore", **crashes):
+    """What is suggested where memory is good and likely to crash, as the crash models of `crashes` have it."""
+    space = KnobSpace.from_records([{"name": "memory", "type": "real", "min": 0.0, "max": 1.0, "default": 0.2}])
+    trials = [Trial({"memory": m}, m, "ok") for m in (0.2, 0.3, 0.4)]
+    turn = Turn(space, trials, [], Options(mode=mode))
+    for name, (mean, worst) in crashes.items():
+        turn.__dict__[name] = Crashes(mean, worst)  # in the place of the cached property
+    idea = ByModel(lambda history, _: MoreIsBetter(history.means[history.ok]), "more", polish=True)
+    return idea(turn)["memory"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "worst", "tried"), [("explore", 0.07, True), ("explore", 0.09, False), ("safe", 0.07, False)]
+)
+def test_what_one_draw_fears_beyond_the_limit_is_not_tried(mode, worst, tried):
+    """The limit is 8 %, and 6 % in mode safe, whatever the draws' mean."""
+    assert (memory_of(mode, crashes=(0.0, worst), feared=(0.0, worst)) > 0.5) is tried
+
+
+@pytest.mark.parametrize(("mode", "tried"), [("explore", True), ("safe", False)])
+def test_what_crashed_elsewhere_forbids_nothing_but_in_mode_safe(mode, tried):
+    assert (memory_of(mode, crashes=(0.0, 0.0), feared=(0.3, 0.3)) > 0.5) is tried
+
+
+def test_what_is_worth_less_for_its_crashes_elsewhere_gives_way():
+    assert memory_of(crashes=(0.0, 0.0), feared=(0.3, 0.999)) <= 0.5
+
+
+@pytest.mark.parametrize("mode", ["explore", "safe"])
+def test_where_only_crashes_are_left_the_best_is_measured_again(mode):
+    trials = [measured({"memory": m, "jit": j}) for m in range(16) for j in (True, False) if m != 13]
+    suggestion = suggest(SMALL, trials, mode=mode)
+    assert dict(suggestion) == {"memory": 7, "jit": True}
+    assert suggestion.crash_probability < 0.5
+
+
+def test_a_small_space_is_tried_to_its_end_and_then_the_best_again():
+    trials = [Trial({"memory": m, "jit": j}, float(m), "ok") for m in range(16) for j in (True, False)]
+    for left_out in (3, 12, 31):
+        suggestion = suggest(SMALL, [t for t in trials if t is not trials[left_out]])
+        assert dict(suggestion) == trials[left_out].config
+    assert suggest(SMALL, trials)["memory"] == 15
+
+
+def test_a_failed_trial_is_no_crash_and_does_not_end_the_climbing(space):
+    rng = np.random.default_rng(0)
+    trials = [trial_of({**space.default(), "cost": float(c)}) for c in rng.uniform(0.1, 8.0, 12)]
+    for state, daring in (("failed", True), ("timed_out", True), ("crashed", False)):
+        idea = suggest(space, [*trials, Trial({**space.default(), "workers": 7}, None, state)]).reasons["idea"]
+        assert ("polished" in idea or "climbed" in idea) is daring
