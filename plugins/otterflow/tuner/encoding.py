@@ -35,8 +35,6 @@ class Encoder:
         """Special values of a number, values of an enum."""
         self._levels = [_levels(k) for k in self.knobs]
         self._first = np.concatenate([[0], np.cumsum([_width(k) for k in self.knobs])]).astype(int)
-        self.home = self.genotype(space.default())
-        """The genotype of all defaults (knobs,)."""
         self.knob_of_column = np.repeat(np.arange(len(self.knobs)), np.diff(self._first))
 
     def genotype(self, config: Mapping[str, Value]) -> Array:

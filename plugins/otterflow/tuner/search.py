@@ -18,8 +18,6 @@ _POOL = 300
 _CROSSED = 0.2
 NEARS = (0.0, 0.5)
 """How often a moved number moves near by: never, or half the time."""
-_HOME = 0.15
-"""How often a moved knob goes back to its default: what a configuration that gained by some knobs lost by others."""
 _STEPS = (0.05, 0.15)
 _ROUNDS, _OFFSPRING = 12, 10
 _FINE_STEPS = (0.02, 0.05, 0.15)
@@ -42,17 +40,15 @@ def children(
 ) -> Array:
     """Copies of `parents` (n, knobs) with about a `share` (n, 1) of their knobs moved, and at least one.
 
-    Some go back to their default. A number in its range moves by a normal step of size `step` (n, 1) with chance
-    `near` (n, 1), or else anywhere; enums and special values move anywhere.
+    A number in its range moves by a normal step of size `step` (n, 1) with chance `near` (n, 1), or else anywhere;
+    enums and special values move anywhere.
     """
     moved = rng.random(parents.shape) < share
     moved[np.arange(len(parents)), rng.integers(parents.shape[1], size=len(parents))] = True
     close = np.clip(parents + step * rng.standard_normal(parents.shape), 0.0, 1.0)
     stays_close = encoder.numeric & (parents >= 0) & (rng.random(parents.shape) < near)
     fresh = random_genes(encoder, rng, len(parents))
-    home = rng.random(parents.shape) < _HOME
-    away = np.where(stays_close, close, fresh)
-    return encoder.snap(np.where(moved, np.where(home, encoder.home, away), parents))
+    return encoder.snap(np.where(moved, np.where(stays_close, close, fresh), parents))
 
 
 def best_children(
