@@ -48,7 +48,7 @@ def create_sql(database: str) -> Composed:
 
 
 def first_rows_of(query: str, most: int) -> str:
-    """`query` as one that gives `most` rows at most. In brackets a second statement, or one that is no query, is an error."""
+    """`query` as one that gives `most` rows at most. In brackets, what is no query or two is an error."""
     return f"SELECT * FROM (\n{query}\n) AS answer LIMIT {most:d}"  # noqa: S608 the target's or benchmark's own file
 
 
