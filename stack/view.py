@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from statistics import median
 from typing import Any
 
 from rich.console import Console, Group
@@ -134,7 +135,7 @@ class PlainLines:
 def summary(result: Mapping[str, Any]) -> Group:
     """What came of the experiment: baseline, rules and best with their ratios, and the knobs that changed."""
     objective = Objective(result["objective"])
-    ratios = result["comparison"]["ratios"]
+    ratios, values = result["comparison"]["ratios"], result["comparison"]["values"]
     table = Table(title=f"{objective.value} of {result['benchmark']}, measured again in turns", title_justify="left")
     table.add_column("configuration")
     for column in ("median", "times better", "95 % interval"):
@@ -145,7 +146,8 @@ def summary(result: Mapping[str, Any]) -> Group:
         unchanged = "1.00" if result[arm] == result["baseline"] else "-"
         better = f"{ratio['ratio']:.2f}" if ratio else unchanged
         name = f"{arm} (in force)" if arm == result["installed"] else arm
-        table.add_row(name, value_text(result[arm], objective), better, interval)
+        own = median(values[arm]) if values.get(arm) else result[arm]  # the result's best is that of whatever won
+        table.add_row(name, value_text(own, objective), better, interval)
     return Group(table, _changed_knobs(result["changed_knobs"]))
 
 

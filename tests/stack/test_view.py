@@ -138,10 +138,11 @@ RESULT = {
     "best": 2.0,
     "installed": "best",
     "comparison": {
+        "values": {"baseline": [4.1, 4.0, 3.9], "rules": [2.4, 2.5, 2.6], "best": [2.0, 2.0]},
         "ratios": {
             "rules": {"ratio": 1.6, "low": 1.5, "high": 1.7, "rounds": 5},
             "best": {"ratio": 2.0, "low": None, "high": None, "rounds": 2},
-        }
+        },
     },
     "changed_knobs": [{"knob": "shared_buffers", "before": "128MB", "after": "4GB", "does": "", "restart": True}],
 }
@@ -156,6 +157,17 @@ def test_summary_shows_ratios_and_changed_knobs() -> None:
     assert "2.00" in found["best"]
     assert "128MB" in found["shared_"]
     assert "4GB" in found["shared_"]
+
+
+def test_each_row_is_of_what_that_configuration_measured() -> None:
+    """Where the rules won, the result's `best` is theirs."""
+    arms = {"baseline": [4.0, 4.0], "rules": [2.5, 2.5], "best": [2.7, 2.9]}
+    lost = {**RESULT, "best": 2.5, "installed": "rules", "comparison": {**RESULT["comparison"], "values": arms}}
+    lines = shown(summary(lost)).splitlines()
+    assert "2.8 s" in next(line for line in lines if "best" in line)
+    assert "2.5 s" in next(line for line in lines if "rules (in force)" in line)
+    same = {**lost, "comparison": {"values": {"baseline": [4.0], "rules": [2.5]}, "ratios": {}}}
+    assert "2.5 s" in next(line for line in shown(summary(same)).splitlines() if "best" in line)
 
 
 def test_summary_of_an_experiment_that_found_nothing() -> None:
