@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal, norm
 
+from otterflow.tuner import surrogate
 from otterflow.tuner.relevance import SCALED, SPARSE
 from otterflow.tuner.sampler import draw
 from otterflow.tuner.surrogate import NOISE, _evidence, fit_ensemble
@@ -104,3 +105,32 @@ def test_the_sampler_never_enters_where_the_density_is_nothing():
 
     states = draw(half, np.ones(1), np.random.default_rng(0), warm_up=50, draws=300, thin=1)
     assert (states > 0).all()
+
+
+def test_the_search_for_the_maximum_begins_where_it_finds_the_knobs_that_matter():
+    assert SCALED.start(4)[0] == pytest.approx([-2 * SCALED.length[0] - np.log(4)] * 4)  # the prior's centre
+    assert SCALED.start(500)[0] == pytest.approx([SCALED.least_start] * 500)  # whose centre is at -7.6
+
+
+def test_the_most_probable_process_is_the_better_of_two_searches(data, monkeypatch):
+    """One that stops early is not taken, whichever it is."""
+    told = (data[0], np.arange(6), data[1], np.ones(25))
+    real, found = surrogate._mode, []
+
+    def lame(evidence, start=None):
+        result = real(evidence, start)
+        if len(found) == stops:
+            result.x, result.fun = evidence.start(), evidence.density(evidence.start())[0]
+        found.append(result.fun)
+        return result
+
+    monkeypatch.setattr(surrogate, "_mode", lame)
+    processes = []
+    for stops in (0, 1):
+        found.clear()
+        rng = np.random.default_rng(0)
+        processes.append(surrogate.most_probable_process(*told, rng, SCALED))
+        assert len(found) == 2
+        assert found[stops] > found[1 - stops] + 1.0
+    ahead, behind = (p.columns for p in processes)
+    assert ahead == pytest.approx(behind, rel=0.05)
