@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from otterflow.knobs.space import KnobSpace
@@ -35,3 +36,9 @@ def throughput(config):
 def trial_of(config):
     value = throughput(config)
     return Trial(dict(config), value, "ok" if value is not None else "crashed")
+
+
+def a_dozen(space):
+    """Trials that differ in one knob, none of them a crash."""
+    costs = np.random.default_rng(0).uniform(0.1, 8.0, 12)
+    return [trial_of({**space.default(), "cost": float(cost)}) for cost in costs]

@@ -11,7 +11,7 @@ from otterflow.tuner.algorithms.by_model import ByModel
 from otterflow.tuner.options import Options
 from otterflow.tuner.turn import Turn
 
-from .conftest import trial_of
+from .conftest import a_dozen
 
 SMALL = KnobSpace.from_records(
     [
@@ -100,8 +100,7 @@ def test_a_small_space_is_tried_to_its_end_and_then_the_best_again():
 
 
 def test_a_failed_trial_is_no_crash_and_does_not_end_the_climbing(space):
-    rng = np.random.default_rng(0)
-    trials = [trial_of({**space.default(), "cost": float(c)}) for c in rng.uniform(0.1, 8.0, 12)]
+    trials = a_dozen(space)
     for state, daring in (("failed", True), ("timed_out", True), ("crashed", False)):
         idea = suggest(space, [*trials, Trial({**space.default(), "workers": 7}, None, state)]).reasons["idea"]
         assert ("polished" in idea or "climbed" in idea) is daring

@@ -78,3 +78,12 @@ def test_slacks_that_do_not_fit_are_refused(space, call, slacks, said):
     trials = [Trial(space.default(), 1.0, "ok", (0.1,)), Trial({**space.default(), "memory": 5}, 1.0, "ok", slacks)]
     with pytest.raises(InvalidInput, match=said):
         call(space, trials)
+
+
+def test_where_no_configuration_counts_as_measured_the_chance_is_even(space):
+    """Each failed more often than it was measured, so nothing is known of the constraint."""
+    trials = []
+    for cost in (1.0, 2.0):
+        config = {**space.default(), "cost": cost}
+        trials += [Trial(config, 1.0, "ok", (0.5,)), *[Trial(config, None, "failed")] * 2]
+    assert suggest(space, trials, budget=8).feasible_probability == 0.5

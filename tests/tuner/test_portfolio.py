@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import numpy as np
-
 from otterflow.tuner import Trial, suggest
 from otterflow.tuner.algorithms.portfolio import CAUTIOUS, IDEAS, idea_of
 from otterflow.tuner.design import SHARES
 
-from .conftest import trial_of
+from .conftest import a_dozen, trial_of
 
 
 def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own():
@@ -20,8 +18,7 @@ def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own():
 
 
 def test_the_reasons_say_whose_turn_it_was(space):
-    rng = np.random.default_rng(0)
-    trials = [trial_of({**space.default(), "cost": float(c)}) for c in rng.uniform(0.1, 8.0, 12)]
+    trials = a_dozen(space)
     for _ in IDEAS:
         suggestion = suggest(space, trials, seed=2)
         assert suggestion.kind == "model"
@@ -42,8 +39,7 @@ def test_mode_safe_neither_polishes_nor_climbs():
 
 
 def test_nobody_climbs_once_the_server_has_crashed(space):
-    rng = np.random.default_rng(0)
-    trials = [trial_of({**space.default(), "cost": float(c)}) for c in rng.uniform(0.1, 8.0, 12)]
+    trials = a_dozen(space)
     trials.append(Trial({**space.default(), "cost": 8.0}, None, "crashed"))
     said = set()
     for _ in range(2 * len(CAUTIOUS)):

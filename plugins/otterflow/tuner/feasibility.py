@@ -55,12 +55,10 @@ class Feasibility:
 def fit_feasibility(history: History, rng: np.random.Generator) -> Feasibility:
     """Learn each constraint's slack from the configurations that were measured."""
     known = np.isfinite(history.slacks).all(axis=1) & history.ok
-    if not known.any():
-        return Feasibility([])
     features, repeats = history.features[known], history.repeats[known]
     models = []
     for slack in history.slacks[known].T:
-        centre, spread = float(slack.mean()), float(slack.std())
+        centre, spread = (float(slack.mean()), float(slack.std())) if len(slack) else (-np.inf, 0.0)
         process = None
         if spread > _LEAST_SPREAD:
             targets = (slack - centre) / spread

@@ -61,6 +61,22 @@ class History:
             *(a[rows] for a in (self.means, self.repeats, self.faults, self.slacks)),
         )
 
+    def behind(self, genotypes: Array, means: Array, repeats: Array, faults: Array) -> History:
+        """The same behind rows that are none of its trials: first trial 0, all constraints met.
+
+        `genotypes` is (rows, knobs), the others (rows,) as the fields of the same names.
+        """
+        return History(
+            self.encoder,
+            np.vstack([genotypes, self.genotypes]),
+            np.vstack([self.encoder.features(genotypes), self.features]),
+            np.concatenate([np.zeros(len(genotypes), dtype=np.int64), self.first_trial]),
+            np.concatenate([means, self.means]),
+            np.concatenate([repeats, self.repeats]),
+            np.concatenate([faults, self.faults]),
+            np.vstack([np.zeros((len(genotypes), self.slacks.shape[1])), self.slacks]),
+        )
+
     def has(self, genotype: Array) -> bool:
         """Whether this very configuration was tried."""
         return bool((np.abs(self.genotypes - genotype).max(axis=1, initial=0.0) < 1e-9).any())

@@ -14,7 +14,8 @@ from otterflow.tuner.encoding import Array, Encoder
 
 Worth = Callable[[Array], Array]
 
-_POOL = 300
+POOL = 300
+"""Children of which the best are taken."""
 _CROSSED = 0.2
 NEARS = (0.0, 0.5)
 """How often a moved number moves near by: never, or half the time."""
@@ -66,10 +67,10 @@ def best_children(
     `starts` (k, knobs) are the best trials, best first: the first is a parent half the time, the second a quarter, and
     so on. Some children come of two parents.
     """
-    parents = starts[np.minimum(rng.geometric(0.5, _POOL) - 1, len(starts) - 1)]
-    mates = starts[rng.integers(len(starts), size=_POOL)]
-    crossed = (rng.random((_POOL, 1)) < _CROSSED) & (rng.random(parents.shape) < 0.5)
-    share, near, step = (rng.choice(options, size=(_POOL, 1)) for options in (shares, nears, _STEPS))
+    parents = starts[np.minimum(rng.geometric(0.5, POOL) - 1, len(starts) - 1)]
+    mates = starts[rng.integers(len(starts), size=POOL)]
+    crossed = (rng.random((POOL, 1)) < _CROSSED) & (rng.random(parents.shape) < 0.5)
+    share, near, step = (rng.choice(options, size=(POOL, 1)) for options in (shares, nears, _STEPS))
     pool = children(encoder, rng, np.where(crossed, mates, parents), share, near, step)
     return np.asarray(pool[np.argsort(-worth(pool), kind="stable")[:keep]])
 

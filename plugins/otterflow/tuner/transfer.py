@@ -41,7 +41,6 @@ _WORTH = 0.3
 """What a past trial counts at a weight of 1, in measurements: its noise is that much larger."""
 _RIDGE = 0.1
 """Added to a past model's sum of squares when its slope is fitted: a few trials alone do not make a slope."""
-_NONE = np.zeros(0, dtype=np.intp)
 
 
 class CurrentModel(Protocol):
@@ -98,18 +97,17 @@ class Chorus:
     @property
     def heard(self) -> bool:
         """Whether any past model counts."""
-        return bool((self.weights >= _LEAST_HEARD).any())
+        return bool(self._heard())
 
     def shares(self) -> list[dict[str, str | float]]:
         """The past experiments that count, the heaviest first, as plain JSON."""
-        order = [int(i) for i in np.argsort(-self.weights, kind="stable") if self.weights[i] >= _LEAST_HEARD]
         return [
             {
                 "experiment": self.voices[i].model.name,
                 "weight": round(float(self.weights[i]), 3),
                 "slope": round(float(self.slopes[i]), 3),
             }
-            for i in order
+            for i in sorted(self._heard(), key=lambda i: -self.weights[i])
         ]
 
     def joined(self, history: History) -> tuple[History, int]:
@@ -117,7 +115,7 @@ class Chorus:
 
         An experiment gives rows by its weight, from its best configuration to its worst in even steps.
         """
-        encoder, ok = history.encoder, np.flatnonzero(history.ok)
+        ok = np.flatnonzero(history.ok)
         genotypes, means, repeats = [], [], []
         for i in self._heard():
             rows = self._share_of(i, len(self.voices[i].model.tried))
@@ -126,20 +124,8 @@ class Chorus:
             means.append(values)
             repeats.append(np.full(len(rows), _WORTH * self.weights[i]))
         n_rows = sum(map(len, means))
-        everything = np.vstack([*genotypes, history.genotypes])
-        return (
-            History(
-                encoder,
-                everything,
-                encoder.features(everything),
-                np.concatenate([np.zeros(n_rows, dtype=np.int64), history.first_trial]),
-                np.concatenate([*means, history.means]),
-                np.concatenate([*repeats, history.repeats]),
-                np.concatenate([np.zeros(n_rows), history.faults]),
-                np.vstack([np.zeros((n_rows, history.slacks.shape[1])), history.slacks]),
-            ),
-            n_rows,
-        )
+        past = np.vstack(genotypes), np.concatenate(means), np.concatenate(repeats), np.zeros(n_rows)
+        return history.behind(*past), n_rows
 
     def with_crashes(self, history: History, start: Config) -> History | None:
         """`history` behind what crashed and survived in the past experiments that count; None where nothing crashed.
@@ -159,18 +145,8 @@ class Chorus:
                         labels[tuple(gene)] = max(faults, labels.get(tuple(gene), 0.0))
         if not any(labels.values()):
             return None
-        n_past, known = len(labels), history.telling()
-        genotypes = np.vstack([np.array(list(labels)), known.genotypes])
-        return History(
-            known.encoder,
-            genotypes,
-            known.encoder.features(genotypes),
-            np.concatenate([np.zeros(n_past, dtype=np.int64), known.first_trial]),
-            np.concatenate([np.full(n_past, np.nan), known.means]),
-            np.concatenate([np.zeros(n_past), known.repeats]),
-            np.concatenate([np.array(list(labels.values())), known.faults]),
-            np.vstack([np.full((n_past, known.slacks.shape[1]), np.nan), known.slacks]),
-        )
+        unmeasured = np.full(len(labels), np.nan), np.zeros(len(labels))
+        return history.telling().behind(np.array(list(labels)), *unmeasured, np.array(list(labels.values())))
 
     def _heard(self) -> list[int]:
         return [int(i) for i in np.flatnonzero(self.weights >= _LEAST_HEARD)]
@@ -178,7 +154,8 @@ class Chorus:
     def _share_of(self, i: int, n: int) -> NDArray[np.intp]:
         """Which of `n` rows past experiment `i` gives: by its weight, in even steps from first to last."""
         share = self.weights[i] / self.weights[self._heard()].sum()
-        return np.unique(np.linspace(0, n - 1, max(1, round(share * _ROWS))).round().astype(int)) if n else _NONE
+        rows = min(n, max(1, round(share * _ROWS)))
+        return np.unique(np.linspace(0, n - 1, rows).round().astype(int))
 
     def _rows(self, history: History, ok: NDArray[np.intp], i: int, rows: NDArray[np.intp]) -> tuple[Array, Array]:
         """Genotypes and values of past experiment `i`'s trials `rows`, as trials of the current space.
@@ -315,11 +292,11 @@ def with_past(fit: Fit, voices: Sequence[Voice], chorus: Chorus | None = None) -
     """
 
     def fit_helped(history: History, rng: np.random.Generator) -> CurrentModel:
-        heard = chorus or weigh(history, voices, np.random.default_rng(rng.integers(2**31)))
-        if not heard.heard:
+        past = chorus or weigh(history, voices, np.random.default_rng(rng.integers(2**31)))
+        if not past.heard:
             return fit(history, rng)
-        joined, n_past = heard.joined(history)
+        joined, n_past = past.joined(history)
         model = fit(joined, rng)
-        return TransferModel(model, model.tried_means[n_past:], heard)
+        return TransferModel(model, model.tried_means[n_past:], past)
 
     return fit_helped if voices else fit

@@ -16,7 +16,7 @@ from otterflow.tuner.encoding import Array
 from otterflow.tuner.history import History, pool
 from otterflow.tuner.incumbent import incumbent_row
 from otterflow.tuner.reasons import reasons_for
-from otterflow.tuner.search import NEARS, best_children, polished
+from otterflow.tuner.search import NEARS, POOL, best_children, polished
 from otterflow.tuner.transfer import TransferModel, with_past
 from otterflow.tuner.trial import OK, Suggestion, Trial
 from otterflow.tuner.turn import Turn
@@ -24,8 +24,8 @@ from otterflow.tuner.turn import Turn
 _STARTS = 6
 _SHARES: Mapping[str, Sequence[float]] = {"explore": (0.1, 0.35, 0.5, 0.8), "safe": (0.05, 0.1, 0.2)}
 """By mode, the shares of the knobs that the candidates move."""
-_FURTHER, _FURTHER_KEPT = (0.5, 1.0), 300
-"""Shares of the knobs that move, and how many candidates, where all that is worth trying was tried."""
+_FURTHER = (0.5, 1.0)
+"""Shares of the knobs that move where all that is worth trying was tried."""
 _NEARS = {"explore": NEARS, "safe": (0.9,)}
 """By mode, how often a moved number moves near by."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
@@ -86,14 +86,13 @@ class ByModel:
             found = polished(turn.encoder, worth, found, rng, nears[-1])
         config = _first_new(turn, found, worth)
         if config is None:  # what is left over by quantising and repair was tried already, or crashes: look further
-            keep = _FURTHER_KEPT
-            further = best_children(turn.encoder, worth, starts, rng, shares=_FURTHER, nears=nears, keep=keep)
+            further = best_children(turn.encoder, worth, starts, rng, shares=_FURTHER, nears=nears, keep=POOL)
             config = _first_new(turn, further, worth)
+        best = turn.encoder.config(_best_measured(turn, known, model))
         if config is None:
-            config = turn.encoder.config(_best_measured(turn, known, model))
+            config = best
         genotype = turn.encoder.genotype(config)
         mean, std = model.predict(turn.encoder.features(genotype[None]))
-        against = turn.encoder.config(_best_measured(turn, known, model))
         return Suggestion(
             config,
             kind="model",
@@ -101,7 +100,7 @@ class ByModel:
             predicted_std=float(std[0]),
             crash_probability=turn.crash_probability(genotype),
             feasible_probability=turn.feasible_probability(genotype),
-            reasons=reasons_for(self.idea, turn.encoder, config, against, model)
+            reasons=reasons_for(self.idea, turn.encoder, config, best, model)
             | _past_shares(model)
             | ({"leading_knobs": list(few)} if options.ranked else {}),
         )
@@ -169,10 +168,9 @@ def _worth(turn: Turn, model: ObjectiveModel, features: Array) -> Array:
 
     Far lower beyond the limit on crashes. As long as nothing keeps the constraints, that is all that is looked for.
     """
-    crash, feared = _limiting(turn).at_worst(features), turn.feared.at_worst(features)
-    holds = turn.feasibility.probability(features)
-    chances = np.log1p(-np.maximum(crash, feared)) + np.log(np.maximum(holds, 1e-12))
-    chances = chances - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
+    crash, holds = _limiting(turn).at_worst(features), turn.feasibility.probability(features)
+    worst = crash if turn.feared is _limiting(turn) else np.maximum(crash, turn.feared.at_worst(features))
+    chances = np.log1p(-worst) + np.log(np.maximum(holds, 1e-12)) - 20.0 * (crash > _CRASH_LIMIT[turn.options.mode])
     if not turn.measured.feasible[turn.measured.ok].any():
         return np.asarray(chances)
     return np.asarray(chances + np.log(np.maximum(model.expected_improvement(features), 1e-300)))
