@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
-
-from pydantic import ValidationInfo
 
 LOAD_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]{1,60}")
 """`NN_name`, the name of a load file without its `.sql`."""
@@ -48,17 +46,6 @@ def files_problem(folder: Path, name: re.Pattern[str], shape: str) -> str | None
         return f"{folder} has no {shape}"
     odd = [path.name for path in files if not name.fullmatch(path.stem)]
     return f"{folder}: {', '.join(odd)} not named like {shape} (lower case, digits and _)" if odd else None
-
-
-def folder_beside(value: Path, info: ValidationInfo, problem: Callable[[Path], str | None]) -> Path:
-    """A settings block's folder of SQL, made absolute: a relative one lies beside the benchmark file.
-
-    Raises ValueError with what `problem` says of it, if anything.
-    """
-    folder = Path((info.context or {}).get("folder", ".")) / value
-    if found := problem(folder):
-        raise ValueError(found)
-    return folder.resolve()
 
 
 _PARTS = re.compile(r"(?<!:):parts\b")

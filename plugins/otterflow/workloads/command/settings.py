@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from otterflow.workloads.beside import own_folder
 from otterflow.workloads.objective import Objective
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -47,8 +48,7 @@ class OwnCommands(BaseModel):
     @field_validator("files")
     @classmethod
     def _readable_files(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
-        folder = Path((info.context or {}).get("folder", "."))
-        paths = tuple((folder / path).resolve() for path in value)
+        paths = tuple((own_folder(info) / path).resolve() for path in value)
         for path in paths:
             if not path.is_file():
                 raise ValueError(f"there is no file {path}")
