@@ -152,7 +152,7 @@ def poll_command(paths: JobPaths, log_offset: int, wait_s: float = 0) -> str:
     """
     # `read -t` on a pipe that nobody writes to sleeps without a process: nothing that a benchmark beside it would feel.
     # The state is read before the log: a job seen finished has its whole log. A job that is gone without an exit code
-    # may be one that is being killed, which gets its exit code last: so that is asked for once more under the lock.
+    # may be one that is being killed, which gets its exit code last: so that is asked for once more after the kill.
     return f"""cd -- {quote(paths.root)} 2> /dev/null || {{ echo "absent - 0"; exit 0; }}
 {_IS_ALIVE}
 if [ ! -e exit_code ] && is_alive; then
@@ -166,9 +166,9 @@ if [ -e exit_code ]; then state=finished
 elif [ ! -e pid ]; then state=absent
 elif is_alive; then state=running
 else
-  {{ exec 9>> {quote(f"{paths.jobs}/.lock")} && flock -w {LOCK_WAIT_S} 9; }} 2> /dev/null
+  ( {_take_lock(paths)}
+  ) 2> /dev/null
   if [ -e exit_code ]; then state=finished; else state=lost; fi
-  exec 9>&-
 fi
 code=-
 [ $state != finished ] || read -r code < exit_code
