@@ -18,6 +18,7 @@ from otterflow.remote.session import Session
 from stack.sshd import PrivateSshd
 from tests.remote.conftest import client_of
 from tests.remote.relay import Relay
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -31,13 +32,6 @@ def job_pid(job: RemoteJob) -> int:
 def session_members(pid: int) -> list[int]:
     found = subprocess.run(["ps", "-o", "pid=,stat=", "-s", str(pid)], capture_output=True, text=True).stdout
     return [int(line.split()[0]) for line in found.splitlines() if "Z" not in line]
-
-
-def wait_until(ready: Callable[[], object], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_job_runs_with_its_files_and_leaves_log_exit_code_and_results(job: RemoteJob) -> None:

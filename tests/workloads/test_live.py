@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.live.workload import LiveWorkload
 from otterflow.workloads.objective import Objective
 from otterflow.workloads.result import BenchmarkResult, believe
+from tests.waiting import wait_until
 
 ACCESS = DatabaseAccess("127.0.0.1", 5432, "otter", "shop", "127.0.0.1:5432:*:otter:secret\n")
 STATEMENTS = {"10/5/111": [1000, 2000.0], "10/5/-222": [50, 5000.0]}
@@ -194,7 +195,23 @@ def test_what_a_server_must_offer() -> None:
     assert "CREATE EXTENSION pg_stat_statements in database 'shop'" in problem.advice
 
 
+@pytest.fixture
+def no_autovacuum(db_host: Any) -> Iterator[None]:
+    """Its commits count as the server's, and after other tests there is much to vacuum."""
+    workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
+    with db_host.cluster.connect("postgres") as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
+        try:
+            wait_until(lambda: connection.execute(workers).fetchone() == (0,))
+            yield
+        finally:
+            connection.execute("ALTER SYSTEM RESET autovacuum")
+            connection.execute("SELECT pg_reload_conf()")
+
+
 @pytest.mark.integration
+@pytest.mark.usefixtures("no_autovacuum")
 @pytest.mark.parametrize("scope", ["database", "server"])
 @pytest.mark.parametrize("extension", [True, False])
 def test_on_a_real_server(
