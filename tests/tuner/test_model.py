@@ -8,7 +8,7 @@ from otterflow.tuner import Trial
 from otterflow.tuner.algorithms.plain_models import fit_plain_forest
 from otterflow.tuner.encoding import Encoder
 from otterflow.tuner.history import pool
-from otterflow.tuner.model import FOREST_WEIGHT, fit_model, fit_sharp, fit_sparse
+from otterflow.tuner.model import FOREST_WEIGHT, fit_model, fit_sharp, fit_sums
 
 SPACE = KnobSpace.from_records([{"name": n, "type": "real", "min": 0.0, "max": 1.0, "default": 0.5} for n in "abc"])
 
@@ -35,7 +35,7 @@ def cliffs(c):
     return 50.0 * (c["a"] > 0.62) + 40.0 * (c["b"] > 0.8) + 30.0 * (c["a"] > 0.3) + 20.0 * (c["b"] > 0.35)
 
 
-@pytest.mark.parametrize("fit", [fit_model, fit_sparse])
+@pytest.mark.parametrize("fit", [fit_model, fit_sums])
 def test_the_process_leads_where_it_is_smooth_the_forest_on_cliffs_and_the_mixture_is_never_far_behind(fit):
     process, forest, mixture = ([error(f, s) for s in (smooth, cliffs)] for f in (fit_sharp, fit_plain_forest, fit))
     assert process[0] < 0.5 * forest[0]
@@ -51,7 +51,7 @@ def test_the_sharp_model_is_surer_of_itself_than_the_mixture_of_what_it_has_not_
     assert sharp < mixture
 
 
-@pytest.mark.parametrize("fit", [fit_sharp, fit_sparse, fit_model])
+@pytest.mark.parametrize("fit", [fit_sharp, fit_sums, fit_model])
 def test_improvement_is_expected_where_it_is_and_the_weights_share_out_one(fit):
     model = learned(fit, smooth)
     encoder = Encoder(SPACE)

@@ -6,9 +6,10 @@ from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal, norm
 
 from otterflow.tuner import surrogate
+from otterflow.tuner.kernels import Product
 from otterflow.tuner.relevance import SCALED, SPARSE
 from otterflow.tuner.sampler import draw
-from otterflow.tuner.surrogate import NOISE, _evidence, fit_ensemble
+from otterflow.tuner.surrogate import NOISE, Evidence, evidence, fit_ensemble
 
 
 @pytest.fixture
@@ -22,11 +23,11 @@ def data():
 @pytest.mark.parametrize(("relevances", "size"), [(SPARSE, 9), (SCALED, 8)])
 def test_the_gradient_is_the_gradient(data, relevances, size):
     x, y = data
-    evidence = _evidence(x, np.arange(6), y, np.arange(1.0, 26.0), NOISE, relevances)
+    known = evidence(Product, x, np.arange(6), y, np.arange(1.0, 26.0), NOISE, relevances)
     theta = np.random.default_rng(1).normal(-2.0, 0.5, size)
-    assert evidence.start().shape == (size,)
-    steepness = np.linalg.norm(evidence.density(theta)[1])
-    error = check_grad(lambda t: evidence.density(t)[0], lambda t: evidence.density(t)[1], theta)
+    assert known.start().shape == (size,)
+    steepness = np.linalg.norm(known.density(theta)[1])
+    error = check_grad(lambda t: known.density(t)[0], lambda t: known.density(t)[1], theta)
     assert error < 1e-4 * steepness
 
 
@@ -34,7 +35,9 @@ def test_the_density_is_that_of_a_normal_distribution(data):
     x, y = data
     theta = np.append(np.full(6, -1.0), [0.3, -3.0, -2.0])
     other = np.sort(y)
-    ours = [_evidence(x, np.arange(6), t, np.full(25, 2.0), NOISE).density(theta)[0] for t in (y, other)]
+    ours = [
+        evidence(Product, x, np.arange(6), t, np.full(25, 2.0), NOISE, SPARSE).density(theta)[0] for t in (y, other)
+    ]
     r = np.sqrt(5.0 * np.exp(-1.0) * ((x[:, None] - x) ** 2).sum(axis=2))
     covariance = np.exp(0.3) * (1 + r + r**2 / 3) * np.exp(-r) + 1.0 + (np.exp(-3.0) / 2.0 + 1e-8) * np.eye(25)
     theirs = [-multivariate_normal(cov=covariance).logpdf(t) for t in (y, other)]
@@ -115,16 +118,16 @@ def test_the_search_for_the_maximum_begins_where_it_finds_the_knobs_that_matter(
 def test_the_most_probable_process_is_the_better_of_two_searches(data, monkeypatch):
     """One that stops early is not taken, whichever it is."""
     told = (data[0], np.arange(6), data[1], np.ones(25))
-    real, found = surrogate._mode, []
+    real, found = Evidence.mode, []
 
-    def lame(evidence, start=None):
-        result = real(evidence, start)
+    def lame(known, start=None):
+        result = real(known, start)
         if len(found) == stops:
-            result.x, result.fun = evidence.start(), evidence.density(evidence.start())[0]
+            result.x, result.fun = known.start(), known.density(known.start())[0]
         found.append(result.fun)
         return result
 
-    monkeypatch.setattr(surrogate, "_mode", lame)
+    monkeypatch.setattr(Evidence, "mode", lame)
     processes = []
     for stops in (0, 1):
         found.clear()

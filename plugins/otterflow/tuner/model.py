@@ -13,10 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from otterflow.tuner.acquisition import expected_improvement
+from otterflow.tuner.additive import fit_additive
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.forest import fit_forest
 from otterflow.tuner.history import History
-from otterflow.tuner.relevance import SCALED, SPARSE, Relevances
+from otterflow.tuner.relevance import SCALED
 from otterflow.tuner.surrogate import Groups, fit_ensemble, most_probable_process
 
 FOREST_WEIGHT = 0.3
@@ -66,12 +67,14 @@ class Model:
 
 def fit_model(history: History, rng: np.random.Generator) -> Model:
     """The mixture, fitted to a history with at least one measured configuration; any number of knobs may matter."""
-    return _mixture(history, rng, SCALED)
+    told = _told(history)
+    return _with_forest(fit_ensemble(*told.data, rng, relevances=SCALED).members, told, rng)
 
 
-def fit_sparse(history: History, rng: np.random.Generator) -> Model:
-    """The same, of processes that believe that few knobs matter."""
-    return _mixture(history, rng, SPARSE)
+def fit_sums(history: History, rng: np.random.Generator) -> Model:
+    """The same, of processes that believe in a sum of functions of one knob each, of which few matter."""
+    told = _told(history)
+    return _with_forest(fit_additive(*told.data, rng), told, rng)
 
 
 def fit_sharp(history: History, rng: np.random.Generator) -> Model:
@@ -98,10 +101,8 @@ def _told(history: History) -> _Told:
     return _Told((history.features[ok], groups, (values - centre) / spread, history.repeats[ok]), centre, spread)
 
 
-def _mixture(history: History, rng: np.random.Generator, relevances: Relevances) -> Model:
-    told = _told(history)
+def _with_forest(processes: Sequence[Member], told: _Told, rng: np.random.Generator) -> Model:
     features, _, targets, repeats = told.data
-    processes = fit_ensemble(*told.data, rng, relevances=relevances).members
     members: list[Member] = [*processes, fit_forest(features, targets, repeats, int(rng.integers(2**31)))]
     weights = np.append(np.full(len(processes), (1.0 - FOREST_WEIGHT) / len(processes)), FOREST_WEIGHT)
     return _model(members, weights, told)
