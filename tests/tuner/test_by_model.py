@@ -42,6 +42,19 @@ class MoreIsBetter:
 
 
 @dataclass(frozen=True)
+class CostIsGood:
+    """A model that is sure that more of the second knob is better, and its special value worst."""
+
+    tried_means: np.ndarray
+
+    def predict(self, features):
+        return features[:, 1], np.full(len(features), 0.1)
+
+    def expected_improvement(self, features):
+        return np.where(features[:, 2] > 0, 0.0, features[:, 1]) + 1e-9
+
+
+@dataclass(frozen=True)
 class Crashes:
     """The mean and the worst of the chances that draws give where memory is beyond a half."""
 
@@ -104,3 +117,41 @@ def test_a_failed_trial_is_no_crash_and_does_not_end_the_climbing(space):
     for state, daring in (("failed", True), ("timed_out", True), ("crashed", False)):
         idea = suggest(space, [*trials, Trial({**space.default(), "workers": 7}, None, state)]).reasons["idea"]
         assert ("polished" in idea or "climbed" in idea) is daring
+
+
+def test_in_mode_safe_numbers_go_little_by_little_beyond_what_survived():
+    """Where more is better and nothing has crashed yet, explore goes to the end at once, safe an eighth at a time."""
+    space = KnobSpace.from_records(
+        [
+            {"name": "memory", "type": "real", "min": 0.0, "max": 1.0, "default": 0.2},
+            {"name": "cost", "type": "integer", "min": 0, "max": 10, "default": 5, "special": [-1]},
+        ]
+    )
+    idea = ByModel(lambda history, rng: MoreIsBetter(history.features[history.ok][:, 0]), "more is better")
+
+    def highest(mode, trials):
+        turn = Turn(space, trials, [], Options(seed=1, mode=mode))
+        turn.__dict__["crashes"] = Crashes(0.0, 0.0)
+        return idea(turn)["memory"]
+
+    trials = [Trial({"memory": m, "cost": c}, 1.0 + m) for m, c in ((0.2, 5), (0.25, -1))]
+    crashed = Trial({"memory": 0.9, "cost": 5}, None, "crashed")
+    assert highest("explore", trials) > 0.9
+    for _ in range(4):
+        reached = max(t.config["memory"] for t in trials)
+        step = highest("safe", [*trials, crashed]) - reached
+        assert 0.0 < step <= 0.12 + 1e-9
+        trials.append(Trial({"memory": reached + step, "cost": 5}, 1.0 + reached + step))
+    assert reached > 0.4
+
+
+def test_in_mode_safe_a_number_that_was_only_ever_special_may_go_anywhere():
+    space = KnobSpace.from_records(
+        [
+            {"name": "memory", "type": "real", "min": 0.0, "max": 1.0, "default": 0.2},
+            {"name": "cost", "type": "real", "min": 0.0, "max": 1.0, "default": -1, "special": [-1]},
+        ]
+    )
+    idea = ByModel(lambda history, rng: CostIsGood(np.zeros(2)), "cost is good")
+    turn = Turn(space, [Trial({"memory": m, "cost": -1}, 1.0) for m in (0.2, 0.25)], [], Options(seed=1, mode="safe"))
+    assert idea(turn)["cost"] > 0.9

@@ -1,10 +1,10 @@
 """What is believed of the knobs' relevances before there are trials: two priors, for two kinds of function.
 
-`SPARSE` is for what few knobs decide, such as a crash: each relevance has a half-Cauchy prior around a common scale
-tau, which has a prior of its own (SAASBO, Eriksson and Jankowiak 2021). `SCALED` is for what any number of knobs may
-decide, such as the objective: the length-scales are log-normal and grow with the square root of the number of knobs, so
-that a function of many knobs is as smooth as one of few (Hvarfner, Hellsten and Nardi 2024), and so wide that any knob
-may matter much or not at all.
+`Sparse` is for what few knobs decide, such as a crash: each relevance has a half-Cauchy prior around a common scale
+tau, which has a prior of its own (SAASBO, Eriksson and Jankowiak 2021). So have the variances of `additive.py`.
+`Scaled` is for what any number of knobs may decide, such as the objective: the length-scales are log-normal and grow
+with the square root of the number of knobs, so that a function of many knobs is as smooth as one of few (Hvarfner,
+Hellsten and Nardi 2024), and so wide that any knob may matter much or not at all.
 """
 
 from __future__ import annotations

@@ -61,17 +61,20 @@ def best_children(
     shares: Sequence[float],
     nears: Sequence[float] = NEARS,
     keep: int = 8,
+    bounds: tuple[Array, Array] | None = None,
 ) -> Array:
     """The `keep` children worth most, best first (keep, knobs).
 
     `starts` (k, knobs) are the best trials, best first: the first is a parent half the time, the second a quarter, and
-    so on. Some children come of two parents.
+    so on. Some children come of two parents. Numbers stay within `bounds`, if any: two arrays (knobs,).
     """
     parents = starts[np.minimum(rng.geometric(0.5, POOL) - 1, len(starts) - 1)]
     mates = starts[rng.integers(len(starts), size=POOL)]
     crossed = (rng.random((POOL, 1)) < _CROSSED) & (rng.random(parents.shape) < 0.5)
     share, near, step = (rng.choice(options, size=(POOL, 1)) for options in (shares, nears, _STEPS))
     pool = children(encoder, rng, np.where(crossed, mates, parents), share, near, step)
+    if bounds is not None:
+        pool = encoder.snap(np.where(encoder.numeric & (pool >= 0), np.clip(pool, *bounds), pool))
     return np.asarray(pool[np.argsort(-worth(pool), kind="stable")[:keep]])
 
 

@@ -28,6 +28,8 @@ _FURTHER = (0.5, 1.0)
 """Shares of the knobs that move where all that is worth trying was tried."""
 _NEARS = {"explore": NEARS, "safe": (0.9,)}
 """By mode, how often a moved number moves near by."""
+_REACH = 0.12
+"""In mode safe, how far a number may go beyond all values of its knob that the server survived, in ranges."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
 """A configuration more likely than this to crash is not tried while anything else is worth trying."""
 _MOST_CRASH = {"explore": 0.5, "safe": 0.2}
@@ -76,7 +78,8 @@ class ByModel:
         starts = known.genotypes[known.ok][order[:_STARTS]]
         shares = _SHARES[options.mode]
         nears = _NEARS[options.mode]
-        found = best_children(turn.encoder, worth, starts, rng, shares=shares, nears=nears)
+        bounds = _survived(turn) if options.mode == "safe" else None
+        found = best_children(turn.encoder, worth, starts, rng, shares=shares, nears=nears, bounds=bounds)
         few = leading_knobs(turn, known, model) if options.ranked else turn.space.names
         if len(few) < len(turn.space):
             found = np.concatenate([found, children_of_few(turn, few, worth, starts, shares)])
@@ -86,7 +89,9 @@ class ByModel:
             found = polished(turn.encoder, worth, found, rng, nears[-1])
         config = _first_new(turn, found, worth)
         if config is None:  # what is left over by quantising and repair was tried already, or crashes: look further
-            further = best_children(turn.encoder, worth, starts, rng, shares=_FURTHER, nears=nears, keep=POOL)
+            further = best_children(
+                turn.encoder, worth, starts, rng, shares=_FURTHER, nears=nears, keep=POOL, bounds=bounds
+            )
             config = _first_new(turn, further, worth)
         best = turn.encoder.config(_best_measured(turn, known, model))
         if config is None:
@@ -153,6 +158,18 @@ def _best_measured(turn: Turn, known: History, model: ObjectiveModel) -> Array:
     if not measured.any():
         return np.asarray(turn.measured.genotypes[incumbent_row(turn.measured, None)])
     return np.asarray(rows[np.argmax(np.where(measured, model.tried_means, -np.inf))])
+
+
+def _survived(turn: Turn) -> tuple[Array, Array]:
+    """The least and the greatest value (knobs,) of each number that may be tried: those that survived, and a bit more.
+
+    One that was never tried in its range has no bounds.
+    """
+    numbers = np.where(turn.measured.genotypes >= 0, turn.measured.genotypes, np.nan)[turn.measured.ok]
+    tried = ~np.isnan(numbers).all(axis=0)
+    least = np.where(tried, np.nanmin(numbers, axis=0, initial=1.0) - _REACH, 0.0)
+    greatest = np.where(tried, np.nanmax(numbers, axis=0, initial=0.0) + _REACH, 1.0)
+    return np.maximum(least, 0.0), np.minimum(greatest, 1.0)
 
 
 def _limiting(turn: Turn) -> CrashModel:
