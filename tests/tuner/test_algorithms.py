@@ -185,7 +185,15 @@ def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_
     names = leading_knobs(turn, history, model)
     assert {"memory", "jit"} <= set(names)
     starts = history.genotypes[history.ok][np.argsort(-model.tried_means)[:4]]
-    found = children_of_few(turn, names[:2], lambda g: -g[:, 0], starts, (0.5, 0.8))
+
+    def offered(bounds):
+        return children_of_few(
+            turn, names[:2], lambda g: g[:, 0], starts, shares=(0.5, 0.8), nears=(0.0,), bounds=bounds
+        )
+
+    found, first = offered(None), space.names.index("memory")
+    assert found[:, first].max() > 0.9
+    assert offered((np.zeros(len(space)), np.full(len(space), 0.3)))[:, first].max() <= 0.3
     moved = [space.names[j] for j in np.flatnonzero((found != starts[0]).any(axis=0))]
     assert set(moved) <= set(names[:2])
     assert moved

@@ -145,6 +145,19 @@ def test_in_mode_safe_numbers_go_little_by_little_beyond_what_survived():
     assert reached > 0.4
 
 
+def test_in_mode_safe_a_number_of_few_levels_goes_one_level_beyond_what_survived():
+    space = KnobSpace.from_records(
+        [
+            {"name": "memory", "type": "integer", "min": 1, "max": 4, "default": 2},
+            {"name": "cost", "type": "real", "min": 0.0, "max": 1.0, "default": 0.5},
+        ]
+    )
+    idea = ByModel(lambda history, rng: MoreIsBetter(history.features[history.ok][:, 0]), "more is better")
+    trials = [Trial({"memory": 2, "cost": c}, 1.0) for c in (0.4, 0.5)]
+    assert idea(Turn(space, trials, [], Options(seed=1, mode="safe")))["memory"] == 3
+    assert idea(Turn(space, trials, [], Options(seed=1)))["memory"] == 4
+
+
 def test_in_mode_safe_a_number_that_was_only_ever_special_may_go_anywhere():
     space = KnobSpace.from_records(
         [

@@ -106,12 +106,12 @@ def test_kept_hyperparameters_give_the_same_model_without_a_fit(past, monkeypatc
     again = PastExperiment(past.name, past.space, past.trials, hyperparameters=kept)
     monkeypatch.setattr("otterflow.tuner.past.most_probable", lambda *_: pytest.fail("fitted again"))
     assert fit_past(again).best_first == fitted.best_first
-    assert fit_past(again).process.told.alpha == pytest.approx(fitted.process.told.alpha)
+    assert fit_past(again).process.conditioned.alpha == pytest.approx(fitted.process.conditioned.alpha)
 
 
 def test_hyperparameters_of_another_space_are_fitted_again(past):
     odd = PastExperiment(past.name, past.space, past.trials, hyperparameters=[0.0, 1.0])
-    assert fit_past(odd).process.told.alpha == pytest.approx(fit_past(past).process.told.alpha)
+    assert fit_past(odd).process.conditioned.alpha == pytest.approx(fit_past(past).process.conditioned.alpha)
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 3.0, 3.0]])

@@ -14,7 +14,7 @@ import numpy as np
 from otterflow.tuner.encoding import Array
 from otterflow.tuner.kernels import LENGTH, Sum, matern, squared_distances
 from otterflow.tuner.relevance import Sparse
-from otterflow.tuner.surrogate import MEMBERS, NOISE, Groups, Told, evidence, told
+from otterflow.tuner.surrogate import MEMBERS, NOISE, Conditioned, Groups, conditioned, evidence
 
 _GIVEN = 0.5
 """What all knobs together give of the targets' variance, at the prior's centre."""
@@ -30,12 +30,12 @@ class AdditiveProcess:
     """Of the trials (n, columns)."""
     groups: Groups
     """The knob of each column."""
-    told: Told
+    conditioned: Conditioned
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free value at features (m, columns): two arrays (m,)."""
         cross = _summed(self.variances, features, self.features, self.groups)
-        return self.told.predict(cross, float(self.variances.sum()))
+        return self.conditioned.predict(cross, float(self.variances.sum()))
 
 
 def fit_additive(
@@ -52,7 +52,7 @@ def _process_at(theta: Array, features: Array, groups: Groups, targets: Array, r
     """The process with log variances and log noise `theta` (knobs + 1,), told the targets."""
     variances = np.exp(theta[:-1])
     covariance = _summed(variances, features, features, groups)
-    return AdditiveProcess(variances, features, groups, told(covariance, np.exp(theta[-1]) / repeats, targets))
+    return AdditiveProcess(variances, features, groups, conditioned(covariance, np.exp(theta[-1]) / repeats, targets))
 
 
 def _summed(variances: Array, a: Array, b: Array, groups: Groups) -> Array:

@@ -59,6 +59,18 @@ class Encoder:
                 snapped[:, j] = np.where(column < 0, column, nearest)
         return snapped
 
+    def around(self, least: Array, greatest: Array, reach: float) -> tuple[Array, Array]:
+        """Positions a `reach` below `least` and above `greatest`, all (knobs,), within the range.
+
+        Where a knob has few levels, one level at least.
+        """
+        low, high = least - reach, greatest + reach
+        for j, levels in enumerate(self._levels):
+            if levels is not None:
+                low[j] = min(low[j], levels[levels < least[j] - 1e-9].max(initial=0.0))
+                high[j] = max(high[j], levels[levels > greatest[j] + 1e-9].min(initial=1.0))
+        return np.maximum(low, 0.0), np.minimum(high, 1.0)
+
     def features(self, genotypes: Array) -> Array:
         """Genotypes (n, knobs) as features (n, columns)."""
         out = np.zeros((len(genotypes), self._first[-1]))

@@ -37,8 +37,8 @@ _JITTER = 1e-8
 
 
 @dataclass(frozen=True)
-class Told:
-    """A process told the targets: what all its predictions share."""
+class Conditioned:
+    """A process conditioned on its targets: what all its predictions share."""
 
     factor: Array
     """Lower Cholesky factor of the covariance (n, n)."""
@@ -53,12 +53,12 @@ class Told:
         return self.mean + cross @ self.alpha, np.asarray(np.sqrt(np.maximum(left, 1e-10)))
 
 
-def told(covariance: Array, noise: Array, targets: Array) -> Told:
+def conditioned(covariance: Array, noise: Array, targets: Array) -> Conditioned:
     """What follows from targets (n,) of that covariance (n, n), each with a noise of that variance (n,)."""
     factor = cholesky(covariance + np.diag(noise + _JITTER), lower=True, check_finite=False)
     ones = cho_solve((factor, True), np.ones_like(targets), check_finite=False)
     mean = float(ones @ targets / (ones.sum() + 1.0))
-    return Told(factor, cho_solve((factor, True), targets - mean, check_finite=False), mean)
+    return Conditioned(factor, cho_solve((factor, True), targets - mean, check_finite=False), mean)
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,18 @@ class GaussianProcess:
     variance: float
     x: Array
     """Scaled features of the trials (n, columns)."""
-    told: Told
+    conditioned: Conditioned
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free value at features (m, columns): two arrays (m,)."""
-        return self.told.predict(self._between(features * self.columns, self.x), self.variance)
+        return self.conditioned.predict(self._between(features * self.columns, self.x), self.variance)
 
     def joint(self, features: Array) -> tuple[Array, Array]:
         """Mean (m,) and covariance (m, m) of the noise-free values at features (m, columns)."""
         scaled = features * self.columns
         k = self._between(scaled, self.x)
-        v = solve_triangular(self.told.factor, k.T, lower=True, check_finite=False)
-        return self.told.mean + k @ self.told.alpha, self._between(scaled, scaled) - v.T @ v
+        v = solve_triangular(self.conditioned.factor, k.T, lower=True, check_finite=False)
+        return self.conditioned.mean + k @ self.conditioned.alpha, self._between(scaled, scaled) - v.T @ v
 
     def _between(self, a: Array, b: Array) -> Array:
         return self.variance * matern(squared_distances(a, b))
@@ -226,4 +226,4 @@ def process_at(theta: Array, features: Array, groups: Groups, targets: Array, re
     columns = np.sqrt(w)[groups]
     x = features * columns
     covariance = variance * matern(squared_distances(x, x))
-    return GaussianProcess(columns, float(variance), x, told(covariance, noise / repeats, targets))
+    return GaussianProcess(columns, float(variance), x, conditioned(covariance, noise / repeats, targets))

@@ -261,8 +261,8 @@ def _left_out_draws(
     """Draws (draws, n) of each target as predicted from all the others (Rasmussen and Williams 2006, section 5.4.2)."""
     told = (features, encoder.knob_of_column, targets, repeats)
     process = process_at(most_probable(*told), *told)
-    precision = np.diag(cho_solve((process.told.factor, True), np.eye(len(targets)), check_finite=False))
-    mean, std = targets - process.told.alpha / precision, 1.0 / np.sqrt(precision)
+    precision = np.diag(cho_solve((process.conditioned.factor, True), np.eye(len(targets)), check_finite=False))
+    mean, std = targets - process.conditioned.alpha / precision, 1.0 / np.sqrt(precision)
     return np.asarray(mean + std * rng.standard_normal((_DRAWS, len(targets))))
 
 

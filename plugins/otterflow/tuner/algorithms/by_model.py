@@ -29,7 +29,8 @@ _FURTHER = (0.5, 1.0)
 _NEARS = {"explore": NEARS, "safe": (0.9,)}
 """By mode, how often a moved number moves near by."""
 _REACH = 0.12
-"""In mode safe, how far a number may go beyond all values of its knob that the server survived, in ranges."""
+"""In mode safe, how far a number may go beyond all values of its knob that the server survived, in ranges; and one
+level at least, where there are few."""
 _CRASH_LIMIT = {"explore": 0.08, "safe": 0.06}
 """A configuration more likely than this to crash is not tried while anything else is worth trying."""
 _MOST_CRASH = {"explore": 0.5, "safe": 0.2}
@@ -82,7 +83,8 @@ class ByModel:
         found = best_children(turn.encoder, worth, starts, rng, shares=shares, nears=nears, bounds=bounds)
         few = leading_knobs(turn, known, model) if options.ranked else turn.space.names
         if len(few) < len(turn.space):
-            found = np.concatenate([found, children_of_few(turn, few, worth, starts, shares)])
+            led = children_of_few(turn, few, worth, starts, shares=shares, nears=nears, bounds=bounds)
+            found = np.concatenate([found, led])
         if self.climb and options.mode == "explore":
             found = climbed(turn.encoder, worth, found, rng)
         if self.polish:
@@ -167,9 +169,9 @@ def _survived(turn: Turn) -> tuple[Array, Array]:
     """
     numbers = np.where(turn.measured.genotypes >= 0, turn.measured.genotypes, np.nan)[turn.measured.ok]
     tried = ~np.isnan(numbers).all(axis=0)
-    least = np.where(tried, np.nanmin(numbers, axis=0, initial=1.0) - _REACH, 0.0)
-    greatest = np.where(tried, np.nanmax(numbers, axis=0, initial=0.0) + _REACH, 1.0)
-    return np.maximum(least, 0.0), np.minimum(greatest, 1.0)
+    least = np.where(tried, np.nanmin(numbers, axis=0, initial=1.0), 0.0)
+    greatest = np.where(tried, np.nanmax(numbers, axis=0, initial=0.0), 1.0)
+    return turn.encoder.around(least, greatest, _REACH)
 
 
 def _limiting(turn: Turn) -> CrashModel:

@@ -33,10 +33,20 @@ def leading_knobs(turn: Turn, known: History, model: Surrogate) -> tuple[str, ..
     return knobs_for(both or own, turn.number)
 
 
-def children_of_few(turn: Turn, names: Sequence[str], worth: Worth, starts: Array, shares: Sequence[float]) -> Array:
+def children_of_few(
+    turn: Turn,
+    names: Sequence[str],
+    worth: Worth,
+    starts: Array,
+    *,
+    shares: Sequence[float],
+    nears: Sequence[float],
+    bounds: tuple[Array, Array] | None,
+) -> Array:
     """The children worth most that move only the knobs `names` of the best start, best first (k, knobs).
 
-    `starts` (n, knobs) are the best trials, best first; the others lend their values of these knobs.
+    `starts` (n, knobs) are the best trials, best first; the others lend their values of these knobs. The rest is as
+    `search.best_children` has it.
     """
     columns = np.array([j for j, knob in enumerate(turn.encoder.knobs) if knob.name in names])
     few = Encoder(KnobSpace([turn.encoder.knobs[j] for j in columns]))
@@ -46,5 +56,8 @@ def children_of_few(turn: Turn, names: Sequence[str], worth: Worth, starts: Arra
         filled[:, columns] = genotypes
         return filled
 
-    found = best_children(few, lambda g: worth(whole(g)), starts[:, columns], turn.rng, shares=shares)
+    within = None if bounds is None else (bounds[0][columns], bounds[1][columns])
+    found = best_children(
+        few, lambda g: worth(whole(g)), starts[:, columns], turn.rng, shares=shares, nears=nears, bounds=within
+    )
     return whole(found)

@@ -3,9 +3,8 @@
 An idea is a model of the objective, and how far its candidates climb on it. The models differ in what they believe
 before they have seen anything: a smooth function of any number of knobs, or a sum of functions of one knob each, of
 which few matter; and in how sure they are: averaged over what the trials leave open, or the one most probable process
-alone. Each round goes through all ideas, in an order of
-its own. What one finds the next one starts from, and all learn from every trial. An idea that is stuck, because it
-cannot imagine what is to be found, is stuck for one trial.
+alone. Each round goes through all ideas, in an order of its own. What one finds the next one starts from, and all learn
+from every trial. An idea that is stuck, because it cannot imagine what is to be found, is stuck for one trial.
 """
 
 from __future__ import annotations
