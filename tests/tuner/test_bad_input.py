@@ -100,6 +100,18 @@ def test_5000_trials_are_answered_in_bounded_time(long_history, algorithm):
     assert dict(suggestion) not in [t.config for t in trials]
 
 
+def test_ranking_many_knobs_takes_bounded_time():
+    """Each model is asked 128 times a knob."""
+    records = [{"name": f"k{i}", "type": "real", "min": 0.0, "max": 1.0, "default": 0.5} for i in range(100)]
+    space, rng = KnobSpace.from_records(records), np.random.default_rng(0)
+    configs = [dict(zip(space.names, rng.random(100), strict=True)) for _ in range(40)]
+    trials = [Trial(c, 1.0 + c["k3"] - c["k7"]) for c in configs]
+    for seed in range(4):
+        start = time.process_time()
+        suggest(space, trials, seed=seed, ranked=True)
+        assert time.process_time() - start < 10.0
+
+
 def test_5000_trials_leave_an_outlook_and_a_batch_in_bounded_time(long_history):
     space, trials = long_history
     start = time.process_time()

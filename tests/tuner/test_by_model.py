@@ -145,17 +145,20 @@ def test_in_mode_safe_numbers_go_little_by_little_beyond_what_survived():
     assert reached > 0.4
 
 
-def test_in_mode_safe_a_number_of_few_levels_goes_one_level_beyond_what_survived():
+@pytest.mark.parametrize(("levels", "survived", "next_one"), [(4, 1, 2), (14, 3, 4), (20, 3, 5), (40, 3, 7)])
+def test_in_mode_safe_a_number_of_few_levels_goes_an_eighth_or_one_level_beyond_what_survived(
+    levels, survived, next_one
+):
     space = KnobSpace.from_records(
         [
-            {"name": "memory", "type": "integer", "min": 1, "max": 4, "default": 2},
+            {"name": "memory", "type": "integer", "min": 0, "max": levels - 1, "default": 1},
             {"name": "cost", "type": "real", "min": 0.0, "max": 1.0, "default": 0.5},
         ]
     )
     idea = ByModel(lambda history, rng: MoreIsBetter(history.features[history.ok][:, 0]), "more is better")
-    trials = [Trial({"memory": 2, "cost": c}, 1.0) for c in (0.4, 0.5)]
-    assert idea(Turn(space, trials, [], Options(seed=1, mode="safe")))["memory"] == 3
-    assert idea(Turn(space, trials, [], Options(seed=1)))["memory"] == 4
+    trials = [Trial({"memory": survived, "cost": c}, 1.0) for c in (0.4, 0.5)]
+    assert idea(Turn(space, trials, [], Options(seed=1, mode="safe")))["memory"] == next_one
+    assert idea(Turn(space, trials, [], Options(seed=1)))["memory"] == levels - 1
 
 
 def test_in_mode_safe_a_number_that_was_only_ever_special_may_go_anywhere():

@@ -67,8 +67,9 @@ def test_reasons_are_plain_json_and_name_the_knobs_that_moved(space):
     said = suggestions[-1]
     reasons = json.loads(json.dumps(said.reasons))
     origin = {m["knob"]: m["from"] for m in reasons["moved"]}
-    measured = [t.config for t in trials[:-1] if t.state == "ok"]
-    assert {**said, **origin} in measured  # the best by the model of the idea whose turn it was
+    measured = [t for t in trials[:-1] if t.value is not None]
+    start = next(t for t in measured if t.config == {**said, **origin})  # the best by the model of this turn's idea
+    assert start.value > 0.9 * max(t.value for t in measured)
     assert {m["knob"]: m["to"] for m in reasons["moved"]} == {k: said[k] for k in origin}
     assert reasons["knobs_moved"] == len(origin) > 0
     assert said.predicted_std > 0

@@ -18,47 +18,57 @@ from otterflow.tuner.surrogate import MEMBERS, NOISE, Conditioned, Groups, condi
 
 _GIVEN = 0.5
 """What all knobs together give of the targets' variance, at the prior's centre."""
+_AT_ONCE = 2_000_000
+"""Covariances (knobs, rows, trials) that a prediction holds in memory at a time."""
 
 
 @dataclass(frozen=True)
-class AdditiveProcess:
-    """A sum of processes with their variances given. `predict` is in the units of its targets."""
+class AdditiveProcesses:
+    """Sums of processes, one for each draw of their variances. `predict` is in the units of their targets."""
 
     variances: Array
-    """Of each knob's function (knobs,)."""
+    """Of each knob's function (draws, knobs)."""
     features: Array
     """Of the trials (n, columns)."""
     groups: Groups
     """The knob of each column."""
-    conditioned: Conditioned
+    conditioned: Sequence[Conditioned]
+    """One a draw."""
 
     def predict(self, features: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noise-free value at features (m, columns): two arrays (m,)."""
-        cross = _summed(self.variances, features, self.features, self.groups)
-        return self.conditioned.predict(cross, float(self.variances.sum()))
+        """Mean and standard deviation of the noise-free value at features (m, columns): two arrays (draws, m)."""
+        rows = max(1, _AT_ONCE // (self.variances.shape[1] * len(self.features)))
+        parts = [self._predicted(features[i : i + rows]) for i in range(0, max(1, len(features)), rows)]
+        return np.hstack([mean for mean, _ in parts]), np.hstack([std for _, std in parts])
+
+    def _predicted(self, features: Array) -> tuple[Array, Array]:
+        cross = np.tensordot(self.variances, _shapes(features, self.features, self.groups), 1)
+        own = self.variances.sum(axis=1)
+        moments = [c.predict(k, float(v)) for c, k, v in zip(self.conditioned, cross, own, strict=True)]
+        return np.array([mean for mean, _ in moments]), np.array([std for _, std in moments])
 
 
 def fit_additive(
-    features: Array, groups: Groups, targets: Array, repeats: Array, rng: np.random.Generator, members: int = MEMBERS
-) -> Sequence[AdditiveProcess]:
-    """Draw `members` processes from the posterior of the variances; arguments as those of `surrogate.fit_ensemble`."""
+    features: Array, groups: Groups, targets: Array, repeats: Array, rng: np.random.Generator, draws: int = MEMBERS
+) -> AdditiveProcesses:
+    """Draw the variances `draws` times from their posterior; the other arguments as `surrogate.fit_ensemble`'s."""
     knobs = int(groups.max()) + 1
     prior = Sparse((float(np.log(_GIVEN / knobs)), 1.0))
-    known = evidence(Sum.of, features, groups, targets, repeats, NOISE, prior)
-    return [_process_at(theta[: knobs + 1], features, groups, targets, repeats) for theta in known.draws(rng, members)]
+    thetas = evidence(Sum.of, features, groups, targets, repeats, NOISE, prior).draws(rng, draws)
+    variances, noises = np.exp(thetas[:, :knobs]), np.exp(thetas[:, knobs])
+    covariances = np.tensordot(variances, _shapes(features, features, groups), 1)
+    told = [conditioned(k, noise / repeats, targets) for k, noise in zip(covariances, noises, strict=True)]
+    return AdditiveProcesses(variances, features, groups, told)
 
 
-def _process_at(theta: Array, features: Array, groups: Groups, targets: Array, repeats: Array) -> AdditiveProcess:
-    """The process with log variances and log noise `theta` (knobs + 1,), told the targets."""
-    variances = np.exp(theta[:-1])
-    covariance = _summed(variances, features, features, groups)
-    return AdditiveProcess(variances, features, groups, conditioned(covariance, np.exp(theta[-1]) / repeats, targets))
+def _shapes(a: Array, b: Array, groups: Groups) -> Array:
+    """Matern over the distance in each knob of features a (m, columns) from b (n, columns): (knobs, m, n).
 
-
-def _summed(variances: Array, a: Array, b: Array, groups: Groups) -> Array:
-    """The covariance of features a (m, columns) with b (n, columns): (m, n)."""
-    total = np.zeros((len(a), len(b)))
-    for knob, variance in enumerate(variances):
+    Candidates are moved copies of few trials, so that a knob has few values among them: each is worked out once.
+    """
+    shapes = np.empty((int(groups.max()) + 1, len(a), len(b)))
+    for knob in range(len(shapes)):
         own = groups == knob
-        total += variance * matern(squared_distances(a[:, own], b[:, own]) / LENGTH**2)
-    return total
+        values, which = np.unique(a[:, own], axis=0, return_inverse=True)
+        shapes[knob] = matern(squared_distances(values, b[:, own]) / LENGTH**2)[which.reshape(-1)]
+    return shapes

@@ -62,14 +62,16 @@ class Encoder:
     def around(self, least: Array, greatest: Array, reach: float) -> tuple[Array, Array]:
         """Positions a `reach` below `least` and above `greatest`, all (knobs,), within the range.
 
-        Where a knob has few levels, one level at least.
+        Where a knob has few levels: the outermost level that is not farther, but one level at least.
         """
-        low, high = least - reach, greatest + reach
+        low, high = np.maximum(least - reach, 0.0), np.minimum(greatest + reach, 1.0)
         for j, levels in enumerate(self._levels):
             if levels is not None:
-                low[j] = min(low[j], levels[levels < least[j] - 1e-9].max(initial=0.0))
-                high[j] = max(high[j], levels[levels > greatest[j] + 1e-9].min(initial=1.0))
-        return np.maximum(low, 0.0), np.minimum(high, 1.0)
+                near = levels[(levels > low[j] - 1e-9) & (levels < high[j] + 1e-9)]
+                below, above = levels[levels < least[j] - 1e-9], levels[levels > greatest[j] + 1e-9]
+                low[j] = min(least[j], *near[:1], *below[-1:])
+                high[j] = max(greatest[j], *near[-1:], *above[:1])
+        return low, high
 
     def features(self, genotypes: Array) -> Array:
         """Genotypes (n, knobs) as features (n, columns)."""

@@ -18,17 +18,17 @@ from otterflow.tuner.encoding import Array
 from otterflow.tuner.forest import fit_forest
 from otterflow.tuner.history import History
 from otterflow.tuner.relevance import SCALED
-from otterflow.tuner.surrogate import Groups, fit_ensemble, most_probable_process
+from otterflow.tuner.surrogate import MEMBERS, Groups, fit_ensemble, most_probable_process
 
 FOREST_WEIGHT = 0.3
 """The forest's share of the mixture."""
 
 
 class Member(Protocol):
-    """What a mixture is of."""
+    """What a mixture is of: a model, or several of a kind."""
 
     def predict(self, features: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation at features (m, columns), standardised: two arrays (m,)."""
+        """Mean and standard deviation at features (m, columns), standardised: two arrays (m,) or (models, m)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Model:
 
     members: Sequence[Member]
     weights: Array
-    """(members,), their sum is 1."""
+    """Of each model of each member, in that order; their sum is 1."""
     centre: float
     spread: float
     """Mean and standard deviation of the measurements; the members work on (value - centre) / spread."""
@@ -60,9 +60,7 @@ class Model:
 
     def expected_improvement(self, features: Array) -> Array:
         """Expected improvement over the incumbent's mean at features (m, columns), standardised."""
-        return np.asarray(
-            self.weights @ [expected_improvement(*member.predict(features), self.best) for member in self.members]
-        )
+        return np.asarray(self.weights @ expected_improvement(*_each(self.members, features), self.best))
 
 
 def fit_model(history: History, rng: np.random.Generator) -> Model:
@@ -74,7 +72,7 @@ def fit_model(history: History, rng: np.random.Generator) -> Model:
 def fit_sums(history: History, rng: np.random.Generator) -> Model:
     """The same, of processes that believe in a sum of functions of one knob each, of which few matter."""
     told = _told(history)
-    return _with_forest(fit_additive(*told.data, rng), told, rng)
+    return _with_forest([fit_additive(*told.data, rng)], told, rng)
 
 
 def fit_sharp(history: History, rng: np.random.Generator) -> Model:
@@ -104,7 +102,7 @@ def _told(history: History) -> _Told:
 def _with_forest(processes: Sequence[Member], told: _Told, rng: np.random.Generator) -> Model:
     features, _, targets, repeats = told.data
     members: list[Member] = [*processes, fit_forest(features, targets, repeats, int(rng.integers(2**31)))]
-    weights = np.append(np.full(len(processes), (1.0 - FOREST_WEIGHT) / len(processes)), FOREST_WEIGHT)
+    weights = np.append(np.full(MEMBERS, (1.0 - FOREST_WEIGHT) / MEMBERS), FOREST_WEIGHT)
     return _model(members, weights, told)
 
 
@@ -113,7 +111,12 @@ def _model(members: Sequence[Member], weights: Array, told: _Told) -> Model:
 
 
 def _moments(members: Sequence[Member], weights: Array, features: Array) -> tuple[Array, Array]:
-    moments = [member.predict(features) for member in members]
-    means, variances = np.array([m for m, _ in moments]), np.array([s**2 for _, s in moments])
+    means, stds = _each(members, features)
     mean = weights @ means
-    return mean, np.sqrt(weights @ (variances + (means - mean) ** 2))
+    return mean, np.sqrt(weights @ (stds**2 + (means - mean) ** 2))
+
+
+def _each(members: Sequence[Member], features: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation by each model of each member: two arrays (models, m)."""
+    moments = [member.predict(features) for member in members]
+    return np.vstack([mean for mean, _ in moments]), np.vstack([std for _, std in moments])

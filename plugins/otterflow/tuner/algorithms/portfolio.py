@@ -30,7 +30,8 @@ CAUTIOUS = (
     ByModel(fit_sums, "expected improvement by additive processes and forest"),
 )
 """For mode safe, and for a server that a configuration has crashed, it or one that is alike: of the trials of those who
-neither polish nor climb 3 % crashed, of those who polish 5 to 9 %, of those who climb 9 to 20 %."""
+neither polish nor climb 3 % crashed, of those who polish 5 to 9 %, of those who climb 9 to 20 % (with sparse processes
+in the place of the additive ones)."""
 
 
 def idea_of(mode: Mode, seed: int, number: int, crashed: bool = False) -> ByModel:
