@@ -6,13 +6,17 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PATHS := PYTHONPATH=plugins:.
-SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run docker/airflow-init.sh docker/target-entrypoint.sh
+# Most tests wait for a server: two cores have work for four.
+PROCESSES ?= 4
+PYTEST := $(PYTHON) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run docker/airflow-init.sh docker/own-volumes.sh \
+	docker/target-entrypoint.sh
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup setup-dev demo up down test lint bench lock clean
+.PHONY: help setup setup-dev demo demo-night up down test unit lint bench lock clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 setup: ## Install what is missing: Debian or Ubuntu packages, and the virtual environment .venv
 	@stack/setup.sh
@@ -20,8 +24,11 @@ setup: ## Install what is missing: Debian or Ubuntu packages, and the virtual en
 setup-dev:
 	@stack/setup.sh --dev
 
-demo: setup ## Tune a private PostgreSQL, from nothing to the result (ITERATIONS=10 BENCHMARK=analytics SEED=0)
+demo: setup ## Tune a private PostgreSQL, from nothing (ITERATIONS=10 BENCHMARK=analytics SEED=0 POSTGRES_BIN=folder)
 	@$(PATHS) $(PYTHON) -m stack.demo demo
+
+demo-night: setup ## Record a load, tune by night on it, try the winner on all of it (POSTGRES_BIN=folder)
+	@$(PATHS) $(PYTHON) -m stack.demo night
 
 up: setup ## Start the demo's stack and leave it running, to play with in the browser
 	@$(PATHS) $(PYTHON) -m stack.demo up
@@ -29,8 +36,12 @@ up: setup ## Start the demo's stack and leave it running, to play with in the br
 down: setup ## End what `make up` started
 	@$(PATHS) $(PYTHON) -m stack.demo down
 
-test: setup-dev ## Run every test; ends with the number of tests and the seconds of each layer (ARGS="-k knobs")
-	@$(PATHS) $(PYTHON) -m pytest $(ARGS)
+test: setup-dev ## Run every test in PROCESSES=4 processes; ends with the seconds of each layer (ARGS="-k knobs")
+	@$(PATHS) $(PYTEST) $(ARGS)
+
+unit: PROCESSES = 2
+unit: setup-dev ## Run the quick tests, which start no server, in PROCESSES=2 processes (ARGS="-k knobs")
+	@$(PATHS) $(PYTEST) --hypothesis-profile=quick -m "not integration and not e2e and not slow" $(ARGS)
 
 lint: setup-dev ## Format check, lint, types, shell scripts
 	$(VENV)/bin/ruff format --check .
@@ -38,8 +49,10 @@ lint: setup-dev ## Format check, lint, types, shell scripts
 	$(VENV)/bin/mypy
 	shellcheck $(SHELL_SCRIPTS)
 
-bench: setup-dev ## Measure an iteration beside empty tasks, then the tuner beside others (TUNER="otterflow random --seeds 2")
+bench: setup-dev ## Measure an iteration, faults, false winners, the tuner (TUNER="otterflow random --seeds 2")
 	@$(PATHS) $(PYTHON) -m pytest tests/bench -o python_files="bench_*.py" -s $(ARGS)
+	@$(PATHS) $(PYTHON) -m tests.bench.comparison --runs 500 --rounds 3 5
+	@$(PATHS) $(PYTHON) -m tests.bench.verdict
 	@$(PATHS) $(PYTHON) -m tests.bench.tuner run $(TUNER)
 
 lock: setup ## Write requirements.txt and requirements-dev.txt anew from their .in files
@@ -47,6 +60,7 @@ lock: setup ## Write requirements.txt and requirements-dev.txt anew from their .
 	$(PYTHON) -m $(LOCK) requirements.in -o requirements.txt
 	$(PYTHON) -m $(LOCK) requirements-dev.in -o requirements-dev.txt
 
-clean: down ## Remove what demo, tests and tools have written; the virtual environment stays
+clean: ## End the demo's stack, remove what demo, tests and tools have written; the virtual environment stays
+	@[[ ! -x $(PYTHON) ]] || $(PATHS) $(PYTHON) -m stack.demo clean
 	rm -rf .demo .build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

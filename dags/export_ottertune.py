@@ -3,7 +3,7 @@
 ### What it does
 `export_sets` writes one trial of an experiment, or all that have ended, as `<experiment>-<iteration>__*.json` into a
 folder on the machine that runs the task. Settings are spelt as `SHOW` spells them; counters are the raw ones around the
-measured window. `python -m otterflow.ottertune export` does the same in a shell; see `docs/ottertune.md`.
+measured window. `python -m otterflow ottertune export` does the same in a shell; see `docs/ottertune.md`.
 
 ### When this fails
 The log names the field that is wrong: usually an experiment or iteration that is not there, a trial that has not ended,
@@ -18,13 +18,14 @@ from airflow.sdk import DAG, Param
 
 from otterflow.operators.base import RETRIES
 from otterflow.operators.ottertune import ExportOtterTuneOperator
-from otterflow.target import NAME_PATTERN
+from otterflow.yaml_files import NAME_PATTERN
 
 with DAG(
     dag_id="export_ottertune",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     schedule=None,
+    is_paused_upon_creation=False,
     params={
         "experiment": Param("", type="string", pattern=f"{NAME_PATTERN}|^$", description="The experiment to export."),
         "iteration": Param(

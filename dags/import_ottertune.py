@@ -6,7 +6,7 @@ a folder on the machine that runs the task, from PostgreSQL 9.x and newer. Value
 `observation_time`, and throughput is the committed transactions per second over all databases. New experiments can
 learn from what comes of it. The log, and the task's XCom, say what could not be read, by field, value and reason.
 
-The same folder imported again changes nothing. `python -m otterflow.ottertune import` does the same in a shell; see
+The same folder imported again changes nothing. `python -m otterflow ottertune import` does the same in a shell; see
 `docs/ottertune.md`.
 
 ### When this fails
@@ -22,7 +22,7 @@ from airflow.sdk import DAG, Param
 
 from otterflow.operators.base import RETRIES
 from otterflow.operators.ottertune import ImportOtterTuneOperator
-from otterflow.target import NAME_PATTERN
+from otterflow.yaml_files import NAME_PATTERN
 
 NAME_OR_NONE = f"{NAME_PATTERN}|^$"
 
@@ -31,6 +31,7 @@ with DAG(
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     schedule=None,
+    is_paused_upon_creation=False,
     params={
         "folder": Param("", type="string", description="The folder of sets, on the machine that runs the task."),
         "experiment": Param("", type="string", pattern=NAME_OR_NONE, description="What to call the experiment."),

@@ -9,7 +9,7 @@ in the repository's table `models`; the `recommend` task of other experiments us
 tables. No host is touched.
 
 Experiments do not wait for it: what it has not come to yet is computed where it is needed, or done without. It is
-paused at first, like every Dag; unpause it to have it run hourly, or trigger it by hand.
+paused at first, the only one of otterflow's Dags that is: unpause it to have it run hourly and when triggered by hand.
 
 ### When this fails
 One `refresh_workload` is red: its log names what is wrong with the trials of that workload. The others are done, and
@@ -30,6 +30,7 @@ with DAG(
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     schedule="@hourly",
+    is_paused_upon_creation=True,
     catchup=False,
     max_active_runs=1,
     tags=["otterflow"],

@@ -35,6 +35,7 @@ with DAG(
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     schedule=None,
+    is_paused_upon_creation=False,
     params=experiment_params(),
     max_active_runs=8,
     tags=["otterflow"],

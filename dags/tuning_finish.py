@@ -1,10 +1,14 @@
 """Finish an experiment: compare baseline, rules and best in turns, and leave the best in force.
 
 ### What it does
-`compare` measures the three again, interleaved, so that the machine's drift falls on all of them alike.
+`compare` measures the three again, interleaved, so that the machine's drift falls on all of them alike. Each turn takes
+the steps of a trial: restore, cache and restart as in the iterations.
 `install_winner` puts the winner in force, or the baseline if nothing beat it beyond noise, restarts the server and
 reads back. `report` writes `result.json`, closes the experiment and gives the target free. Triggered by the last
 iteration, or by `stop_experiment`.
+
+**The result is in the log of `report`**: the verdict, the values with their intervals, the changed knobs, how to go
+back, and where `result.json` is.
 
 ### When this fails
 `recover` has put the last good configuration back and the server is running. The failed task's log says what is wrong;
@@ -17,18 +21,20 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from otterflow.experiment.plan import MEASURING_LIMIT_H
 from otterflow.operators.base import RETRIES
 from otterflow.operators.compare import CompareOperator
 from otterflow.operators.install_winner import InstallWinnerOperator
 from otterflow.operators.recover import RecoverOperator
 from otterflow.operators.report import ReportOperator
-from otterflow.target import NAME_PATTERN
+from otterflow.yaml_files import NAME_PATTERN
 
 with DAG(
     dag_id="tuning_finish",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     schedule=None,
+    is_paused_upon_creation=False,
     params={
         "experiment": Param("", type="string", pattern=f"{NAME_PATTERN}|^$", description="The experiment to finish."),
     },
@@ -36,7 +42,7 @@ with DAG(
     tags=["otterflow"],
     default_args={"owner": "otterflow", "execution_timeout": timedelta(hours=2), **RETRIES},
 ):
-    compare = CompareOperator(task_id="compare", execution_timeout=timedelta(hours=48))
+    compare = CompareOperator(task_id="compare", execution_timeout=timedelta(hours=MEASURING_LIMIT_H))
     install_winner = InstallWinnerOperator(task_id="install_winner")
     report = ReportOperator(task_id="report", execution_timeout=timedelta(minutes=10))
     recover = RecoverOperator(task_id="recover", trigger_rule="one_failed")

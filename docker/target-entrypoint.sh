@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts the target container: a PostgreSQL that its owner drives with pg_ctl, behind an sshd that stays in front, so
 # that the container outlives every restart of the server. On first use it makes cluster, keys and password, and
-# leaves in /keys what Airflow needs to come here: the user's key and both connections.
+# leaves in /keys what Airflow needs to come here: the user's key and both connections (own-volumes.sh hands them over).
 set -euo pipefail
 
 readonly BIN=/usr/lib/postgresql/15/bin HOME_DIR=/var/lib/postgresql KEYS=/keys
@@ -21,7 +21,6 @@ make_database() {
 make_keys() {
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$KEYS/host_key"
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$KEYS/user_key"
-    chown "${AIRFLOW_UID:-50000}:0" "$KEYS/user_key"
 }
 
 make_cluster() {
@@ -47,7 +46,7 @@ CONF
 write_connections() {
     local host_key
     host_key=$(cut -d ' ' -f 1,2 "$KEYS/host_key.pub")
-    install -o "${AIRFLOW_UID:-50000}" -g 0 -m 600 /dev/null "$KEYS/connections.json"
+    install -m 600 /dev/null "$KEYS/connections.json"
     cat >"$KEYS/connections.json" <<JSON
 {
   "compose_target_ssh": {

@@ -18,10 +18,12 @@ MODULES = (
     "airflow.providers.ssh.hooks.ssh",
     "psycopg",
     "otterflow.repository",
-    "otterflow.operators.inspection",
-    "otterflow.operators.measurement",
-    "otterflow.operators.workbench",
-    "otterflow.recommendation",
+    "otterflow.hosts.inspection",
+    "otterflow.hosts.measurement",
+    "otterflow.hosts.turns",
+    "otterflow.hosts.workbench",
+    "otterflow.operators.connected_host",
+    "otterflow.experiment.recommendation",
 )
 
 
@@ -32,5 +34,7 @@ class OtterflowPlugin(AirflowPlugin):
 
 
 if os.environ.get(PRELOAD) == "1":
-    for module in MODULES:
+    from otterflow.dbms import registry
+
+    for module in (*MODULES, *registry.MODULES.values()):
         importlib.import_module(module)

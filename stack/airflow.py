@@ -1,8 +1,8 @@
 """A private Airflow: SQLite, LocalExecutor, the API server on loopback and a free port.
 
-It runs the scheduler, the Dag processor and the API server as three processes. `airflow standalone` does the same with
-two processes more, a parent and a triggerer that nothing here needs; it takes twice as long until it is healthy (24 s
-beside 12 s on 2 cores) and 0.6 GB more memory.
+It runs the scheduler, the Dag processor and the API server as three processes, and a triggerer where tasks wait without
+a worker. `airflow standalone` does the same with a parent process more; it takes twice as long until it is healthy
+(24 s beside 12 s on 2 cores) and 0.6 GB more memory.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
 from stack.airflow_client import AirflowClient
+from stack.checkout import PROJECT
+from stack.postgres import ROLE, PrivateCluster
 from stack.processes import (
     MARKER,
     StackError,
@@ -32,10 +35,11 @@ from stack.processes import (
     wait_until,
 )
 
-PROJECT = Path(__file__).resolve().parents[1]
 ADMIN = "admin"
 COMPONENTS = ("scheduler", "dag_processor")
-"""What the health page must report as healthy. Nothing of otterflow defers, so the triggerer is not waited for."""
+"""What the health page must report as healthy."""
+TRIGGERER = "triggerer"
+"""What tasks that wait without a worker need besides: those of nights and backfills."""
 
 _PACE = {
     # Seconds between looks when there was nothing to do. Eight empty tasks in a row take 6 s instead of 10 s, for 4 %
@@ -53,10 +57,21 @@ _OWN = {"scheduler": {"OTTERFLOW_PRELOAD": "1"}, "standalone": {"OTTERFLOW_PRELO
 """What one process gets besides: tasks are forked from the scheduler (see plugins/otterflow_plugin.py)."""
 
 
+_SCHEDULER = ("scheduler", "--skip-serve-logs")
+_PROCESSES = (_SCHEDULER, ("dag-processor",), ("api-server",))
+"""Without the server for tasks' logs, which listens on all addresses and knows no other: the API server reads the files
+itself."""
+_STANDALONE = (("standalone",),)
+_DATABASE = "airflow"
+_TRIGGERER = ((TRIGGERER, "--skip-serve-logs"),)
+
+
 class AirflowStack:
     """Airflow under `root`, with `environment` (connections and the like) added to its own settings.
 
-    `standalone` runs `airflow standalone` instead, the way a newcomer starts Airflow by hand.
+    `standalone` runs `airflow standalone` instead, the way a newcomer starts Airflow by hand; `triggerer` runs one too.
+    The metadata are in SQLite, or in a database of `metadata`, which is started and stopped with Airflow: a backfill is
+    not begun reliably with SQLite.
 
     Runs as the invoking user. The password of the user `admin` and the secret that signs tokens are random and lie in
     files of mode 600.
@@ -70,6 +85,8 @@ class AirflowStack:
         dags_folder: Path = PROJECT / "dags",
         plugins_folder: Path = PROJECT / "plugins",
         standalone: bool = False,
+        triggerer: bool = False,
+        metadata: PrivateCluster | None = None,
     ) -> None:
         self.root = root.resolve()
         self.home = self.root / "airflow"
@@ -77,9 +94,13 @@ class AirflowStack:
         self.passwords_file = self.root / "airflow-passwords.json"
         self.secrets_file = self.root / "airflow-secrets.json"
         self.port_file = self.root / "airflow-port"
+        self.log_ports_file = self.root / "airflow-log-ports.json"
         self._environment = dict(environment)
         self._dags_folder, self._plugins_folder = dags_folder, plugins_folder
         self._standalone = standalone
+        self._metadata = metadata
+        self._components = (*COMPONENTS, TRIGGERER) if triggerer else COMPONENTS
+        self._commands = _STANDALONE if standalone else _PROCESSES + (_TRIGGERER if triggerer else ())
 
     @property
     def url(self) -> str:
@@ -105,18 +126,15 @@ class AirflowStack:
     def start(self, timeout_s: float = 180) -> None:
         """Start Airflow and wait until API, scheduler and Dag processor are healthy. Raises StackError."""
         self._write_secrets()
-        if self.client.is_healthy(*COMPONENTS):
+        if self.client.is_healthy(*self._components):
             return
+        if self._metadata is not None:
+            _make_database(self._metadata)
         if not self._standalone:
             self._airflow("db", "migrate")
-        commands = ["standalone"] if self._standalone else ["scheduler", "dag-processor", "api-server"]
-        environment = self.environment()
-        started = [
-            start([_airflow(), command], log=self.log_file, cwd=self.home, env=environment | _OWN.get(command, {}))
-            for command in commands
-        ]
+        started = [self._start(command) for command in self._commands]
         wait_until(
-            lambda: not all(map(is_alive, started)) or self.client.is_healthy(*COMPONENTS),
+            lambda: not all(map(is_alive, started)) or self.client.is_healthy(*self._components),
             timeout_s=timeout_s, what="Airflow is healthy", log=self.log_file, poll_s=0.25,
         )  # fmt: skip
         if not all(map(is_alive, started)):
@@ -142,6 +160,24 @@ class AirflowStack:
         left = self._processes()
         if left:
             raise StackError(f"processes of Airflow in {self.root} are left:\n{describe(left)}")
+        if self._metadata is not None:
+            self._metadata.stop()
+
+    def kill_scheduler(self) -> None:
+        """End the scheduler with SIGKILL, and nothing else: its workers are left to themselves. Not of `standalone`."""
+        schedulers = [process for process in self._processes() if "scheduler" in process.cmdline()]
+        workers = {child.pid for process in schedulers for child in process.children(recursive=True)}
+        (scheduler,) = (process for process in schedulers if process.pid not in workers)
+        scheduler.kill()
+        psutil.wait_procs([scheduler], timeout=10)
+
+    def start_scheduler(self) -> None:
+        """Start one again after `kill_scheduler`."""
+        self._start(_SCHEDULER)
+
+    def _start(self, command: tuple[str, ...]) -> psutil.Process:
+        environment = self.environment() | _OWN.get(command[0], {})
+        return start([_airflow(), *command], log=self.log_file, cwd=self.home, env=environment)
 
     def _airflow(self, *arguments: str) -> None:
         with self.log_file.open("ab") as log:
@@ -161,10 +197,13 @@ class AirflowStack:
             _write_private(self.passwords_file, json.dumps({ADMIN: secrets.token_urlsafe(12)}))
             _write_private(self.secrets_file, json.dumps({"jwt": secrets.token_urlsafe(48)}))
             self.port_file.write_text(str(free_port()))
+        if not self.log_ports_file.exists():
+            self.log_ports_file.write_text(json.dumps([free_port(), free_port()]))
 
     def _settings(self) -> dict[str, str]:
         port = int(self.port_file.read_text())
         jwt_secret = json.loads(self.secrets_file.read_text())["jwt"]
+        log_ports = json.loads(self.log_ports_file.read_text())
         return {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -179,11 +218,31 @@ class AirflowStack:
             "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
             "AIRFLOW__API__SECRET_KEY": jwt_secret,
             "AIRFLOW__API_AUTH__JWT_SECRET": jwt_secret,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._database_url(),
+            # Those of `airflow standalone` alone, away from the fixed ones of another Airflow on this machine.
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[1]),
             **_PACE,
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _database_url(self) -> str:
+        server = self._metadata
+        if server is None:
+            return f"sqlite:///{self.home}/airflow.db"
+        return f"postgresql+psycopg2://{ROLE}:{quote(server.password)}@{server.host}:{server.port}/{_DATABASE}"
+
+
+def _make_database(server: PrivateCluster) -> None:
+    """Start the server of the metadata; the first time, make their database."""
+    if not server.data_dir.exists():
+        server.create()
+        server.user.write_file(server.knobs_file, "fsync = off\n")  # which a restart of the machine may take away
+    server.start()
+    with server.connect("postgres") as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone() is None:
+            connection.execute(f"CREATE DATABASE {_DATABASE}")
 
 
 def _airflow() -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from typing import Any
 
 import httpx
+
+_LOCKED_S = 120.0
 
 
 class AirflowClient:
@@ -35,6 +39,10 @@ class AirflowClient:
         errors = self._get("/api/v2/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace']}" for error in errors]
 
+    def pause(self, dag_id: str) -> None:
+        """Have the Dag's runs, and the tasks of those under way, wait."""
+        self._request("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": True})
+
     def unpause(self, dag_id: str) -> None:
         """Let the Dag's runs be scheduled."""
         self._request("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
@@ -43,6 +51,22 @@ class AirflowClient:
         """Start a run with `conf` as its parameters; returns its run id."""
         body = {"logical_date": None, "conf": conf, **({"dag_run_id": run_id} if run_id else {})}
         return str(self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def backfill(self, dag_id: str, begin: datetime, end: datetime) -> int:
+        """Begin a backfill of the runs that are due from `begin` to `end`, one at a time; returns its id.
+
+        With SQLite it is refused while anything else writes, and asked for again.
+        """
+        times = {"from_date": begin.isoformat(), "to_date": end.isoformat()}
+        body = {"dag_id": dag_id, **times, "max_active_runs": 1}
+        until = time.monotonic() + _LOCKED_S
+        while True:
+            try:
+                return int(self._request("POST", "/api/v2/backfills", json=body)["id"])
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                    raise
+            time.sleep(0.5)
 
     def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """One run."""
@@ -53,6 +77,10 @@ class AirflowClient:
         runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", limit=100, order_by="-id")["dag_runs"]
         return list(reversed(runs))
 
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Have all tasks of a run run again."""
+        self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/clear", json={"dry_run": False})
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of one run."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
@@ -62,6 +90,18 @@ class AirflowClient:
         """Mark a task as `failed` or `success`, as a user does in the browser; a running one is ended."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         self._request("PATCH", path, json={"new_state": state})
+
+    def clear_task(self, dag_id: str, run_id: str, task_id: str, *, downstream: bool = True) -> None:
+        """Clear a task, and what follows it unless told otherwise, as a user does in the browser: they run again."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id],
+            "include_downstream": downstream,
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        self._request("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """What a task handed on."""
@@ -78,7 +118,10 @@ class AirflowClient:
         self._http.close()
 
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
-        return self._request("GET", path, params=query)
+        try:
+            return self._request("GET", path, params=query)
+        except httpx.TimeoutException:  # the server shares its processors with what is measured; asking changes nothing
+            return self._request("GET", path, params=query)
 
     def _request(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         response = self._send(method, path, **arguments)
@@ -105,6 +148,6 @@ class AirflowClient:
 def _log_lines(entry: dict[str, Any] | str) -> list[str]:
     if isinstance(entry, str):
         return [entry]
-    event = str(entry.get("event", ""))
+    event = " ".join(str(entry[key]) for key in ("event", "reason") if entry.get(key))
     raised = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []]
     return [line for text in ([] if event.startswith("::") else [event], raised) for line in text]

@@ -1,6 +1,7 @@
-"""`make demo`, `make up` and `make down`: one experiment on a private PostgreSQL, from nothing to its result.
+"""`make demo`, `demo-night`, `up`, `down` and `clean`: otterflow on private servers, from nothing to a result.
 
-The settings `ITERATIONS`, `BENCHMARK` and `SEED` of the environment change the experiment that `make demo` runs.
+The settings `ITERATIONS`, `BENCHMARK` and `SEED` of the environment change the experiment that `make demo` runs;
+`POSTGRES_BIN` names the folder of another PostgreSQL's programs to run it on.
 """
 
 from __future__ import annotations
@@ -11,24 +12,27 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.experiment import MAX_ITERATIONS, ExperimentSpec, known
+from otterflow.experiment.plan import known
+from otterflow.experiment.spec import MAX_ITERATIONS, ExperimentSpec
 from otterflow.settings import include_dir
 from otterflow.workloads.definition import benchmarks
-from stack.airflow import PROJECT
-from stack.lab import Lab, lab_folder
-from stack.processes import StackError
+from stack.belongings import take_back
+from stack.lab import STATE, Lab, lab_folder, recorded_lab
+from stack.processes import StackError, belonging_to
+from stack.programs import bin_dir_from_environment
 from stack.view import show, summary
 from stack.watch import ExperimentFailed, follow
 
-STATE = PROJECT / ".demo"
 RESULT = STATE / "result.json"
+NIGHT = STATE / "night.json"
 TARGET = "demo"
 
 
@@ -39,14 +43,16 @@ class DemoSettings:
     iterations: int = 10
     benchmark: str = "analytics"
     seed: int = 0
+    bin_dir: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> DemoSettings:
-        """Read ITERATIONS, BENCHMARK and SEED. Raises InvalidInput that names the setting."""
+        """Read ITERATIONS, BENCHMARK, SEED and POSTGRES_BIN. Raises InvalidInput that names the setting."""
         return cls(
             iterations=_integer(environment, "ITERATIONS", cls.iterations, 1, MAX_ITERATIONS),
             benchmark=_benchmark(environment.get("BENCHMARK") or cls.benchmark),
             seed=_integer(environment, "SEED", cls.seed, 0, 2**31 - 1),
+            bin_dir=bin_dir_from_environment(environment),
         )
 
     def conf(self) -> dict[str, Any]:
@@ -64,20 +70,44 @@ class DemoSettings:
 
 def demo(console: Console, settings: DemoSettings) -> int:
     """Run the experiment on a fresh lab; returns the exit code. In a terminal the lab stays up until Ctrl-C."""
-    lab = _lab()
+    return from_nothing(
+        console, lambda: _lab(settings.bin_dir), RESULT, lambda lab: _run_experiment(lab, console, settings)
+    )
+
+
+def night(console: Console, bin_dir: Path | None) -> int:
+    """Record a load, tune by night on it, and try the winner on all of it; on a fresh lab, as `demo` does."""
+    from stack.night import NightLab, run
+
+    return from_nothing(console, lambda: NightLab(lab_folder(STATE), bin_dir), NIGHT, lambda lab: run(lab, console))
+
+
+L = TypeVar("L", bound=Lab)
+
+
+def from_nothing(
+    console: Console,
+    make: Callable[[], L],
+    result_file: Path,
+    run: Callable[[L], tuple[dict[str, Any], RenderableType]],
+) -> int:
+    """Make a lab where none is, have `run` start and use it, and keep its result; returns the exit code.
+
+    `run` gives the result, and what is to be said of it. In a terminal the lab stays up until Ctrl-C.
+    """
+    lab = make()
     if lab.is_up:
         console.print("The stack of an earlier `make up` or `make demo` is running; end it with `make down` first.")
         return 2
     lab.remove()
-    RESULT.unlink(missing_ok=True)
-    lab = _lab()
+    result_file.unlink(missing_ok=True)
+    lab = make()
     try:
         _say_where(lab, console)
-        lab.start(console.print)
-        result = _run_experiment(lab, console, settings)
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
-        console.print(summary(result))
-        console.print(f"Result: {RESULT}")
+        result, said = run(lab)
+        result_file.write_text(json.dumps(result, indent=2) + "\n")
+        console.print(said, markup=False, highlight=False)
+        console.print(f"Result: {result_file}")
         if console.is_terminal:
             _show_login(lab, console)
             console.print("The stack stays up until you press Ctrl-C.")
@@ -87,7 +117,7 @@ def demo(console: Console, settings: DemoSettings) -> int:
         return 1
     except KeyboardInterrupt:
         console.print("Interrupted.")
-        return 0 if RESULT.exists() else 130
+        return 0 if result_file.exists() else 130
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing may be left half-stopped
         console.print("Stopping the stack ...")
@@ -98,7 +128,7 @@ def demo(console: Console, settings: DemoSettings) -> int:
 
 def up(console: Console) -> int:
     """Start the lab and leave it running."""
-    lab = _lab()
+    lab = _lab(bin_dir_from_environment(os.environ))
     try:
         _say_where(lab, console)
         lab.start(console.print)
@@ -113,15 +143,35 @@ def up(console: Console) -> int:
 
 def down(console: Console) -> int:
     """End the lab that `up` started, and nothing else."""
-    lab = _lab()
-    was_up = lab.is_up
-    lab.stop()
+    was_up = _stop()
     console.print("Stopped; no process is left." if was_up else "Nothing was running.")
     return 0
 
 
-def _lab() -> Lab:
-    return Lab(lab_folder(STATE), TARGET)
+def clean(console: Console) -> int:
+    """End the lab, delete its files wherever they are, and take back what was made for it outside of the checkout."""
+    _stop()
+    folder = recorded_lab(STATE)
+    if folder is not None:
+        Lab(folder, TARGET).remove()
+    left = take_back()
+    if left:
+        console.print(f"Left in place: {left}.")
+    return 0
+
+
+def _stop() -> bool:
+    """End the lab if there is one; says whether any process of it ran."""
+    if recorded_lab(STATE) is None and not belonging_to(STATE):
+        return False
+    lab = _lab()
+    was_up = lab.is_up
+    lab.stop()
+    return was_up
+
+
+def _lab(bin_dir: Path | None = None) -> Lab:
+    return Lab(lab_folder(STATE), TARGET, bin_dir=bin_dir)
 
 
 def _say_where(lab: Lab, console: Console) -> None:
@@ -129,7 +179,8 @@ def _say_where(lab: Lab, console: Console) -> None:
         console.print(f"The servers' user cannot work under {STATE}, so all their files are in {lab.root}.")
 
 
-def _run_experiment(lab: Lab, console: Console, settings: DemoSettings) -> dict[str, Any]:
+def _run_experiment(lab: Lab, console: Console, settings: DemoSettings) -> tuple[dict[str, Any], RenderableType]:
+    lab.start(console.print)
     conf = settings.conf()
     spec = ExperimentSpec.from_params(conf)
     client = lab.airflow.client
@@ -142,7 +193,7 @@ def _run_experiment(lab: Lab, console: Console, settings: DemoSettings) -> dict[
     last = show(looks, console)
     if last.finished is None or last.finished.outcome is None:
         raise ExperimentFailed(f"experiment {spec.experiment!r} is finished but has no outcome")
-    return last.finished.outcome
+    return last.finished.outcome, summary(last.finished.outcome)
 
 
 def _show_login(lab: Lab, console: Console) -> None:
@@ -165,17 +216,21 @@ def _benchmark(name: str) -> str:
 def main(arguments: list[str]) -> int:
     """The command line. SIGTERM ends the demo as Ctrl-C does, so that it stops what it started."""
     parser = argparse.ArgumentParser(prog="python -m stack.demo", description=__doc__.partition("\n")[0])
-    parser.add_argument("command", choices=["demo", "up", "down"])
+    parser.add_argument("command", choices=["demo", "night", "up", "down", "clean"])
     command = parser.parse_args(arguments).command
     console = Console(soft_wrap=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if command == "demo":
             return demo(console, DemoSettings.from_environment(os.environ))
-        return up(console) if command == "up" else down(console)
-    except InvalidInput as error:
+        if command == "night":
+            return night(console, bin_dir_from_environment(os.environ))
+        return {"up": up, "down": down, "clean": clean}[command](console)
+    except (InvalidInput, StackError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 2
+    finally:
+        take_back()
 
 
 if __name__ == "__main__":

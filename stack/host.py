@@ -9,42 +9,72 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
-from otterflow.target import Target
-from stack.free_cache import granted_to
+from otterflow.dbms.postgresql.target import PostgresqlTarget
+from otterflow.dbms.target import Target
+from otterflow.remote.host_lock import LOCKS
+from stack.free_cache import FreeCacheRule
 from stack.postgres import DATABASE, ROLE, PrivateCluster
 from stack.processes import StackError, belonging_to, describe, end_all
 from stack.sshd import PrivateSshd
 from stack.users import ServerUser, server_user
 
-SSH_CONN_ID = "otterflow_target_ssh"
-SQL_CONN_ID = "otterflow_target_sql"
+CONNECTIONS = "otterflow_target"
+"""How the ids of the connections to a host begin, where it is the only one."""
+SSH_CONN_ID = f"{CONNECTIONS}_ssh"
+SQL_CONN_ID = f"{CONNECTIONS}_sql"
 
 
 class DatabaseHost:
     """All servers of one database host under `root`, which the servers' user must be able to enter.
 
     `targets_dir` holds the target file `<name>.yaml`; `airflow_connections()` is what Airflow's environment needs.
+    `bin_dir` names the PostgreSQL to use. `connections` is how the connections' ids begin; `fields` are fields of the
+    target file that are to be otherwise.
     """
 
-    def __init__(self, root: Path, name: str = "private", user: ServerUser | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str = "private",
+        user: ServerUser | None = None,
+        bin_dir: Path | None = None,
+        *,
+        connections: str = CONNECTIONS,
+        fields: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.root = root.resolve()
         self.name = name
         self.user = user or server_user()
-        self.cluster = PrivateCluster(self.root / "pg", self.user)
+        self.cluster = PrivateCluster(self.root / "pg", self.user, bin_dir)
         self.sshd = PrivateSshd(self.root / "sshd", self.user)
         self.targets_dir = self.root / "targets"
         self.snapshot_dir = self.root / "snapshots"
         self.work_dir = self.root / "jobs"
+        self._connections, self._fields = connections, fields
+
+    def break_lock(self) -> None:
+        """Take otterflow's lock of this server away, as its message tells a user to whose Airflow is gone."""
+        for lock in self.locks():
+            shutil.rmtree(lock)
+
+    def locks(self) -> list[Path]:
+        """Otterflow's locks of this server: one where an experiment holds it, else none."""
+        if not (self.cluster.data_dir / "global" / "pg_control").exists():
+            return []
+        return list(Path(LOCKS).glob(f"otterflow-{self.cluster.system_identifier}-*.lock"))
 
     @cached_property
     def target(self) -> Target:
         """The host as a target file describes it, checked."""
-        return Target.model_validate(self._target_record())
+        return PostgresqlTarget.model_validate(self._target_record())
 
     def start(self) -> None:
         """Start both servers, made on first use, and write the target file. Raises StackError when one does not."""
@@ -57,7 +87,11 @@ class DatabaseHost:
         self.cluster.start()
         self.sshd.start()
         self.targets_dir.mkdir(exist_ok=True)
-        (self.targets_dir / f"{self.name}.yaml").write_text(yaml.safe_dump(self._target_record(), sort_keys=False))
+        self.write_target(self.targets_dir)
+
+    def write_target(self, folder: Path) -> None:
+        """Write the target file into a folder."""
+        (folder / f"{self.name}.yaml").write_text(yaml.safe_dump(self._target_record(), sort_keys=False))
 
     def stop(self) -> None:
         """Stop both servers and every job started over SSH. Raises StackError if a process is left."""
@@ -67,6 +101,7 @@ class DatabaseHost:
         left = belonging_to(self.root)
         if left:
             raise StackError(f"processes of {self.root} are left:\n{describe(left)}")
+        self.break_lock()
 
     def airflow_connections(self) -> dict[str, str]:
         """The environment variables `AIRFLOW_CONN_*` of both connections, as JSON. They hold the SQL password."""
@@ -93,8 +128,10 @@ class DatabaseHost:
             "password": self.cluster.password,
             "schema": DATABASE,
         }
-        connections = {SSH_CONN_ID: ssh, SQL_CONN_ID: sql}
-        return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
+        return {
+            f"AIRFLOW_CONN_{self._connections.upper()}_{name}": json.dumps(value)
+            for name, value in (("SSH", ssh), ("SQL", sql))
+        }
 
     def environment(self) -> dict[str, str]:
         """The connections, and where the target file is: what otterflow needs to tune this host."""
@@ -104,15 +141,20 @@ class DatabaseHost:
         return {
             "name": self.name,
             "description": f"A private PostgreSQL of {pwd.getpwuid(os.getuid()).pw_name} on this machine.",
-            "ssh_conn_id": SSH_CONN_ID,
-            "sql_conn_id": SQL_CONN_ID,
+            "ssh_conn_id": f"{self._connections}_ssh",
+            "sql_conn_id": f"{self._connections}_sql",
             "service": {"kind": "pg_ctl"},
             "bin_dir": str(self.cluster.bin_dir),
             "data_dir": str(self.cluster.data_dir),
             "log_file": str(self.cluster.log_file),
             "knobs_file": str(self.cluster.knobs_file),
             "database": DATABASE,
-            "snapshot": {"dir": str(self.snapshot_dir), "method": "dump"},
-            "free_cache": "sudo" if granted_to(self.user) else "none",
+            "snapshot": {"dir": str(self.snapshot_dir), "method": "dump" if self.cluster.can_be_dumped else "copy"},
+            "free_cache": self._free_cache(),
             "work_dir": str(self.work_dir),
+            **self._fields,
         }
+
+    def _free_cache(self) -> dict[str, str]:
+        rule = FreeCacheRule()
+        return {"method": "sudo" if rule.granted_to(self.user) else "none", "command": str(rule.script)}

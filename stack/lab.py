@@ -9,15 +9,21 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from otterflow.repository import Repository
 from stack.airflow import AirflowStack
-from stack.free_cache import grant
+from stack.checkout import PROJECT
+from stack.free_cache import FreeCacheRule
 from stack.host import DatabaseHost
+from stack.postgres import PrivateCluster
 from stack.processes import StackError, belonging_to, describe, end_all
+from stack.programs import major_of
 from stack.users import ServerUser, server_user
 
-DAG_IDS = ("tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment")
+STATE = PROJECT / ".demo"
+"""Where the demo keeps its result and, where it can, its lab."""
+DAG_IDS = ("tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment", "undo_tuning")
 
 _LONGEST_ROOT = 70  # bytes; PostgreSQL's socket lies some folders deeper, and its path may have 107
 
@@ -25,8 +31,11 @@ Say = Callable[[str], None]
 
 
 class Lab:
-    """Database host and Airflow under `root`. `target` is the target file's name; `environment` is added to Airflow's.
+    """Database host and Airflow under `root`.
 
+    `target` is the target file's name, `fields` are fields of it that are to be otherwise; `environment` is added to
+    Airflow's, which with `backfills` has a triggerer and its metadata in PostgreSQL; `bin_dir` names the PostgreSQL to
+    use.
     A lab may be taken up again from its folder alone: `Lab(root).stop()` ends what another process started.
     """
 
@@ -37,18 +46,30 @@ class Lab:
         *,
         standalone: bool = False,
         environment: Mapping[str, str] | None = None,
+        bin_dir: Path | None = None,
+        backfills: bool = False,
+        fields: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.root = root.resolve()
-        self.host = DatabaseHost(self.root / "host", name=target)
+        self.host = DatabaseHost(self.root / "host", name=target, bin_dir=bin_dir, fields=fields)
         self.otterflow_home = self.root / "otterflow"
-        self._standalone = standalone
+        self._standalone, self._backfills = standalone, backfills
         self._environment = dict(environment or {})
 
     @cached_property
     def airflow(self) -> AirflowStack:
         """Airflow, with the connections to the host in its environment. The host must have been started once."""
-        environment = {**self.host.environment(), "OTTERFLOW_HOME": str(self.otterflow_home), **self._environment}
-        return AirflowStack(self.root / "control", environment, standalone=self._standalone)
+        metadata = None
+        if self._backfills:
+            metadata = PrivateCluster(self.root / "metadata", self.host.user, self.host.cluster.bin_dir)
+        return AirflowStack(
+            self.root / "control", self.environment(), standalone=self._standalone, triggerer=self._backfills,
+            metadata=metadata,
+        )  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        """What Airflow's environment has of otterflow."""
+        return {**self.host.environment(), "OTTERFLOW_HOME": str(self.otterflow_home), **self._environment}
 
     @cached_property
     def repository(self) -> Repository:
@@ -62,19 +83,34 @@ class Lab:
         return bool(belonging_to(self.root))
 
     def start(self, say: Say) -> None:
-        """Start everything, and let the Dags run. Raises StackError; what was started by then keeps running."""
+        """Start everything, and wait for the Dags. Raises StackError; what was started by then keeps running."""
+        self.start_servers(say)
+        self.start_airflow(say, *DAG_IDS)
+
+    def start_servers(self, say: Say) -> None:
+        """Start the database host."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o755)
-        if not grant(self.host.user):
+        if not FreeCacheRule().grant(self.host.user):
             say("The page cache cannot be dropped here (no sudo rule or no right to); trials run with a warm cache.")
         say(f"Starting PostgreSQL and sshd as user {self.host.user.name} ...")
         self.host.start()
+        say(self._programs())
+
+    def start_airflow(self, say: Say, *dag_ids: str) -> None:
+        """Start Airflow, and wait for these Dags."""
         say("Starting Airflow ...")
         _ = self.repository
         self.airflow.start()
-        self.airflow.wait_for_dags(*DAG_IDS)
-        for dag_id in DAG_IDS:
-            self.airflow.client.unpause(dag_id)
+        self.airflow.wait_for_dags(*dag_ids)
+
+    def _programs(self) -> str:
+        cluster = self.host.cluster
+        text = f"PostgreSQL {cluster.major} runs with the programs in {cluster.bin_dir}."
+        if not cluster.can_be_dumped:
+            dump = major_of(cluster.bin_dir / "pg_dump")
+            text += f" pg_dump there is of version {dump}, so a snapshot is a copy of the data directory."
+        return text
 
     def stop(self) -> None:
         """End Airflow first, then the servers and all jobs. Raises StackError if a process is left."""
@@ -97,16 +133,23 @@ def lab_folder(state: Path, user: ServerUser | None = None) -> Path:
     They could not where their user may not enter (a checkout under /root), or where a socket's path would be too long.
     The choice is kept in `state/place.json`, so that it is the same in the next process.
     """
-    place = state / "place.json"
-    with contextlib.suppress(FileNotFoundError):
-        recorded = Path(json.loads(place.read_text())["lab"])
-        if recorded.exists():
-            return recorded
+    recorded = recorded_lab(state)
+    if recorded is not None:
+        return recorded
     state.mkdir(parents=True, exist_ok=True)
     folder = state / "lab"
     if len(str(folder)) > _LONGEST_ROOT or not (user or server_user()).can_reach(state):
         folder = Path(tempfile.mkdtemp(prefix="otterflow-lab-", dir="/var/tmp"))
         folder.chmod(0o755)
     folder.mkdir(exist_ok=True)
-    place.write_text(json.dumps({"lab": str(folder)}) + "\n")
+    (state / "place.json").write_text(json.dumps({"lab": str(folder)}) + "\n")
     return folder
+
+
+def recorded_lab(state: Path) -> Path | None:
+    """The folder of the lab that an earlier process has made, if it is still there."""
+    with contextlib.suppress(FileNotFoundError):
+        recorded = Path(json.loads((state / "place.json").read_text())["lab"])
+        if recorded.exists():
+            return recorded
+    return state / "lab" if (state / "lab").exists() else None

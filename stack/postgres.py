@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ import psycopg
 from psycopg import sql
 
 from stack.processes import MARKER, StackError, free_port, is_alive, tail, wait_until
+from stack.programs import find_bin_dir, major_of, whole_bin_dir
 from stack.users import ServerUser
 
-OLDEST_VERSION = 12
 ROLE = "otterflow"
 """The tuning role. A superuser here; the README says what a role needs at least on a server that is not private."""
 DATABASE = "bench"
@@ -30,29 +30,19 @@ DATABASE = "bench"
 _SOCKET_PATH_LIMIT = 107  # bytes in sockaddr_un.sun_path, without the closing zero
 
 
-def find_bin_dir() -> Path:
-    """The folder with `initdb` and `pg_ctl` of the newest PostgreSQL that is installed. Raises StackError."""
-    candidates = [(int(p.parent.name), p) for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()]
-    usable = [(version, p) for version, p in candidates if version >= OLDEST_VERSION and (p / "initdb").exists()]
-    if usable:
-        return max(usable)[1]
-    initdb = shutil.which("initdb")
-    if initdb:
-        return Path(initdb).resolve().parent
-    raise StackError(f"no PostgreSQL {OLDEST_VERSION} or newer is installed; `make setup` installs it")
-
-
 class PrivateCluster:
     """One PostgreSQL cluster under `root`, owned by `user`.
 
     `data_dir`, `knobs_file`, `log_file` and `port` are what a target file says of it. The password of the role
-    `otterflow` is random and lies in `password_file`, mode 600, which belongs to the invoking user.
+    `otterflow` is random and lies in `password_file`, mode 600, which belongs to the invoking user. The cluster is made
+    and run with the programs in `bin_dir`, by default those of the newest PostgreSQL that is installed.
     """
 
-    def __init__(self, root: Path, user: ServerUser) -> None:
+    def __init__(self, root: Path, user: ServerUser, bin_dir: Path | None = None) -> None:
         root = root.resolve()
         self.root, self.user = root, user
-        self.bin_dir = find_bin_dir()
+        self._asked_bin_dir = bin_dir
+        self._bin_dir_file = root / "bin_dir"
         self.data_dir = root / "data"
         self.config_dir = root / "config"
         self.knobs_file = self.config_dir / "knobs.conf"
@@ -60,6 +50,23 @@ class PrivateCluster:
         self.socket_dir = root / "run"
         self.password_file = root / "password"
         self.host = "127.0.0.1"
+
+    @property
+    def bin_dir(self) -> Path:
+        """The folder with all programs that the cluster is run with; fixed when it is made."""
+        if self._bin_dir_file.exists():
+            return Path(self._bin_dir_file.read_text().strip())
+        return self._asked_bin_dir or find_bin_dir()
+
+    @property
+    def major(self) -> int:
+        """The server's major version."""
+        return major_of(self.bin_dir / "postgres")
+
+    @property
+    def can_be_dumped(self) -> bool:
+        """Whether pg_dump is not older than the server, which it would refuse."""
+        return major_of(self.bin_dir / "pg_dump") >= self.major
 
     @property
     def port(self) -> int:
@@ -87,6 +94,11 @@ class PrivateCluster:
         """Whether the postmaster lives."""
         return self.pid is not None
 
+    @property
+    def system_identifier(self) -> int:
+        """The number that initdb gave the cluster: the first eight bytes of its control file."""
+        return int.from_bytes((self.data_dir / "global" / "pg_control").read_bytes()[:8], sys.byteorder)
+
     def create(self) -> None:
         """Make the cluster, its configuration and its password files; the server is not started. Once only."""
         socket_path = self.socket_dir / ".s.PGSQL.65535"
@@ -94,11 +106,15 @@ class PrivateCluster:
             raise StackError(f"{socket_path} is too long for a socket's path; use a folder with a shorter one")
         for folder in (self.root, self.config_dir, self.log_file.parent, self.socket_dir):
             self.user.make_dir(folder, 0o755 if folder == self.root else 0o700)
+        bin_dir = self._asked_bin_dir or find_bin_dir()
+        if not self.user.can_reach(bin_dir):
+            raise StackError(f"the servers' user {self.user.name!r} may not enter {bin_dir}; use programs elsewhere")
+        self._bin_dir_file.write_text(f"{whole_bin_dir(bin_dir, self.root / 'bin')}\n")
         password = secrets.token_urlsafe(24)
         handed = self.user.write_file(self.root / "initdb-password", password + "\n")
         self._run(
             "initdb", "--pgdata", self.data_dir, "--username", ROLE, "--pwfile", handed, "--encoding=UTF8",
-            "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--no-instructions",
+            "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync",
         )  # fmt: skip
         handed.unlink()
         port = free_port()
@@ -110,6 +126,7 @@ class PrivateCluster:
         """Start the server and wait until it answers; the first time, make the database `bench` as well."""
         if not (self.data_dir / "PG_VERSION").exists():
             self.create()
+        self._refuse_other_programs()
         if self.is_running:
             return
         self._run("pg_ctl", "start", "-D", self.data_dir, "-l", self.log_file, "-w", "-t", timeout_s, "--silent")
@@ -151,8 +168,13 @@ class PrivateCluster:
     @property
     def preloads_statements(self) -> bool:
         """Whether pg_stat_statements is there (Debian: postgresql-contrib) and so preloaded."""
-        done = self._try("pg_config", "--sharedir")
-        return done.returncode == 0 and (Path(done.stdout.strip()) / "extension/pg_stat_statements.control").exists()
+        share = re.search(r"^share_path=(.+)$", self._try("initdb", "--show", "-D", self.data_dir).stdout, re.MULTILINE)
+        return share is not None and (Path(share[1]) / "extension/pg_stat_statements.control").exists()
+
+    def _refuse_other_programs(self) -> None:
+        asked, made_with = self._asked_bin_dir, (self.bin_dir / "postgres").resolve()
+        if asked is not None and (asked / "postgres").resolve() != made_with:
+            raise StackError(f"{self.data_dir} was made with {made_with}, not with {asked}; `make clean` removes it")
 
     def _make_database(self) -> None:
         with self.connect("template1") as template:

@@ -70,6 +70,19 @@ def belonging_to(folder: Path) -> list[psutil.Process]:
     return [process for process in found.values() if is_alive(process)]
 
 
+def running_as(uid: int) -> list[psutil.Process]:
+    """All processes whose real or effective user is `uid`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            uids = process.uids()
+        except psutil.Error:
+            continue
+        if uid in (uids.real, uids.effective) and is_alive(process):
+            found.append(process)
+    return found
+
+
 def end_all(processes: Iterable[psutil.Process], grace_s: float = 10.0) -> None:
     """End the processes with TERM, and after `grace_s` seconds those that are left with KILL."""
     processes = list(processes)

@@ -9,6 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly VENV=.venv
 readonly OLDEST_POSTGRES=12
+POLICY=/usr/sbin/policy-rc.d # Debian asks it before a package starts a service
+readonly POLICY_MARK='# made by otterflow while it installs packages'
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -29,11 +31,14 @@ has_postgres() {
 
 has_sshd() { [[ -x /usr/sbin/sshd ]] || command -v sshd >/dev/null; }
 
-# The first Python that Airflow 3.3 runs on (3.11 to 3.13), or nothing.
+# Whether Airflow 3.3 runs on this Python.
+python_fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }
+
+# The first Python that fits (3.11 to 3.13), or nothing.
 find_python() {
     local name
     for name in "${PYTHON:-python3.11}" python3.12 python3.13 python3; do
-        if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+        if command -v "$name" >/dev/null && python_fits "$name"; then
             command -v "$name"
             return
         fi
@@ -57,7 +62,23 @@ missing_packages() {
     fi
     if [[ $1 == dev ]]; then
         command -v shellcheck >/dev/null || echo shellcheck
+        [[ -e /usr/share/i18n/locales/de_DE ]] || echo locales
     fi
+}
+
+# The tests have a server that speaks German. Slim images leave the catalogs of other languages out of every package,
+# their folders too.
+readonly GERMAN=/usr/share/locale/de/LC_MESSAGES
+
+packages_without_german() {
+    local bin version
+    for bin in /usr/lib/postgresql/*/bin; do
+        version=$(basename "$(dirname "$bin")")
+        if [[ -x $bin/postgres && ! -e $GERMAN/postgres-$version.mo ]] &&
+            dpkg -s "postgresql-$version" >/dev/null 2>&1; then
+            echo "postgresql-$version"
+        fi
+    done
 }
 
 as_root() {
@@ -72,37 +93,59 @@ as_root() {
 
 # Runs apt-get so that it asks nothing, and so that no package starts its service: otterflow starts its own servers.
 quiet_apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+        -o "DPkg::Options::=--path-include=$GERMAN/*" "$@"
 }
 
+# Runs a command while no package may start its service. Only one otterflow at a time does that on a machine: the first
+# to end would take the policy away from the others. A policy that is somebody else's is left as it is; one of ours that
+# an interrupted run has left counts as ours, and goes in the end, however the command ends.
+without_services() (
+    if [[ -e $POLICY ]] && ! grep -qsF "$POLICY_MARK" "$POLICY"; then
+        "$@"
+        return
+    fi
+    exec {lock}<"$(dirname "$POLICY")"
+    flock "$lock"
+    trap 'as_root rm -f "$POLICY"' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | as_root tee "$POLICY" >/dev/null || exit
+    as_root chmod 755 "$POLICY" || exit
+    "$@"
+)
+
+# With our policy left behind by a run that was killed, no package that anybody installs would start its service.
+remove_left_policy() {
+    if grep -qsF "$POLICY_MARK" "$POLICY"; then
+        without_services true || fail "$POLICY is left from a run that was killed; remove it"
+    fi
+}
+
+update_and_install() { quiet_apt update && quiet_apt install --yes --no-install-recommends "$@"; }
+
 install_packages() {
-    local policy=/usr/sbin/policy-rc.d ours=no status=0
+    local status=0
     command -v apt-get >/dev/null || fail "this machine has no apt-get; install by hand: $*"
     if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
         fail "not root, and sudo is not installed; ask an administrator to run: apt-get install $*"
     fi
     say "installing with apt-get: $* (their services are not started)"
-    if [[ ! -e $policy ]]; then
-        ours=yes
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-        as_root chmod 755 "$policy"
-    fi
-    { quiet_apt update && quiet_apt install --yes --no-install-recommends "$@"; } || status=$?
-    if [[ $ours == yes ]]; then
-        as_root rm -f "$policy"
-    fi
-    [[ $status -eq 0 ]] || fail "apt-get ended with exit code $status; is the network there, and are you allowed to install?"
+    as_root mkdir -p "$GERMAN"
+    without_services update_and_install "$@" || status=$?
+    [[ $status -eq 0 ]] ||
+        fail "apt-get ended with exit code $status; is the network there, and are you allowed to install?"
 }
 
 install_python_packages() {
     local python stamp wanted lock
     local -a locks=(requirements.txt) arguments=()
     python=$(find_python)
-    [[ -n $python ]] || fail "no Python 3.11 to 3.13 was found; install one and name it: PYTHON=/path/to/python3.11 make setup"
+    [[ -n $python ]] ||
+        fail "no Python 3.11 to 3.13 was found; install one and name it: PYTHON=/path/to/python3.11 make setup"
     if [[ $1 == dev ]]; then
         locks+=(requirements-dev.txt)
     fi
-    if [[ -e $VENV ]] && ! "$VENV/bin/python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+    if [[ -e $VENV ]] && ! python_fits "$VENV/bin/python"; then
         say "$VENV was made with a Python that is gone or does not fit; making it anew"
         rm -rf "$VENV"
     fi
@@ -130,11 +173,20 @@ main() {
     if [[ ${1:-} == --dev ]]; then
         kind=dev
     fi
+    remove_left_policy
     read -r -a missing <<<"$(missing_packages "$kind" | tr '\n' ' ')"
     if [[ ${#missing[@]} -gt 0 ]]; then
         install_packages "${missing[@]}"
     fi
+    if [[ $kind == dev ]]; then
+        read -r -a missing <<<"$(packages_without_german | tr '\n' ' ')"
+        if [[ ${#missing[@]} -gt 0 ]]; then
+            install_packages --reinstall "${missing[@]}"
+        fi
+    fi
     install_python_packages "$kind"
 }
 
-main "$@"
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+    main "$@"
+fi

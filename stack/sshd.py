@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -15,11 +16,23 @@ from stack.users import ServerUser
 
 
 class PrivateSshd:
-    """An sshd under `root` that lets `user` in with one key, `key_file`, which belongs to the invoking user."""
+    """An sshd under `root` that lets `user` in with one key, `key_file`, which belongs to the invoking user.
 
-    def __init__(self, root: Path, user: ServerUser) -> None:
+    `settings` are lines of sshd_config in place of the usual ones, `environment` what its sessions are given.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        user: ServerUser,
+        *,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         root = root.resolve()
         self.root, self.user = root, user
+        self.settings = dict(settings or {})
+        self.environment = {MARKER: str(root), **(environment or {})}
         self.host = "127.0.0.1"
         self.key_file = root / "user_key"
         self.host_key_file = root / "host_key"
@@ -94,8 +107,11 @@ class PrivateSshd:
             return False
 
     def _configuration(self) -> str:
+        # Of several lines for one setting sshd takes the first.
+        own = "".join(f"{name} {value}\n" for name, value in self.settings.items())
+        environment = " ".join(f'"{name}={value}"' for name, value in self.environment.items())
         return f"""\
-ListenAddress {self.host}
+{own}ListenAddress {self.host}
 Port {self.port}
 HostKey {self.host_key_file}
 PidFile {self.pid_file}
@@ -111,7 +127,7 @@ X11Forwarding no
 PrintMotd no
 MaxSessions 200
 MaxStartups 200:30:400
-SetEnv "{MARKER}={self.root}"
+SetEnv {environment}
 Subsystem sftp internal-sftp
 LogLevel INFO
 """

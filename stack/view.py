@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from statistics import median
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -12,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from otterflow.experiment import summary as results
+from otterflow.measures.objective import Objective
 from otterflow.repository import Trial, TrialState
-from otterflow.workloads.objective import Objective
 from stack.watch import Progress
 
 _STATE_STYLE = {TrialState.ok: "green", TrialState.running: "cyan", TrialState.planned: "dim"}
@@ -38,10 +38,7 @@ def show(progresses: Iterable[Progress], console: Console) -> Progress:
 
 def value_text(value: float | None, objective: Objective) -> str:
     """A value of the objective with its unit, or a dash."""
-    if value is None:
-        return "-"
-    digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{digits} {objective.unit}".replace(" 1/s", " /s")
+    return results.value_text(value, objective.unit)
 
 
 def time_text(seconds: float | None) -> str:
@@ -133,31 +130,23 @@ class PlainLines:
 
 
 def summary(result: Mapping[str, Any]) -> Group:
-    """What came of the experiment: baseline, rules and best with their ratios, and the knobs that changed."""
-    objective = Objective(result["objective"])
-    ratios, values = result["comparison"]["ratios"], result["comparison"]["values"]
-    table = Table(title=f"{objective.value} of {result['benchmark']}, measured again in turns", title_justify="left")
-    table.add_column("configuration")
-    for column in ("median", "times better", "95 % interval"):
-        table.add_column(column, justify="right")
-    for arm in ("baseline", "rules", "best"):
-        ratio = ratios.get(arm)
-        interval = f"{ratio['low']:.2f} to {ratio['high']:.2f}" if ratio and ratio["low"] is not None else ""
-        unchanged = "1.00" if result[arm] == result["baseline"] else "-"
-        better = f"{ratio['ratio']:.2f}" if ratio else unchanged
-        name = f"{arm} (in force)" if arm == result["installed"] else arm
-        own = median(values[arm]) if values.get(arm) else result[arm]  # the result's best is that of whatever won
-        table.add_row(name, value_text(own, objective), better, interval)
-    return Group(table, _changed_knobs(result["changed_knobs"]))
+    """What came of the experiment: a sentence, baseline, rules and best with their ratios, the knobs that changed."""
+    table = Table(
+        title=f"{result['objective']} of {result['benchmark']}, measured again in turns", title_justify="left"
+    )
+    for column in results.VALUE_COLUMNS:
+        table.add_column(column, justify="left" if column == "configuration" else "right")
+    for row in results.arm_rows(result):
+        table.add_row(*row.cells())
+    return Group(table, *_changed_knobs(results.knob_rows(result)), Text(result["verdict"]))
 
 
-def _changed_knobs(rows: Iterable[Mapping[str, Any]]) -> Table | Text:
-    rows = list(rows)
+def _changed_knobs(rows: Sequence[tuple[str, ...]]) -> list[Table]:
     if not rows:
-        return Text("Nothing beat the baseline beyond noise; it is in force, and no knob is changed.")
+        return []
     table = Table(title="Changed knobs", title_justify="left")
-    for column in ("knob", "before", "now"):
+    for column in results.KNOB_COLUMNS:
         table.add_column(column)
     for row in rows:
-        table.add_row(*(escape(str(row[column])) for column in ("knob", "before", "after")))
-    return table
+        table.add_row(*map(escape, row))
+    return [table]

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from otterflow.errors import InvalidInput
+from otterflow.experiment.comparison import ARMS
+from otterflow.measures.objective import Objective
 from otterflow.repository import Experiment, ExperimentState, Measurement, Repository, Trial
-from otterflow.workloads.objective import Objective
 from stack.airflow_client import AirflowClient
-
-ARMS = 3
-"""Baseline, rules and best: what a round of the final comparison measures, unless two of them are the same."""
 
 
 class ExperimentFailed(Exception):
@@ -64,7 +62,7 @@ class Progress:
     def _arms(self) -> int:
         """How many configurations the final comparison measures in a round: two that are the same are measured once."""
         rounds = [m.round for m in self.measurements]
-        return rounds.count(min(rounds)) if rounds and max(rounds) > min(rounds) else ARMS
+        return rounds.count(min(rounds)) if rounds and max(rounds) > min(rounds) else len(ARMS)
 
     def _turn_s(self, trial_s: float) -> float:
         times = sorted(m.measured_at for m in self.measurements)
@@ -139,10 +137,14 @@ def _raise_if_a_run_failed(client: AirflowClient, name: str, run_id: str) -> Non
     for dag_id, run in _runs(client, name, run_id):
         if run["state"] != "failed":
             continue
-        failed_run = str(run["dag_run_id"])
-        failed = [task for task in client.task_instances(dag_id, failed_run) if task["state"] == "failed"]
-        parts = [f"run {failed_run} of {dag_id} failed"]
-        for task in failed:
-            log = client.task_log(dag_id, failed_run, task["task_id"], max(1, task["try_number"]))
-            parts += [f"--- end of the log of {task['task_id']}", *log[-25:]]
-        raise ExperimentFailed("\n".join(parts))
+        raise ExperimentFailed(why_failed(client, dag_id, str(run["dag_run_id"])))
+
+
+def why_failed(client: AirflowClient, dag_id: str, run_id: str) -> str:
+    """What a run failed of: the end of the log of each failed task."""
+    failed = [task for task in client.task_instances(dag_id, run_id) if task["state"] == "failed"]
+    parts = [f"run {run_id} of {dag_id} failed"]
+    for task in failed:
+        log = client.task_log(dag_id, run_id, task["task_id"], max(1, task["try_number"]))
+        parts += [f"--- end of the log of {task['task_id']}", *log[-25:]]
+    return "\n".join(parts)

@@ -22,7 +22,14 @@ def make_experiment(
     **record: Any,
 ) -> None:
     """An experiment on the target `staging` with `n` trials of the capture, from the one numbered `first` on."""
-    fields = {"target": "staging", "benchmark": benchmark, "objective": "throughput", "seed": 0, "code_version": "1"}
+    fields = {
+        "target": "staging",
+        "dbms": "postgresql",
+        "benchmark": benchmark,
+        "objective": "throughput",
+        "seed": 0,
+        "code_version": "1",
+    }
     spec = {"experiment": name, "target": "staging", "benchmark": benchmark, "iterations": 16}
     repository.create_experiment(NewExperiment(**{"name": name, "spec": spec, **fields, **record}))
     repository.prepare_experiment(

@@ -9,9 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+# The tests run in several processes: linear algebra in several threads each would make them wait for each other. Read
+# when NumPy is first imported, and handed on to the processes that tests start.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 # Airflow reads its configuration when it is first imported, so this comes before any test module does that.
 _SCRATCH = Path(tempfile.mkdtemp(prefix="otterflow-airflow-"))
@@ -29,10 +35,16 @@ os.environ.update(
     }
 )
 
-from stack.free_cache import grant  # noqa: E402
+from stack.belongings import take_back  # noqa: E402
+from stack.free_cache import FreeCacheRule  # noqa: E402
 from stack.host import DatabaseHost  # noqa: E402
 from stack.users import server_user  # noqa: E402
 from tests.layers import LayerSummary  # noqa: E402
+
+# The tests share the processors with servers and with each other: the time of one example says nothing of the code.
+hypothesis.settings.register_profile("otterflow", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)  # `make unit`
+hypothesis.settings.load_profile("otterflow")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,12 +52,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(LayerSummary(), "layer-summary")
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take back what this run, or one that was killed, has made on the machine outside of the checkout."""
+    take_back()
+
+
 @pytest.fixture(scope="session")
 def db_host() -> Iterator[DatabaseHost]:
     """A running PostgreSQL behind a running sshd, one for the whole test run. Leave it as you found it."""
     folder = Path(tempfile.mkdtemp(prefix="otterflow-host-"))
     folder.chmod(0o755)  # the servers' user has to pass
-    grant(server_user())
+    FreeCacheRule().grant(server_user())
     host = DatabaseHost(folder)
     try:
         host.start()
@@ -83,3 +100,4 @@ def _put_back(host: DatabaseHost) -> None:
         cluster.stop()
     cluster.start()
     host.sshd.start()
+    host.break_lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from otterflow.experiment import ExperimentSpec
+from otterflow.experiment.spec import ExperimentSpec
 from otterflow.repository import Experiment, Trial
 from otterflow.repository.records import ExperimentState, TrialKind, TrialState
 
@@ -17,7 +17,8 @@ def experiment(spec: dict[str, Any] | None = None, **found: Any) -> Experiment:
     """An experiment under way; `spec` are fields of the form, `found` of the record."""
     form = {"experiment": "e", "target": "t", "benchmark": "b", **(spec or {})}
     record: dict[str, Any] = {
-        "name": "e", "target": "t", "benchmark": "b", "objective": "throughput", "seed": 0, "code_version": "",
+        "name": "e", "target": "t", "dbms": "postgresql",
+        "benchmark": "b", "objective": "throughput", "seed": 0, "code_version": "",
         "comparison": 1, "spec": ExperimentSpec.from_params(form).record(), "state": ExperimentState.running,
         "message": "", "stop_requested": False, "stop_reason": "", "space": SPACE, "baseline": {"work_mem": 4096},
         "baseline_file": "", "rules": None, "facts": {}, "live": {}, "versions": {}, "hardware": {},

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+TEACHES_NOTHING = "teaches_nothing"
+"""The key among a failed trial's reasons that keeps the tuner from taking the fault for the configuration's."""
+
 
 class OtterflowError(Exception):
     """The root of all errors that otterflow raises on purpose."""
@@ -47,6 +50,10 @@ class ConnectionFault(MachineryFault):
     """The host could not be reached or the connection was lost. Worth a retry with back-off."""
 
 
+class ServerStopped(ConnectionFault):
+    """The server was stopped or restarted on somebody's order while it was measured. Worth another measurement."""
+
+
 class AccessRefused(MachineryFault):
     """Host key or credentials were not accepted. A retry would not help."""
 
@@ -71,16 +78,31 @@ class CommandTimedOut(MachineryFault):
         super().__init__(f"{what} did not end within {timeout_s:g} s{tail}")
 
 
+class Overtaken(MachineryFault):
+    """Another task acts on the server by now; what this one saw is not the configuration's doing."""
+
+
+class StillRecovering(MachineryFault):
+    """The server is recovering from a crash and was left to it: stopping it would only make it begin again."""
+
+
 class RepositoryUnavailable(MachineryFault):
     """The repository database cannot be reached or is not migrated."""
 
 
-class TargetHeld(OtterflowError):
-    """Another experiment holds the target."""
+class MayNotAct(OtterflowError):
+    """A task of a run that may not act: the experiment, its target or the trial is another run's, or is history."""
 
-    def __init__(self, target: str, holder: str) -> None:
+
+class TargetHeld(MayNotAct):
+    """Another experiment holds the target, perhaps by another target file that leads to the same server (`by`)."""
+
+    def __init__(self, target: str, holder: str, by: str = "") -> None:
         self.target, self.holder = target, holder
-        super().__init__(f"target: {target!r} is held by experiment {holder!r}; wait for it to end, or stop it first")
+        other = f", as target {by!r}, which is the same server" if by and by != target else ""
+        super().__init__(
+            f"target: {target!r} is held by experiment {holder!r}{other}; wait for it to end, or stop it first"
+        )
 
 
 class TrialFault(OtterflowError):

@@ -1,4 +1,4 @@
-"""All that otterflow reads from its surroundings, in one place: where `include/` and the results are."""
+"""All that otterflow reads from its surroundings, in one place: its folders, and which target the form offers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,36 @@ def targets_dir() -> Path:
     """The folder with target files (`OTTERFLOW_TARGETS_DIR`, or `include/targets`)."""
     configured = os.environ.get("OTTERFLOW_TARGETS_DIR")
     return Path(configured) if configured else include_dir() / "targets"
+
+
+def schedules_dir() -> Path:
+    """The folder with schedules of nights (`OTTERFLOW_SCHEDULES_DIR`, or `include/schedules`)."""
+    configured = os.environ.get("OTTERFLOW_SCHEDULES_DIR")
+    return Path(configured) if configured else include_dir() / "schedules"
+
+
+def recordings_dir() -> Path:
+    """The folder with files that say what is recorded (`OTTERFLOW_RECORDINGS_DIR`, or `include/recordings`)."""
+    configured = os.environ.get("OTTERFLOW_RECORDINGS_DIR")
+    return Path(configured) if configured else include_dir() / "recordings"
+
+
+def private_home() -> Path:
+    """`home_dir`, made where it is not there, and closed to all but its owner: it tells of servers and of what they do.
+
+    A folder that belongs to somebody else, as of a shared volume, is left as it is.
+    """
+    home = home_dir()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = home.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        home.chmod(0o700)
+    return home
+
+
+def default_target() -> str:
+    """The target that the trigger form offers first (`OTTERFLOW_DEFAULT_TARGET`), or an empty text."""
+    return os.environ.get("OTTERFLOW_DEFAULT_TARGET", "")
 
 
 def home_dir() -> Path:

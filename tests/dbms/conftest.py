@@ -8,12 +8,15 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.rows import from_row
 from otterflow.dbms.postgresql.settings import SETTINGS_SQL
-from otterflow.knobs.live import LiveSetting
+from otterflow.dbms.postgresql.target import PostgresqlTarget
+from otterflow.dbms.target import Target
+from otterflow.knobs.setting import LiveSetting
 from otterflow.remote.session import Completed, Session
-from otterflow.target import Target
 from stack.host import DatabaseHost
+from tests.captured_server import catalog, cluster, facts, live, live_values  # noqa: F401 fixtures
 from tests.remote.conftest import client_of
 
 Query = Callable[[str], list[dict[str, Any]]]
@@ -40,7 +43,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 
 def target_of(**changes: Any) -> Target:
-    return Target.model_validate(RECORD | changes)
+    return PostgresqlTarget.model_validate(RECORD | changes)
 
 
 def setting(name: str, value: str, **changes: Any) -> LiveSetting:
@@ -50,7 +53,7 @@ def setting(name: str, value: str, **changes: Any) -> LiveSetting:
         "enumvals": None, "context": "user", "boot_val": "0", "reset_val": value, "source": "configuration file",
         "sourcefile": "/srv/conf/knobs.conf", "pending_restart": False, "category": "", "short_desc": "",
     }  # fmt: skip
-    return LiveSetting.from_row(row | changes)
+    return from_row(row | changes)
 
 
 def is_bash(script: str) -> bool:
@@ -64,8 +67,8 @@ def target(clean_host: DatabaseHost) -> Target:
 
 @pytest.fixture
 def access(clean_host: DatabaseHost) -> DatabaseAccess:
-    cluster = clean_host.cluster
-    return DatabaseAccess.with_password(cluster.host, cluster.port, "otterflow", "bench", cluster.password)
+    server = clean_host.cluster
+    return DatabaseAccess.with_password(server.host, server.port, "otterflow", "bench", server.password)
 
 
 @pytest.fixture
@@ -107,4 +110,4 @@ def query(connect: Callable[[], Query]) -> Query:
 
 
 def live_settings(query: Query) -> dict[str, LiveSetting]:
-    return {row["name"]: LiveSetting.from_row(row) for row in query(SETTINGS_SQL)}
+    return {row["name"]: from_row(row) for row in query(SETTINGS_SQL)}

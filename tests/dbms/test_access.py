@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterflow.dbms.access import DatabaseAccess, pgpass_line
+from otterflow.dbms.postgresql.access import DatabaseAccess, libpq_parameters, pgpass_line
 
 
 def test_the_password_is_nowhere_but_in_the_file() -> None:
@@ -40,3 +40,11 @@ def test_the_password_is_read_back_from_the_file(user: str, password: str) -> No
 
 def test_no_file_no_password() -> None:
     assert DatabaseAccess.with_password("db", 5432, "tuner", "bench", None).password == ""
+
+
+def test_what_the_connections_extra_says_of_tls_goes_to_programs_and_nothing_else_of_it() -> None:
+    extra = {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "sslcert": "", "cursor": "dictcursor", "iam": True}
+    parameters = libpq_parameters(extra)
+    assert parameters == {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"}
+    environment = DatabaseAccess.with_password("db", 5432, "u", "bench", None, parameters).environment()
+    assert (environment["PGSSLMODE"], environment["PGSSLROOTCERT"]) == ("verify-full", "/etc/ca.pem")

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from otterflow.dbms.postgresql.checks import problems, required_programs, space_paths, space_problems
-from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, privileges_sql
-from otterflow.dbms.postgresql.probe import TOOLS, Probe, parse_probe, probe_command
+from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, not_owned, privileges_sql
+from otterflow.dbms.postgresql.probe import TOOLS, Probe, data_dir_size_command, parse_probe, probe_command
+from otterflow.dbms.postgresql.snapshot import space_needed
+from otterflow.dbms.target import Target
 from otterflow.remote.host_facts import Filesystem, HostReport
-from otterflow.target import Target
 from tests.dbms.conftest import SERVICES, is_bash, target_of
 
 MIB = 2**20
@@ -23,7 +24,6 @@ def all_well(target: Target) -> dict[tuple[str, str], str]:
         **{("program", name): f"{name} (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)" for name in programs},
         **{("folder", name): "writable" for name in ("snapshot.dir", "work_dir", "knobs_file", "data_dir")},
         ("data", "version"): "15",
-        ("size", "data_dir"): "12345",
         ("log", "state"): "readable",
         ("sudo", "free_cache"): "allowed",
     }
@@ -55,6 +55,7 @@ def test_a_target_in_order_has_no_problem(kind: str, method: str) -> None:
         ),
         ({"program__pg_dump": "", "program__pgbench": ""}, "bin_dir: pg_dump, pgbench not found in /usr/lib"),
         ({"program__pg_dump": "pg_dump (PostgreSQL) 14.3"}, "bin_dir: pg_dump is of version 14, the server of 15"),
+        ({"program__pg_dump": "pg_dump (PostgreSQL) 17.1"}, "bin_dir: pg_restore is of version 15 and cannot read"),
         ({"program__pg_ctl": "pg_ctl (PostgreSQL) 17beta1"}, "bin_dir: pg_ctl is of version 17, the server of 15"),
         ({"folder__snapshotDOTdir": "not writable"}, "snapshot.dir: /srv/snap shots is not writable for 'otter'"),
         ({"folder__work_dir": "not there"}, "work_dir: /tmp/otterflow is not there for 'otter'"),
@@ -72,9 +73,10 @@ def test_each_fault_is_named_with_what_to_do(changes: dict[str, str], sentence: 
     assert problem.startswith(sentence)
 
 
-def test_a_newer_pg_dump_is_fine_and_an_old_server_is_not() -> None:
+def test_newer_programs_are_fine_and_an_old_server_is_not() -> None:
     target = target_of(service=SERVICES["systemd"])
-    assert found(target, program__pg_dump="pg_dump (PostgreSQL) 17.1") == []
+    newer = {"program__pg_dump": "pg_dump (PostgreSQL) 17.1", "program__pg_restore": "pg_restore (PostgreSQL) 17.1"}
+    assert found(target, **newer) == []
     assert [p for p in found(target, version=110022) if p.startswith("server: is PostgreSQL 11")]
 
 
@@ -111,7 +113,8 @@ def test_the_probe_is_whole_bash_and_runs_on_a_host_that_has_nothing(kind: str) 
     assert probe["tool", "flock"].endswith("/flock")
     assert probe["data", "same"] == "no"
     assert probe["data", "server"] == "/x 'y"
-    assert probe.data_dir_bytes is None
+    size = subprocess.run(["bash", "-c", data_dir_size_command(target)], capture_output=True, text=True)
+    assert size.stdout == "0\n"
 
 
 def report(**free: int) -> HostReport:
@@ -129,52 +132,62 @@ def report(**free: int) -> HostReport:
 
 def test_a_nearly_full_disk_is_named_with_what_it_needs() -> None:
     target = target_of()
-    size = {"database_bytes": 1000 * MIB, "data_dir_bytes": None}
-    assert space_problems(report(), target, **size) == []  # type: ignore[arg-type]
-    (problem,) = space_problems(report(snap=600 * MIB), target, **size)  # type: ignore[arg-type]
+    sizes = space_needed(target, database_bytes=1000 * MIB, data_dir_bytes=0)
+    assert space_problems(report(), target, sizes) == []
+    (problem,) = space_problems(report(snap=600 * MIB), target, sizes)
     assert str(problem).startswith(
         "disk space: file system /snap (/srv/snap shots) has 600 MiB free and needs 1,356 MiB"
     )
-    (problem,) = space_problems(report(data=1), target, **size)  # type: ignore[arg-type]
+    (problem,) = space_problems(report(data=2000 * MIB), target, sizes)
     assert "/data" in problem.found
+    assert "needs 2,456 MiB" in problem.found, "a restore is made beside the database that it replaces"
+    (problem,) = space_problems(report(data=1), target, {})
+    assert "needs 256 MiB" in problem.found
 
 
 def test_folders_on_one_file_system_add_up() -> None:
     target = target_of(snapshot={"dir": "/srv/it's; here", "method": "copy"})
-    size = {"database_bytes": 1, "data_dir_bytes": 1000 * MIB}
-    assert space_problems(report(data=3000 * MIB), target, **size) == []
-    assert len(space_problems(report(data=1000 * MIB), target, **size)) == 1
+    sizes = space_needed(target, database_bytes=1, data_dir_bytes=1000 * MIB)
+    assert space_problems(report(data=3000 * MIB), target, sizes) == []
+    assert len(space_problems(report(data=1000 * MIB), target, sizes)) == 1
 
 
 def user(**changes: Any) -> dict[str, Any]:
     row = {
-        "name": "tuner", "superuser": False, "createdb": True, "read_all_settings": True, "read_all_stats": True,
+        "name": 'tu"ner', "superuser": False, "createdb": True, "read_all_settings": True, "read_all_stats": True,
         "signal_backend": True, "read_file_settings": True, "owns_database": True,
     }  # fmt: skip
     return row | changes
 
 
+@pytest.mark.parametrize("method", ["dump", "copy"])
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"read_all_stats": False}, 'GRANT pg_monitor TO "tuner"'),
-        ({"createdb": False}, 'ALTER ROLE "tuner" CREATEDB, or use snapshot.method copy'),
-        ({"owns_database": False}, 'ALTER DATABASE "bench" OWNER TO "tuner"'),
-        ({"signal_backend": False}, 'GRANT pg_signal_backend TO "tuner"'),
+        ({"read_all_stats": False}, 'GRANT pg_monitor TO "tu""ner"'),
+        ({"createdb": False}, 'ALTER ROLE "tu""ner" CREATEDB'),
+        ({"signal_backend": False}, 'GRANT pg_signal_backend TO "tu""ner"'),
     ],
 )
-def test_each_missing_privilege_says_what_to_grant(changes: dict[str, Any], advice: str) -> None:
-    (problem,) = missing_privileges(user(**changes), target_of())
+def test_each_missing_privilege_says_what_to_grant(changes: dict[str, Any], advice: str, method: str) -> None:
+    target = target_of(snapshot={"dir": "/s", "method": method})
+    (problem,) = missing_privileges(user(**changes), target)
     assert problem.advice == advice
-    assert missing_privileges(user(**changes, superuser=True), target_of()) == []
+    assert missing_privileges(user(**changes, superuser=True), target) == []
+
+
+def test_whose_the_database_is_is_not_a_missing_privilege() -> None:
+    row = user(owns_database=False)
+    assert missing_privileges(row, target_of()) == [], "it may be a production one: nobody is told to hand it over"
+    (problem,) = not_owned(row, target_of(database='Bench-"DB"'))
+    assert 'ALTER DATABASE "Bench-""DB""" OWNER TO "tu""ner"' in problem.advice
+    assert not_owned(user(owns_database=None), target_of()) == not_owned(user(), target_of()) == []
 
 
 def test_privileges_in_order() -> None:
     assert missing_privileges(user(owns_database=None), target_of()) == []
     assert limits_of(user()) == []
     assert "GRANT SELECT ON pg_file_settings" in limits_of(user(read_file_settings=False))[0].advice
-    copy = target_of(snapshot={"dir": "/s", "method": "copy"})
-    assert missing_privileges(user(createdb=False, owns_database=False, signal_backend=False), copy) == []
 
 
 def test_the_database_is_quoted() -> None:
@@ -197,3 +210,9 @@ def test_a_live_target_needs_nothing_for_snapshots(method: str) -> None:
     assert missing_privileges(user(createdb=False, owns_database=False), target_of(), live=True) == []
     (problem,) = missing_privileges(user(read_all_stats=False), target_of(), live=True)
     assert "pg_monitor" in problem.advice
+
+
+def test_every_use_of_sudo_is_asked_for_the_forced_stop_too() -> None:
+    command = probe_command(target_of(service=SERVICES["pg_ctlcluster"] | {"sudo": True}), [])
+    for words in ("start", "stop", "--force stop"):
+        assert f"may_sudo 'pg_ctlcluster 15 main {words}' pg_ctlcluster 15 main {words}" in command

@@ -6,14 +6,22 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from otterflow.dbms.postgresql.checks import problems, required_programs, space_paths, space_problems
-from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, privileges_sql
+from otterflow.dbms.postgresql.checks import (
+    host_facts_command,
+    problems,
+    required_programs,
+    space_paths,
+    space_problems,
+)
+from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, not_owned, privileges_sql
 from otterflow.dbms.postgresql.probe import parse_probe, probe_command
 from otterflow.dbms.postgresql.settings import DIRECTORIES_SQL
-from otterflow.remote.host_facts import host_facts_command, parse_host_facts
+from otterflow.dbms.postgresql.snapshot import space_needed
+from otterflow.dbms.postgresql.target import PostgresqlTarget
+from otterflow.dbms.target import Target
+from otterflow.remote.host_facts import parse_host_facts
 from otterflow.remote.proc import parse_sample, sample_command
 from otterflow.remote.session import Completed
-from otterflow.target import Target
 from stack.host import DatabaseHost
 from tests.dbms.conftest import Query
 
@@ -32,7 +40,8 @@ def probed(run: Run, query: Query, target: Target) -> list[str]:
 
 @pytest.mark.parametrize("method", ["dump", "copy"])
 def test_a_target_in_order_has_no_problem(run: Run, query: Query, target: Target, method: str) -> None:
-    target = Target.model_validate(target.model_dump() | {"snapshot": {"dir": target.snapshot.dir, "method": method}})
+    snapshot = {"dir": target.snapshot.dir, "method": method}
+    target = PostgresqlTarget.model_validate(target.model_dump() | {"snapshot": snapshot})
     assert probed(run, query, target) == []
 
 
@@ -50,14 +59,36 @@ def test_all_that_is_wrong_comes_at_once(run: Run, query: Query, target: Target)
     assert fields == ["bin_dir", "snapshot.dir", "knobs_file", "data_dir", "log_file"]
 
 
+def test_a_knobs_folder_that_the_server_cannot_enter_is_told_and_not_an_include_line(
+    run: Run, query: Query, target: Target, clean_host: DatabaseHost
+) -> None:
+    folder = clean_host.user.make_dir(clean_host.root / "private", 0o700)
+    # /etc is root's: to the probe, a server of another user than the one who came over SSH.
+    changed = target.model_copy(update={"data_dir": "/etc", "knobs_file": f"{folder}/conf/knobs.conf"})
+    clean_host.user.make_dir(folder / "conf", 0o755)
+    (problem,) = [p for p in probed(run, query, changed) if p.startswith("knobs_file")]
+    assert problem.startswith(f"knobs_file: {folder} is closed to the server's user 'root'")
+    assert problem.endswith(f"chmod o+x {folder}")
+    clean_host.user.make_dir(folder, 0o711)
+    assert not [p for p in probed(run, query, changed) if p.startswith("knobs_file")]
+
+
+def test_a_folder_of_the_servers_own_configuration_is_not_to_be_given_away(
+    run: Run, query: Query, target: Target
+) -> None:
+    (problem,) = probed(run, query, target.model_copy(update={"knobs_file": "/etc/knobs.conf"}))
+    assert problem.startswith("knobs_file: its folder /etc is not writable for")
+    assert "leave that as it is, and name a folder of otterflow's own" in problem
+
+
 def test_facts_are_of_the_servers_process(run: Run, target: Target, clean_host: DatabaseHost) -> None:
-    done = run(host_facts_command(target.data_dir, space_paths(target)))
+    done = run(host_facts_command(target))
     report = parse_host_facts(done.stdout)
     assert report.scope == "server"
     assert f"server {clean_host.cluster.pid}" in done.stdout
     assert set(report.free_bytes) == set(space_paths(target))
-    assert space_problems(report, target, database_bytes=10**6, data_dir_bytes=None) == []
-    (problem,) = space_problems(report, target, database_bytes=10**15, data_dir_bytes=None)
+    assert space_problems(report, target, space_needed(target, database_bytes=10**6, data_dir_bytes=0)) == []
+    (problem,) = space_problems(report, target, space_needed(target, database_bytes=10**15, data_dir_bytes=0))
     assert target.snapshot.dir in problem.found
 
 
@@ -65,7 +96,7 @@ def test_the_server_is_found_by_its_command_line_where_its_folder_is_closed(
     run: Run, target: Target, clean_host: DatabaseHost
 ) -> None:
     # A folder of mode 700 of another user looks like a data directory without a readable postmaster.pid.
-    command = host_facts_command(target.data_dir).replace("$data_dir/postmaster.pid", "$data_dir/closed")
+    command = host_facts_command(target).replace("postmaster.pid", "closed")
     assert f"server {clean_host.cluster.pid}" in run(command).stdout
 
 
@@ -83,14 +114,16 @@ def test_privileges_of_a_superuser_and_of_a_plain_user(query: Query, target: Tar
         with psycopg.connect(dsn, row_factory=dict_row) as connection:
             (row,) = connection.execute(privileges_sql("bench")).fetchall()  # type: ignore[arg-type]
             (absent,) = connection.execute(privileges_sql("no such database")).fetchall()  # type: ignore[arg-type]
-        assert len(missing_privileges(row, target)) == 4
+        assert len(missing_privileges(row, target)) == 3
         assert len(limits_of(row)) == 1
         assert absent["owns_database"] is None
         query("GRANT pg_monitor, pg_signal_backend TO plain")
         query("ALTER ROLE plain CREATEDB")
         with psycopg.connect(dsn, row_factory=dict_row) as connection:
             (row,) = connection.execute(privileges_sql("bench")).fetchall()  # type: ignore[arg-type]
-        assert [p.advice for p in missing_privileges(row, target)] == ['ALTER DATABASE "bench" OWNER TO "plain"']
+        assert missing_privileges(row, target) == []
+        (problem,) = not_owned(row, target)
+        assert 'ALTER DATABASE "bench" OWNER TO "plain"' in problem.advice
     finally:
         query("DROP OWNED BY plain")
         query("DROP ROLE plain")

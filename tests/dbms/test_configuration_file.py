@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterflow.dbms.postgresql.configuration_file import Include, includes, parse, render
+from otterflow.dbms.postgresql.configuration_file import numbered_settings, parse, render
 from otterflow.errors import InvalidInput
-from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.setting import LiveSetting
 from tests.dbms.conftest import setting
 
 LIVE: dict[str, LiveSetting] = {
@@ -22,7 +22,7 @@ def test_values_are_spelled_as_the_server_reads_them() -> None:
     text = render(
         {"shared_buffers": 524288, "random_page_cost": 1.1, "jit": False, "wal_compression": "lz4"},
         LIVE,
-        keep={"archive_command": "cp %p '/a b/%f'", "jit": "on"},
+        keep="archive_command = 'cp %p ''/a b/%f'''\nJIT = on\n",
         header="Written by otterflow.\nDo not edit.",
     )
     assert text == (
@@ -35,6 +35,15 @@ def test_values_are_spelled_as_the_server_reads_them() -> None:
         "wal_compression = 'lz4'\n"
     )
     assert parse(text)["archive_command"] == "cp %p '/a b/%f'"
+
+
+def test_include_lines_are_kept_in_their_order_and_ahead_of_the_knobs() -> None:
+    before = "work_mem = 1MB\ninclude 'a b.conf'\nwork_mem = 2MB # a comment\ninclude_if_exists=c.conf\njit = on\n"
+    text = render({"jit": False}, LIVE, keep=before, header="x")
+    assert text == "# x\ninclude 'a b.conf'\nwork_mem = '2MB'\ninclude_if_exists 'c.conf'\njit = off\n"
+    assert [row[1:] for row in numbered_settings(text) if "include" in row[1]] == [
+        row[1:] for row in numbered_settings(before) if "include" in row[1]
+    ]
 
 
 def test_a_knob_that_the_server_does_not_have_is_refused() -> None:
@@ -73,6 +82,10 @@ def test_what_is_no_setting_is_named_by_its_line(line: str) -> None:
         parse(f"jit = on\n{line}\n")
 
 
-def test_includes_are_found_among_other_lines() -> None:
+def test_includes_and_settings_are_found_among_other_lines_with_their_numbers() -> None:
     text = "include = 'a.conf'\nwork_mem = 4MB\nnot a setting at all\n#include 'no.conf'\ninclude_dir 'conf.d'\n"
-    assert includes(text) == [Include("include", "a.conf"), Include("include_dir", "conf.d")]
+    assert numbered_settings(text) == [
+        (1, "include", "a.conf"),
+        (2, "work_mem", "4MB"),
+        (5, "include_dir", "conf.d"),
+    ]

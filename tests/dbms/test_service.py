@@ -4,23 +4,21 @@ import re
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.service import (
     STILL_RUNNING,
     StartOutcome,
     classify_start,
     is_up_command,
     log_tail_command,
-    reload_command,
     restart_command,
     restart_limit_s,
     start_command,
-    status_command,
     stop_command,
 )
 from tests.dbms.conftest import SERVICES, is_bash, target_of
 
-BUILDERS = [start_command, stop_command, restart_command, reload_command, status_command, log_tail_command]
+BUILDERS = [start_command, stop_command, restart_command, log_tail_command]
 
 
 @pytest.mark.parametrize("kind", SERVICES)
@@ -41,7 +39,6 @@ def test_systemd_goes_through_sudo_and_forgets_former_failures() -> None:
     command = restart_command(target_of(service=SERVICES["systemd"]))
     assert "sudo -n systemctl reset-failed postgresql@15-main" in command
     assert "sudo -n systemctl start postgresql@15-main" in command
-    assert reload_command(target_of(service=SERVICES["systemd"])) == "sudo -n systemctl reload postgresql@15-main"
 
 
 @pytest.mark.parametrize(("sudo", "words"), [(True, "sudo -n pg_ctlcluster 15 main"), (False, "pg_ctlcluster 15 main")])
@@ -51,7 +48,6 @@ def test_a_debian_cluster_takes_already_running_for_success(sudo: bool, words: s
     assert f"{words} start > " in command
     assert "[ $code -eq 2 ]; then" in command
     assert f"{words} stop || [ $? -eq 2 ]" in stop_command(target)
-    assert reload_command(target) == f"{words} reload"
 
 
 def test_the_users_own_commands_are_one_word_for_bash() -> None:

@@ -11,20 +11,20 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.service import (
     StartOutcome,
     classify_start,
     is_up_command,
     log_tail_command,
-    reload_command,
+    reload,
     restart_command,
     start_command,
-    status_command,
     stop_command,
 )
+from otterflow.dbms.postgresql.target import PostgresqlTarget
+from otterflow.dbms.target import Target
 from otterflow.remote.session import Completed
-from otterflow.target import Target
 from stack.host import DatabaseHost
 
 pytestmark = pytest.mark.integration
@@ -41,16 +41,12 @@ def restart(run: Run, target: Target) -> tuple[StartOutcome, str]:
     return classify_start(done.exit_code, done.stderr), done.stderr
 
 
-def test_stop_start_and_status_are_what_they_say_however_often(
-    run: Run, target: Target, access: DatabaseAccess
-) -> None:
+def test_stop_and_start_are_what_they_say_however_often(run: Run, target: Target, access: DatabaseAccess) -> None:
     up = is_up_command(target, access)
     assert run(up).exit_code == 0
-    assert run(status_command(target)).exit_code == 0
     assert run(start_command(target)).exit_code == 0
     assert run(stop_command(target)).exit_code == 0
     assert run(stop_command(target)).exit_code == 0
-    assert run(status_command(target)).exit_code != 0
     assert run(up).exit_code == 2
     assert run(start_command(target)).exit_code == 0
     assert run(up).exit_code == 0
@@ -67,7 +63,8 @@ def test_a_restart_and_a_reload_bring_the_knobs_file_into_force(
     assert restart(run, target)[0] is StartOutcome.up
     assert (shown("shared_buffers"), shown("work_mem")) == ("96MB", "5MB")
     write_knobs(clean_host, "shared_buffers = 96MB\nwork_mem = 6MB\n")
-    assert run(reload_command(target)).exit_code == 0
+    with clean_host.cluster.connect() as connection:
+        reload(lambda sql: connection.execute(sql).fetchall())
     deadline = time.monotonic() + 5
     while shown("work_mem") != "6MB":
         assert time.monotonic() < deadline
@@ -166,9 +163,20 @@ def test_the_users_own_commands(run: Run, target: Target, clean_host: DatabaseHo
         "start": f"{pg_ctl} -l '{clean_host.cluster.log_file}' start",
         "stop": f"{pg_ctl} stop || true",
     }
-    own = Target.model_validate(target.model_dump() | {"service": service})
+    own = PostgresqlTarget.model_validate(target.model_dump() | {"service": service})
     assert restart(run, own)[0] is StartOutcome.up
     write_knobs(clean_host, "work_mem = banana\n")
     outcome, stderr = restart(run, own)
     assert outcome is StartOutcome.refused
     assert 'invalid value for parameter "work_mem"' in stderr
+    write_knobs(clean_host, "")
+
+
+def test_a_server_in_a_container_is_not_judged_by_the_hosts_folders(run: Run, target: Target) -> None:
+    service = {"kind": "command", "start": "echo the container ended >&2; exit 1", "stop": "true"}
+    inside = PostgresqlTarget.model_validate(
+        target.model_dump() | {"service": service, "data_dir": "/in/the/container"}
+    )
+    outcome, stderr = restart(run, inside)
+    assert outcome is StartOutcome.refused
+    assert "otterflow sees" not in stderr

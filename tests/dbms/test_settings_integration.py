@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from otterflow.dbms.postgresql.configuration_file import includes, render
+from otterflow.dbms.postgresql.configuration_file import render
+from otterflow.dbms.postgresql.include_order import rows_by_text
+from otterflow.dbms.postgresql.overriding import file_errors, include_problem, overriding_settings
 from otterflow.dbms.postgresql.settings import (
     DIRECTORIES_SQL,
     FILE_SETTINGS_SQL,
     ROLE_SETTINGS_SQL,
     VERSION_SQL,
-    file_errors,
-    include_problem,
-    include_problem_by_text,
-    overriding_settings,
     read_back,
 )
 from otterflow.knobs.space import Value
@@ -59,7 +58,8 @@ def test_alter_system_overrides_and_is_named(
     (problem,) = read_back(WANTED, live_settings(query), knobs_file)
     assert problem.field == "work_mem"
     assert "in force is 7MB" in problem.found
-    assert problem.advice.endswith("run ALTER SYSTEM RESET work_mem")
+    assert "write work_mem = 7MB into postgresql.conf" in problem.advice
+    assert "run ALTER SYSTEM RESET work_mem and SELECT pg_reload_conf()" in problem.advice
     (found,) = overriding_settings(
         live_settings(query), query(FILE_SETTINGS_SQL), query(ROLE_SETTINGS_SQL), WANTED,
         knobs_file=knobs_file, database="bench", user="otterflow",
@@ -80,8 +80,8 @@ def test_settings_of_database_and_role_are_found(
             knobs_file="/none", database="bench", user="otterflow",
         )  # fmt: skip
         assert {p.advice for p in found} == {
-            "run ALTER ROLE otterflow IN DATABASE bench RESET jit",
-            "run ALTER DATABASE bench RESET work_mem",
+            'note the value, and run ALTER ROLE "otterflow" IN DATABASE "bench" RESET jit; or exclude the knob',
+            'note the value, and run ALTER DATABASE "bench" RESET work_mem; or exclude the knob',
         }
         (problem,) = read_back({"work_mem": 5000}, live_settings(query), "/none")
         assert "ALTER DATABASE ... SET" in problem.advice
@@ -123,13 +123,16 @@ def test_an_error_in_the_file_is_seen_before_the_restart(clean_host: DatabaseHos
     assert str(clean_host.cluster.knobs_file) in problem.found
 
 
+def _text(path: str) -> str:
+    return Path(path).read_text() if Path(path).exists() else ""
+
+
 def test_the_include_line_is_found_by_its_text(clean_host: DatabaseHost, query: Query) -> None:
     (where,) = query(DIRECTORIES_SQL)
     config_file = where["config_file"]
-    text = (clean_host.cluster.data_dir / "postgresql.conf").read_text()
-    found = [(config_file, include) for include in includes(text)]
-    assert include_problem_by_text(found, str(clean_host.cluster.knobs_file), config_file) is None
-    assert include_problem_by_text(found, "/srv/other.conf", config_file) is not None
+    for knobs_file, read in ((str(clean_host.cluster.knobs_file), True), ("/srv/other.conf", False)):
+        rows = rows_by_text(config_file, knobs_file, _text, lambda folder: [])
+        assert (include_problem(rows, knobs_file, config_file) is None) is read
     assert where["data_directory"] == str(clean_host.cluster.data_dir)
 
 

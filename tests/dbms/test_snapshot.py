@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.database import beside
 from otterflow.dbms.postgresql.snapshot import (
     SnapshotState,
     fingerprint,
@@ -12,7 +13,7 @@ from otterflow.dbms.postgresql.snapshot import (
     space_needed,
     take_snapshot,
 )
-from otterflow.target import SnapshotMethod
+from otterflow.dbms.target import SnapshotMethod
 from tests.dbms.conftest import SERVICES, is_bash, target_of
 
 ACCESS = DatabaseAccess.with_password("127.0.0.1", 5432, "it's me", "bench", "s3cret")
@@ -37,7 +38,7 @@ def test_a_dump_is_parallel_and_in_directory_format() -> None:
     assert 'export PGPASSFILE="$PWD/pgpass"' in script
     assert "export PGUSER='it'\"'\"'s me'" in script
     restore = restore_snapshot(target, ACCESS, "abc").script
-    assert "pg_restore --create --exit-on-error --jobs=3" in restore
+    assert "pg_restore --exit-on-error --jobs=3" in restore
     assert "vacuumdb --quiet --analyze --jobs=3" in restore
 
 
@@ -79,7 +80,18 @@ def test_the_marker(text: str, state: SnapshotState | None) -> None:
     assert parse_snapshot_state(text) == state
 
 
-def test_room() -> None:
-    assert space_needed(target_of(), database_bytes=1000, data_dir_bytes=5000) == {"/srv/snap shots": 1100}
+def test_a_restore_needs_room_for_the_database_twice() -> None:
+    size = {"database_bytes": 1000, "data_dir_bytes": 5000}
+    target, data = target_of(), "/srv/it's; here/data"
+    assert space_needed(target, **size) == {"/srv/snap shots": 1100, data: 2200}
+    assert space_needed(target, **size, loaded=True) == {"/srv/snap shots": 1100, data: 1100}
+    assert space_needed(target, **size, restores=False) == {data: 1100}
     copy = target_of(snapshot={"dir": "/srv/s", "method": "copy"})
-    assert space_needed(copy, database_bytes=1000, data_dir_bytes=5000) == {"/srv/s": 5500, "/srv/it's; here": 5500}
+    assert space_needed(copy, **size) == {"/srv/s": 5500, "/srv/it's; here": 5500, data: 1100}
+
+
+def test_names_beside_a_long_name_are_short_enough_and_its_own() -> None:
+    assert beside("Bench-DB") == ("Bench-DB_otterflow_new", "Bench-DB_otterflow_old")
+    names = {name for letter in "éü" for name in beside(letter * 31)}
+    assert len(names) == 4
+    assert max(len(name.encode()) for name in names) <= 63

@@ -8,13 +8,16 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+import yaml
 
+from otterflow.workloads.recording.reading import open_recording
 from stack.lab import Lab
 from stack.processes import belonging_to
 from tests.operators.conftest import small_benchmarks
@@ -28,9 +31,40 @@ FORM = {
     "iterations": 4,
     "restore_every": 3,
     "reference_every": 3,
-    "final_rounds": 1,
+    "final_rounds": 3,
     "drop_cache": True,
 }
+
+
+def schedules(folder: Path) -> Path:
+    """A schedule whose window opens in an hour, and closes in seven; and one that is wrong."""
+    made = folder / "schedules"
+    made.mkdir()
+    now = datetime.now(UTC)
+    night = {
+        "name": "night",
+        "target": "demo",
+        "benchmark": "pgbench_tpcb",
+        "cron": f"{now + timedelta(hours=1):%-M %-H} * * *",
+        "timezone": "UTC",
+        "until": f"{now + timedelta(hours=7):%H:%M}",
+        "form": {"iterations": 3, "restore_every": 0, "reference_every": 0, "final_rounds": 3},
+    }
+    (made / "night.yaml").write_text(yaml.safe_dump(night))
+    (made / "torn.yaml").write_text(yaml.safe_dump(night | {"name": "torn", "until": "25:00"}))
+    return made
+
+
+def recordings(folder: Path) -> Path:
+    """The load of the lab's own server by another name, from its log, each minute."""
+    made = folder / "recordings"
+    made.mkdir()
+    recording = {
+        "name": "shop_log", "source": "shop", "database": "bench", "replay_on": "elsewhere", "timezone": "UTC",
+        "dir": str(folder / "kept" / "recordings"), "cron": "* * * * *", "length": "1min", "method": "server_log",
+    }  # fmt: skip
+    (made / "shop_log.yaml").write_text(yaml.safe_dump(recording))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +73,12 @@ def lab() -> Iterator[Lab]:
     folder.chmod(0o755)
     kept = os.environ.get("OTTERFLOW_INCLUDE_DIR")
     os.environ["OTTERFLOW_INCLUDE_DIR"] = str(small_benchmarks(folder))
-    lab = Lab(folder / "lab", standalone=True, environment={"OTTERFLOW_INCLUDE_DIR": str(folder / "include")})
+    environment = {
+        "OTTERFLOW_INCLUDE_DIR": str(folder / "include"),
+        "OTTERFLOW_SCHEDULES_DIR": str(schedules(folder)),
+        "OTTERFLOW_RECORDINGS_DIR": str(recordings(folder)),
+    }
+    lab = Lab(folder / "lab", standalone=True, environment=environment)
     try:
         lab.start(print)
         yield lab
@@ -81,7 +120,7 @@ def finishes(lab: Lab, name: str) -> Any:
                     raise AssertionError(f"{run_id} failed: {logs}")
         return ended(lab, name)
 
-    return wait_for(f"experiment {name} ends", ended_or_failed)
+    return wait_for(f"experiment {name} ends", ended_or_failed, 600)
 
 
 def states(lab: Lab, dag_id: str, run_id: str) -> dict[str, str | None]:
@@ -115,6 +154,29 @@ def test_four_trials_end_with_the_winner_in_force(lab: Lab) -> None:
     assert outcome["in_force"]
     for knob, value in outcome["in_force"].items():
         assert shown[knob] == as_shown(value), knob
+    assert lab.repository.holder("demo") is None
+
+
+def test_runs_that_are_cleared_after_the_end_touch_nothing_and_say_why(lab: Lab) -> None:
+    """The experiment of the test before has ended; all of this was green once, or red and then cleared."""
+    client = lab.airflow.client
+    before = (lab.host.cluster.pid, lab.host.cluster.knobs_file.read_text(), lab.repository.trials("four"))
+    experiment = lab.repository.experiment("four")
+    clears = {
+        ("tuning_iteration", "four-0002", "restart"),
+        ("tuning_experiment", "four", "take_snapshot"),
+        ("tuning_finish", "four-finish-1", "install_winner"),
+    }
+    for dag_id, run_id, task in clears:
+        client.clear_task(dag_id, run_id, task)
+    for dag_id, run_id, task in clears:
+        wait_for(f"{task} is refused", lambda d=dag_id, r=run_id, t=task: states(lab, d, r)[t] == "failed", 120)
+        wait_for(f"{run_id} ends", lambda d=dag_id, r=run_id: client.dag_run(d, r)["state"] == "failed", 120)
+        log = "\n".join(line for number in (1, 2) for line in client.task_log(dag_id, run_id, task, number))
+        assert "experiment 'four' is finished; its runs are history" in log
+        assert "up_for_retry" not in states(lab, dag_id, run_id).values()
+    assert (lab.host.cluster.pid, lab.host.cluster.knobs_file.read_text(), lab.repository.trials("four")) == before
+    assert lab.repository.experiment("four") == experiment
     assert lab.repository.holder("demo") is None
 
 
@@ -168,6 +230,17 @@ def test_a_killed_worker_reattaches_and_a_cancelled_task_ends_its_job(lab: Lab) 
     assert job_pid
 
     wait_for("the measured run of iteration 1", lambda: job_is_running(lab, "kill.0001-1-run1"))
+    under_way = wait_for("pgbench runs", lambda: task_process(lab, "pgbench --"), 30)
+    under_way.suspend()  # so that the trial lasts for as long as all of this takes
+    measured = lab.repository.trial("kill", 0)
+    client.clear("tuning_iteration", "kill-0000")
+    client.trigger("stop_experiment", {"experiment": "kill", "finish_now": True}, "too-early")
+    wait_for("the old run is refused", lambda: states(lab, "tuning_iteration", "kill-0000")["begin"] == "failed", 120)
+    wait_for("the stop waits", lambda: client.dag_run("stop_experiment", "too-early")["state"] == "success", 60)
+    assert not [run for run in client.dag_runs("tuning_finish") if str(run["dag_run_id"]).startswith("kill")]
+    assert lab.repository.trial("kill", 0) == measured
+    assert job_is_running(lab, "kill.0001-1-run1"), "the trial under way goes on"
+    under_way.resume()
     client.set_task_state("tuning_iteration", "kill-0001", "benchmark", "failed")
     wait_for("the job is ended", lambda: not job_is_running(lab, "kill.0001-1-run1"), 60)
     wait_for("no pgbench is left", lambda: task_process(lab, "pgbench") is None, 30)
@@ -181,3 +254,97 @@ def test_a_killed_worker_reattaches_and_a_cancelled_task_ends_its_job(lab: Lab) 
     experiment = wait_for("the experiment ends", lambda: ended(lab, "kill"))
     assert experiment.state == "stopped", experiment.message
     assert lab.repository.holder("demo") is None
+
+
+def test_a_night_is_an_experiment_in_its_window_whose_winner_is_proposed(lab: Lab) -> None:
+    client = lab.airflow.client
+    wait_for("the nights' Dag is parsed", lambda: "nightly_night" in client.dags(), 120)
+    client.unpause("nightly_night")
+    client.trigger("nightly_night", {}, "by-hand")
+    wait_for(
+        "the night ends", lambda: client.dag_run("nightly_night", "by-hand")["state"] in {"success", "failed"}, 600
+    )
+    assert states(lab, "nightly_night", "by-hand") == {
+        "check_window": "success",
+        "start": "success",
+        "wait": "success",
+        "close": "skipped",
+        "wait_end": "success",
+        "summary": "success",
+    }
+    row = client.xcom("nightly_night", "by-hand", "summary")
+    experiment = lab.repository.experiment(row["experiment"])
+    assert experiment.name.startswith("night-20")
+    assert (experiment.state, row["trials"]) == ("finished", 3)
+    assert experiment.outcome["installed"] == "baseline"
+    assert row["then"] == ("kept" if row["winner"] == "baseline" else "proposed")
+    assert experiment.last_good.configuration == experiment.baseline
+    assert lab.repository.holder("demo") is None
+    assert (lab.otterflow_home / "nights" / "night.json").exists()
+
+
+def test_a_schedule_that_is_wrong_says_so_in_a_dag_of_its_own(lab: Lab) -> None:
+    client = lab.airflow.client
+    client.trigger("nightly_torn", {}, "torn")
+    wait_for("the run ends", lambda: client.dag_run("nightly_torn", "torn")["state"] == "failed", 120)
+    log = "\n".join(client.task_log("nightly_torn", "torn", "read_schedule", 1))
+    assert "until: value '25:00' is not valid" in log
+
+
+@pytest.fixture(scope="module")
+def shop(lab: Lab) -> Iterator[Path]:
+    """The lab's server as one whose users' load is recorded, and where recordings are kept."""
+    record = yaml.safe_load((lab.host.targets_dir / "demo.yaml").read_text())
+    for name, changes in {"shop": {"has_users": True}, "elsewhere": {"sql_conn_id": "nowhere"}}.items():
+        (lab.host.targets_dir / f"{name}.yaml").write_text(yaml.safe_dump(record | changes | {"name": name}))
+    kept = lab.host.user.make_dir(lab.root.parent / "kept") / "recordings"
+    found = lab.host.cluster.knobs_file.read_text() if lab.host.cluster.knobs_file.exists() else ""
+    with lab.host.cluster.connect() as connection:
+        connection.execute("CREATE TABLE stock AS SELECT 1 AS n")
+        yield kept
+        connection.execute("DROP TABLE stock")
+        lab.host.user.write_file(lab.host.cluster.knobs_file, found, 0o644)
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def sold(lab: Lab, until: datetime) -> int:
+    """A load of one statement every now and then; how many there were."""
+    count = 0
+    with lab.host.cluster.connect() as connection:
+        while datetime.now(UTC) < until:
+            connection.execute("UPDATE stock SET n = n + 1")
+            count += 1
+            time.sleep(0.2)
+    return count
+
+
+def recorded(record: Any) -> int:
+    """How many of those statements a recording has."""
+    statements = open_recording(Path(record.path)).statements()
+    return sum(statement.text == "UPDATE stock SET n = n + 1" for statement in statements)
+
+
+def test_a_backfill_records_what_is_left_in_the_log(lab: Lab, shop: Path) -> None:
+    client, cluster = lab.airflow.client, lab.host.cluster
+    told = "log_min_duration_statement = 0\nlog_line_prefix = '%m|%u|%d|%c|%v|%e|%Q|'\n"
+    lab.host.user.write_file(cluster.knobs_file, told, 0o644)
+    with cluster.connect() as connection:
+        connection.execute("SELECT pg_reload_conf()")
+    begun = datetime.now(UTC)
+    first = begun.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    counts = [sold(lab, first), sold(lab, first + timedelta(seconds=10))]
+    time.sleep(max(0.0, (first + timedelta(minutes=1) - datetime.now(UTC)).total_seconds()) + 1)
+    client.unpause("record_shop_log")
+    client.backfill("record_shop_log", first, first + timedelta(minutes=1))
+    ids = [f"shop_log-{first + timedelta(minutes=at):%Y%m%dT%H%MZ}" for at in (-1, 0)]
+
+    def both() -> bool:
+        return set(ids) <= {record.id for record in lab.repository.recordings("shop_log")}
+
+    wait_for("both intervals are recorded", both, 240)
+    client.pause("record_shop_log")
+    found = [lab.repository.recording(recording) for recording in ids]
+    assert [(record.end - record.start).total_seconds() for record in found] == [60, 60]
+    assert sum(recorded(record) for record in found) == sum(counts)
+    assert abs(recorded(found[0]) - counts[0]) <= 1, "one may have begun just before the minute"
+    assert found[1].manifest["complete"]

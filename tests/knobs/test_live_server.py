@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from otterflow.dbms.postgresql.constraints import repair
+from otterflow.dbms.postgresql.rules import rule_based
+from otterflow.dbms.postgresql.spelling import canonical, display, parse, render
 from otterflow.errors import InvalidInput
-from otterflow.knobs.catalog import KnobCatalog, Risk, check_against_live
-from otterflow.knobs.constraints import repair
+from otterflow.knobs.catalog import KnobCatalog, catalog_gaps
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
-from otterflow.knobs.rules import restrict, rule_based
-from otterflow.knobs.select import build_space
-from otterflow.knobs.space import Config, Knob, KnobSpace, Value
-from otterflow.knobs.units import display, parse, render
+from otterflow.knobs.select import build_space, restrict
+from otterflow.knobs.setting import LiveSetting
+from otterflow.knobs.space import Config, Value
 from stack.postgres import PrivateCluster
+from tests.knobs.server import (
+    Server,
+    as_a_session_reads,
+    as_the_server_reads,
+    assert_in_force,
+    everything,
+    random_config,
+    shown_to_a_session,
+    unusual_values,
+)
 from tests.knobs.values import demands_not_met
 
 pytestmark = pytest.mark.integration
@@ -28,41 +37,8 @@ pytestmark = pytest.mark.integration
 NOT_IN_A_FILE = {"config_file", "transaction_deferrable", "transaction_isolation", "transaction_read_only"}
 """Settings that the server takes from a session or its command line alone (GUC_DISALLOW_IN_FILE)."""
 
-KERNEL_SHOWN = {"tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"}
-"""Settings that a TCP session shows as its socket has them, where 0 asks for the kernel's own."""
-
 KERNEL_LIMITS = {"max_stack_depth": 7000}
 """Settings whose upper limit is the kernel's, below what pg_settings says."""
-
-
-class Server:
-    """The private cluster, with what these tests ask of it."""
-
-    def __init__(self, cluster: PrivateCluster) -> None:
-        self.cluster = cluster
-
-    def settings(self) -> dict[str, LiveSetting]:
-        with self.cluster.connect("postgres") as connection:
-            cursor = connection.execute("SELECT * FROM pg_settings ORDER BY name")
-            names = [column.name for column in cursor.description or ()]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
-        return {row["name"]: LiveSetting.from_row(row) for row in rows}
-
-    @property
-    def version(self) -> int:
-        return int(self.settings()["server_version_num"].setting) // 10_000
-
-    def write(self, config: Mapping[str, Value], settings: Mapping[str, LiveSetting]) -> None:
-        lines = [f"{name} = {render(value, settings[name])}\n" for name, value in config.items()]
-        self.cluster.user.write_file(self.cluster.knobs_file, "".join(lines))
-
-    def restart_with(self, config: Mapping[str, Value], settings: Mapping[str, LiveSetting]) -> None:
-        self.write(config, settings)
-        self.cluster.restart()
-
-    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with self.cluster.connect("postgres") as connection:
-            return connection.execute(statement, parameters).fetchall()
 
 
 @pytest.fixture
@@ -81,25 +57,20 @@ def host() -> HostFacts:
     return HostFacts(ram_bytes=ram, cores=os.cpu_count() or 1, disk="ssd", max_connections=100)
 
 
-def everything(server: Server, catalog: KnobCatalog, host: HostFacts) -> KnobSpace:
-    settings = server.settings()
-    return build_space(
-        catalog, settings, host, server_version=server.version, knob_set="all", risks_allowed=[r.value for r in Risk]
-    )
-
-
 def test_catalog_and_server_agree_and_every_setting_has_an_entry(server: Server, catalog: KnobCatalog):
-    assert check_against_live(catalog, server.settings(), server.version) == []
+    live, tunable = server.settings(), catalog.tunable(server.version)
+    assert catalog_gaps(catalog, live, server.version, tuned=()).sentences() == []
+    assert {name: live[name].needs_restart for name in tunable} == {n: knob.restart for n, knob in tunable.items()}
 
 
 def test_every_value_in_force_is_taken_back_from_a_file(server: Server):
     settings = server.settings()
-    in_file = {n: s.value for n, s in settings.items() if s.context != "internal" and n not in NOT_IN_A_FILE}
+    in_file = {n: s.value for n, s in settings.items() if s.row["context"] != "internal" and n not in NOT_IN_A_FILE}
     server.restart_with(in_file, settings)
     errors = server.query("SELECT name, error FROM pg_file_settings WHERE error IS NOT NULL")
     after = server.settings()
     assert errors == []
-    assert {n: after[n].setting for n in settings} == {n: s.setting for n, s in settings.items()}
+    assert {n: after[n].text for n in settings} == {n: s.text for n, s in settings.items()}
     applied = {name for (name,) in server.query("SELECT name FROM pg_file_settings WHERE applied")}
     assert set(in_file) <= applied
 
@@ -116,21 +87,6 @@ def numeric_samples(setting: LiveSetting, rng: random.Random) -> list[Value]:
     return [float(low), *(float(f"{v:.6g}") for v in between)]
 
 
-def shown_to_a_session(setting: LiveSetting) -> bool:
-    """Whether a session may set the setting and is shown what it set."""
-    return setting.context in ("user", "superuser") and setting.name not in KERNEL_SHOWN
-
-
-def as_a_session_reads(connection: psycopg.Connection[tuple[Any, ...]], name: str, text: str) -> str:
-    """What the server makes of a spelling, within one statement: a timeout of 1 ms must not last."""
-    statement = (
-        "SELECT (SELECT setting FROM pg_settings WHERE name = %s AND name <> done.value)"
-        " FROM set_config(%s, %s, true) AS done (value)"
-    )
-    (found,) = connection.execute(statement, [name, name, text]).fetchone() or ("",)
-    return str(found)
-
-
 def test_every_numeric_session_setting_reads_back_what_was_rendered(server: Server):
     rng = random.Random(12)
     settings = server.settings()
@@ -142,7 +98,7 @@ def test_every_numeric_session_setting_reads_back_what_was_rendered(server: Serv
             for value in numeric_samples(setting, rng):
                 shown = display(value, setting)
                 found = as_a_session_reads(connection, setting.name, shown)
-                assert setting.canonical(found) == value, (setting.name, shown)
+                assert canonical(found, setting) == value, (setting.name, shown)
                 assert parse(render(value, setting), setting) == value
                 tried += 1
     assert tried > 300
@@ -155,24 +111,13 @@ def test_every_numeric_server_setting_reads_back_what_was_rendered(server: Serve
     numeric = [
         s
         for s in settings.values()
-        if s.vartype in ("integer", "real") and s.context != "internal" and not shown_to_a_session(s)
+        if s.vartype in ("integer", "real") and s.row["context"] != "internal" and not shown_to_a_session(s)
     ]
     assert len(numeric) > 60
     for setting in numeric:
         value = rng.choice(numeric_samples(setting, rng)[1:])
         found = as_the_server_reads(server, setting, value)
-        assert setting.canonical(found) == value, (setting.name, display(value, setting))
-
-
-def as_the_server_reads(server: Server, setting: LiveSetting, value: Value) -> str:
-    cluster = server.cluster
-    argument = f"{setting.name}={display(value, setting)}"
-    command = cluster.user.command(
-        cluster.bin_dir / "postgres", "-D", str(cluster.data_dir), "-C", setting.name, "-c", argument
-    )
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cluster.root)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+        assert canonical(found, setting) == value, (setting.name, display(value, setting))
 
 
 SPELLINGS = [
@@ -199,7 +144,7 @@ def test_spellings_are_understood_as_the_server_does(server: Server, name: str):
                     with pytest.raises(InvalidInput):
                         parse(text, setting)
                 continue
-            assert f"{parse(text, setting):g}" == f"{setting.canonical(found):g}", text
+            assert f"{parse(text, setting):g}" == f"{canonical(found, setting):g}", text
             agreed += 1
     assert agreed >= 5
 
@@ -219,30 +164,13 @@ def test_booleans_are_understood_as_the_server_does(server: Server, text: str):
     assert found == display(parse(text, setting), setting)
 
 
-def unusual_values(knob: Knob) -> list[Value]:
-    return [*knob.values, *knob.special]
-
-
 def test_every_enum_and_special_value_reads_back_itself(server: Server, catalog: KnobCatalog, host: HostFacts):
     """A value that the server replaces by another would look as if it had not been applied."""
     settings = server.settings()
     for knob in everything(server, catalog, host):
         for value in unusual_values(knob):
             found = as_the_server_reads(server, settings[knob.name], value)
-            assert settings[knob.name].canonical(found) == value, (knob.name, value)
-
-
-def random_config(space: KnobSpace, rng: random.Random) -> Config:
-    return {
-        knob.name: rng.choice(knob.special) if knob.special and rng.random() < 0.2 else knob.from_unit(rng.random())
-        for knob in space
-    }
-
-
-def assert_in_force(server: Server, config: Config) -> None:
-    after = server.settings()
-    assert {name: after[name].value for name in config} == config
-    assert not any(after[name].pending_restart for name in config)
+            assert canonical(found, settings[knob.name]) == value, (knob.name, value)
 
 
 def test_the_server_starts_with_any_repaired_configuration(server: Server, catalog: KnobCatalog, host: HostFacts):

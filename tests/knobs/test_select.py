@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from otterflow.errors import InvalidInput
 from otterflow.knobs.catalog import KnobCatalog, TunableKnob
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
 from otterflow.knobs.select import build_space
+from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import KnobSpace
 from tests.knobs.values import hosts, with_fields
 
@@ -48,7 +48,7 @@ def test_sets_grow_and_leave_locked_knobs_out(build: Any):
 
 
 def test_the_default_is_the_value_in_force(build: Any, live: dict[str, LiveSetting]):
-    default = build(knob_set="all").default()
+    default = build(knob_set="all").baseline()
     assert default == {name: live[name].value for name in default}
 
 
@@ -60,16 +60,16 @@ def test_a_value_in_force_outside_of_the_range_widens_it(build: Any, live: dict[
         "wal_compression": with_fields(live["wal_compression"], setting="on"),
     }
     space = build(live=odd)
-    assert (space["work_mem"].low, space["work_mem"].default) == (64, 64)
+    assert (space["work_mem"].low, space["work_mem"].baseline) == (64, 64)
     assert space["max_wal_size"].high == 999999
     assert space["wal_compression"].values == ("off", "pglz", "lz4", "zstd", "on")
-    space.validate(space.default())
+    space.validate(space.baseline())
 
 
 def test_a_special_value_in_force_does_not_widen_the_range(build: Any, live: dict[str, LiveSetting]):
     odd = {**live, "effective_io_concurrency": with_fields(live["effective_io_concurrency"], setting="0")}
     knob = build(live=odd)["effective_io_concurrency"]
-    assert (knob.low, knob.special, knob.default) == (1, (0,), 0)
+    assert (knob.low, knob.special, knob.baseline) == (1, (0,), 0)
 
 
 def test_a_special_value_that_comes_to_lie_in_the_range_is_an_ordinary_one(build: Any, live: dict[str, LiveSetting]):
@@ -163,7 +163,7 @@ def test_every_host_gets_a_space_that_holds_its_baseline(
     catalog: KnobCatalog, live: dict[str, LiveSetting], facts: HostFacts
 ):
     space = build_space(catalog, live, facts, server_version=15, knob_set="all", risks_allowed=["durability"])
-    space.validate(space.default())
+    space.validate(space.baseline())
     assert KnobSpace.from_records(space.records()) == space
     for knob in space:
         if knob.is_numeric:
@@ -172,7 +172,7 @@ def test_every_host_gets_a_space_that_holds_its_baseline(
 
 def test_a_live_server_is_tuned_by_reloads_only(build: Any, live: dict[str, LiveSetting]):
     space = build(knob_set="all", reload_only=True)
-    assert {live[name].context for name in space.names} <= {"sighup", "superuser", "user"}
+    assert {live[name].row["context"] for name in space.names} <= {"sighup", "superuser", "user"}
     assert "shared_buffers" not in space
     assert "work_mem" in space
     message = refused(build, reload_only=True, extra=["work_mem", "shared_buffers"])

@@ -41,7 +41,7 @@ def test_a_space_behaves_like_a_sequence_of_its_knobs():
 
 
 def test_the_default_is_valid_and_keeps_its_types():
-    default = space().default()
+    default = space().baseline()
     assert default == {"work_mem": 4096, "delay": -1.0, "sync": "on", "jit": True}
     assert isinstance(default["delay"], float)
     space().validate(default)
@@ -96,7 +96,7 @@ def test_all_wrong_records_are_listed_at_once():
 )
 def test_a_configuration_out_of_the_space_is_refused(change: dict[str, Any], words: list[str]):
     with pytest.raises(InvalidInput) as caught:
-        space().validate({**space().default(), **change})
+        space().validate({**space().baseline(), **change})
     for word in words:
         assert word in str(caught.value)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
+from otterflow.dbms.postgresql.rows import from_row
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Config, Knob, KnobSpace, Value
 
 GIB = 1024**3
@@ -19,7 +19,7 @@ SHIPPED_CATALOG = Path(__file__).resolve().parents[2] / "include" / "knob_catalo
 
 
 def with_fields(original: LiveSetting, /, **fields: Any) -> LiveSetting:
-    return dataclasses.replace(original, **fields)
+    return from_row(original.row | fields)
 
 
 def values_of(knob: Knob) -> st.SearchStrategy[Value]:

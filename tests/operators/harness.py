@@ -1,22 +1,26 @@
 """Runs the project's Dags inside the test's process, task by task, with the real operators and no Airflow database.
 
-It keeps Airflow's trigger rules as far as these Dags use them, and follows the runs that tasks trigger. Hosts, servers
-and benchmarks are real. What Airflow itself adds (scheduling, retries, processes) is tested end to end.
+It asks Airflow's own trigger rules which tasks may start, and runs the last of them, so that a task that need not wait
+for another does not. It follows the runs that tasks trigger. Hosts, servers and benchmarks are real. What Airflow
+itself adds (scheduling, retries, processes) is tested end to end.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException, DownstreamTasksSkipped, TaskDeferred
+
+from tests.dags.orders import ENDED, FAILED, RUNNING, SKIPPED, SUCCESS, UPSTREAM_FAILED, what_airflow_does
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
-SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED = "success", "failed", "skipped", "upstream_failed"
 _BAD = {FAILED, UPSTREAM_FAILED}
 
 
@@ -38,23 +42,14 @@ class Run:
         return self.leaf_state
 
     leaf_state: str = SUCCESS
+    dag_run: Any = None
+    """What a task reads of its run's interval, where a test says it."""
 
 
-def _may_run(rule: str, upstream: list[str]) -> str | None:
-    """None to run, else the state the task takes without running."""
-    if rule == "all_success":
-        if any(s in _BAD for s in upstream):
-            return UPSTREAM_FAILED
-        return SKIPPED if SKIPPED in upstream else None
-    if rule == "none_failed":
-        return UPSTREAM_FAILED if any(s in _BAD for s in upstream) else None
-    if rule == "one_failed":
-        return None if FAILED in upstream or UPSTREAM_FAILED in upstream else SKIPPED
-    if rule == "one_success":
-        if SUCCESS in upstream:
-            return None
-        return UPSTREAM_FAILED if any(s in _BAD for s in upstream) else SKIPPED
-    raise AssertionError(f"the harness does not know trigger rule {rule!r}")
+def _verdict(dag: Any, task_id: str, states: dict[str, str]) -> str:
+    """What becomes of a task that has no state yet."""
+    upstream = dag.get_task(task_id).upstream_task_ids
+    return what_airflow_does(dag, task_id, [(name, states[name]) for name in upstream if name in states])
 
 
 @dataclass(frozen=True)
@@ -63,11 +58,35 @@ class TaskInstance:
 
     run: Run
     task_id: str
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
     map_index: int = -1
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        """How many of those runs there are, in one of the states."""
+        found = [self.known.get((dag_id, run_id)) for run_id in run_ids]
+        return sum(state is not None and (states is None or state in states) for state in found)
 
     def xcom_push(self, key: str, value: Any) -> None:
         if key == "return_value":
             self.run.returned[self.task_id] = value
+
+    def xcom_pull(self, *, task_ids: str) -> Any:
+        """What a task before has returned."""
+        return self.run.returned.get(task_ids) if self.run.states.get(task_ids) == SUCCESS else None
+
+    @staticmethod
+    def get_dag(dag_id: str) -> SimpleNamespace:
+        """What Airflow's API server says of a Dag: none is paused."""
+        return SimpleNamespace(dag_id=dag_id, is_paused=False)
+
+
+def context(params: dict[str, Any] | None = None, run_id: str = "no_run") -> Any:
+    """What an operator is executed with, where no Dag is paused."""
+    return {"params": params or {}, "run_id": run_id, "ti": TaskInstance(Run("no_dag", {}, run_id), "no_task")}
+
+
+def _nobody_waits(deferred: TaskDeferred) -> Any:
+    raise AssertionError(f"a task is deferred, and the test says nothing of it: {deferred.trigger.serialize()}")
 
 
 class Dags:
@@ -79,6 +98,24 @@ class Dags:
         bag = DagBag(dag_folder=str(DAGS))
         assert not bag.import_errors, bag.import_errors
         self.dags = bag.dags
+        self._known: dict[str, dict[tuple[str, str], str]] = {}
+        self.answer: Callable[[TaskDeferred], Any] = _nobody_waits
+        """What the triggerer tells a task that is deferred."""
+
+    @property
+    def known(self) -> dict[tuple[str, str], str]:
+        """The runs that Airflow would know, each Dag and run id with its state; a new home is a new Airflow."""
+        return self._known.setdefault(os.environ.get("OTTERFLOW_HOME", ""), {})
+
+    def run_id(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """The run id where a test gives none: the newest such run's, as if it was cleared; a resume is a new run."""
+        own = {"tuning_iteration": "-{iteration:04d}", "tuning_finish": "-finish-"}.get(dag_id)
+        if own is not None:
+            wanted = conf["experiment"] + own.format(**conf)
+            return next(
+                (run for dag, run in reversed(self.known) if (dag, run[: len(wanted)]) == (dag_id, wanted)), wanted
+            )
+        return f"manual-{len(self.known)}" if conf.get("resume") else "manual"
 
     def task(self, dag_id: str, task_id: str, params: dict[str, Any]) -> Any:
         """A task with its templates filled in."""
@@ -93,40 +130,44 @@ class Dags:
         self,
         dag_id: str,
         conf: dict[str, Any],
-        run_id: str = "manual",
+        run_id: str | None = None,
         before: Callable[[Run, str], None] = lambda run, task: None,
+        dag_run: Any = None,
     ) -> Run:
         """One run; `before` is called ahead of each task that is to be executed."""
         dag = self.dags[dag_id]
         params = {**{name: dag.params[name] for name in dag.params}, **conf}
-        run = Run(dag_id, conf, run_id)
-        for node in dag.topological_sort():
-            task_id = node.task_id
-            upstream = [run.states[u] for u in node.upstream_task_ids]
-            instead = run.states.get(task_id)  # skipped by an earlier task
-            if instead is None and upstream:
-                instead = _may_run(node.trigger_rule.value, upstream)
-            if instead is not None:
-                run.states[task_id] = instead
-                continue
-            before(run, task_id)
-            self._execute(run, self.task(dag_id, task_id, params), params)
+        run = Run(dag_id, conf, run_id or self.run_id(dag_id, conf), dag_run=dag_run)
+        self.known[dag_id, run.run_id] = "running"
+        order = [node.task_id for node in dag.topological_sort()]
+        while waiting := [task_id for task_id in order if task_id not in run.states]:
+            verdicts = {task_id: _verdict(dag, task_id, run.states) for task_id in waiting}
+            marked = {task_id: verdict for task_id, verdict in verdicts.items() if verdict in ENDED}
+            run.states |= marked
+            if not marked:
+                startable = [task_id for task_id, verdict in verdicts.items() if verdict == RUNNING]
+                assert startable, f"{waiting} wait for ever: {run.states}"
+                task_id = startable[-1]
+                before(run, task_id)
+                self._execute(run, self.task(dag_id, task_id, params), params)
         leaves = [run.states[t.task_id] for t in dag.tasks if not t.downstream_task_ids]
         run.leaf_state = FAILED if any(s in _BAD for s in leaves) else SUCCESS
+        self.known[dag_id, run.run_id] = run.leaf_state
         return run
 
-    def run_task(self, dag_id: str, task_id: str, conf: dict[str, Any]) -> Run:
-        """One task alone, as Airflow begins it again after its worker was killed."""
+    def run_task(self, dag_id: str, task_id: str, conf: dict[str, Any], run_id: str | None = None) -> Run:
+        """One task alone, as Airflow begins it again after its worker was killed, or where it was cleared alone."""
         dag = self.dags[dag_id]
         params = {**{name: dag.params[name] for name in dag.params}, **conf}
-        run = Run(dag_id, conf, "manual")
+        run = Run(dag_id, conf, run_id or self.run_id(dag_id, conf))
         self._execute(run, self.task(dag_id, task_id, params), params)
         return run
 
     def _execute(self, run: Run, task: Any, params: dict[str, Any]) -> None:
         try:
-            context = {"params": params, "ti": TaskInstance(run, task.task_id)}
-            run.returned[task.task_id] = task.execute(context)
+            ti = TaskInstance(run, task.task_id, self.known)
+            context = {"params": params, "run_id": run.run_id, "ti": ti, "dag_run": run.dag_run}
+            run.returned[task.task_id] = self._returned(task, context)
         except AirflowSkipException as skipped:
             run.states[task.task_id] = SKIPPED
             run.returned[task.task_id] = str(skipped)
@@ -134,12 +175,26 @@ class Dags:
             run.states |= {task.task_id: SUCCESS, **dict.fromkeys(skipped.tasks, SKIPPED)}
         except DagRunTriggerException as trigger:
             run.states[task.task_id] = SUCCESS
-            run.triggered.append((trigger.trigger_dag_id, trigger.dag_run_id, trigger.conf or {}))
+            triggered = (trigger.trigger_dag_id, trigger.dag_run_id)
+            if triggered in self.known:
+                run.states[task.task_id] = SKIPPED  # as `skip_when_already_exists` has it
+            else:
+                self.known[triggered] = "queued"
+                run.triggered.append((*triggered, trigger.conf or {}))
         except Exception as error:
             run.states[task.task_id] = FAILED
             run.errors[task.task_id] = error
         else:
             run.states[task.task_id] = SUCCESS
+
+    def _returned(self, task: Any, context: Any) -> Any:
+        """What the task returns, in the end, where it is deferred on the way."""
+        method, arguments = "execute", ()
+        while True:
+            try:
+                return getattr(task, method)(context, *arguments)
+            except TaskDeferred as deferred:
+                method, arguments = deferred.method_name, (self.answer(deferred),)
 
     def follow(
         self,
@@ -147,9 +202,10 @@ class Dags:
         conf: dict[str, Any],
         before: Callable[[Run, str], None] = lambda run, task: None,
         most: int = 50,
+        run_id: str | None = None,
     ) -> list[Run]:
         """The run and all that follow from it, until nothing is triggered any more."""
-        runs = [self.run(dag_id, conf, before=before)]
+        runs = [self.run(dag_id, conf, run_id, before=before)]
         while runs[-1].triggered and len(runs) < most:
             next_dag, run_id, next_conf = runs[-1].triggered[0]
             runs.append(self.run(next_dag, next_conf, run_id, before=before))

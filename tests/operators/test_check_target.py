@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,50 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from otterflow.errors import InvalidInput
 from otterflow.operators.connections import open_repository
 from stack.host import SQL_CONN_ID, SSH_CONN_ID, DatabaseHost
+from tests.operators.conftest import change_connection
 from tests.operators.harness import Dags
 
 pytestmark = pytest.mark.integration
 
 Refuse = Any
-
-
-@pytest.fixture
-def refused(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> Refuse:
-    """Trigger an experiment with changed fields; the message of the task that refused it, with nothing held after."""
-
-    def run(task: str = "check_target", **fields: Any) -> str:
-        done = dags.run("tuning_experiment", {**params, **fields})
-        assert done.states[task] == "failed", done.states
-        assert isinstance(done.errors[task], InvalidInput), done.errors[task]
-        assert done.states["start_iterations"] == "upstream_failed"
-        assert open_repository().holder(lab.name) is None
-        return str(done.errors[task])
-
-    return run
-
-
-def change_connection(monkeypatch: pytest.MonkeyPatch, conn_id: str, **changes: Any) -> None:
-    name = f"AIRFLOW_CONN_{conn_id.upper()}"
-    record = json.loads(os.environ[name])
-    extra = record.get("extra", {}) | changes.pop("extra", {})
-    monkeypatch.setenv(name, json.dumps(record | changes | ({"extra": extra} if extra else {})))
-
-
-@pytest.fixture
-def retarget(lab: DatabaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Another target file of the same host, with changed fields."""
-
-    def write(**changes: Any) -> None:
-        record = yaml.safe_load((lab.targets_dir / f"{lab.name}.yaml").read_text())
-        folder = tmp_path / "targets"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{lab.name}.yaml").write_text(yaml.safe_dump(record | changes))
-        monkeypatch.setenv("OTTERFLOW_TARGETS_DIR", str(folder))
-
-    return write
 
 
 def test_a_wrong_host_key(refused: Refuse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -121,8 +84,9 @@ def test_a_database_that_is_somebody_elses(refused: Refuse, lab: DatabaseHost) -
     try:
         message = refused()
     finally:
-        with lab.cluster.connect("bench") as connection:
-            connection.execute("DROP TABLE customers")
+        with lab.cluster.connect("postgres") as connection:  # without otterflow's mark, no other test could use it
+            connection.execute("DROP DATABASE bench")
+            connection.execute("CREATE DATABASE bench")
     assert "database: 'bench' holds" in message
     assert "name an empty or a new database" in message
 
@@ -173,6 +137,31 @@ def test_an_enum_value_that_does_not_exist(refused: Refuse) -> None:
     assert "brotli" in message
 
 
+def test_a_server_newer_than_the_catalog_is_tuned_all_the_same(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same as a new minor release, seen from the other side: a catalog that has not heard of it."""
+    path = Path(os.environ["OTTERFLOW_INCLUDE_DIR"]) / "knob_catalogs" / "postgresql.yaml"
+    record = yaml.safe_load(path.read_text())
+    record["untuned"] = [f for f in record["untuned"] if f["family"] not in ("where clients connect", "libraries")]
+    record["knobs"] = [k for k in record["knobs"] if k["name"] not in ("jit", "geqo")]
+    core = next(k for k in record["knobs"] if k["name"] == "work_mem")
+    record["knobs"].append({**core, "name": "work_mem_of_tomorrow"})
+    path.write_text(yaml.safe_dump(record))
+    change_catalog("commit_delay", unit="kB", min="1kB", max="10kB")  # of another set than the one that is tuned
+    with caplog.at_level("INFO"):
+        runs = dags.follow("tuning_experiment", {**params, "benchmark": "pgbench_tpcb", "iterations": 2})
+    assert [run.state for run in runs] == ["success"] * len(runs)
+    experiment = open_repository().experiment(params["experiment"])
+    assert experiment.state == "finished"
+    tuned = {record["name"] for record in experiment.space}
+    assert "work_mem" in tuned
+    assert {"jit", "work_mem_of_tomorrow"}.isdisjoint(tuned)
+    assert "the catalog does not know; they are left alone: bonjour" in caplog.text
+    assert "they are not tuned: work_mem_of_tomorrow" in caplog.text
+    assert "commit_delay.unit: the catalog says 'kB', the server None" in caplog.text
+
+
 def test_an_unknown_or_locked_knob(refused: Refuse) -> None:
     message = refused("check_experiment", extra_knobs=["work_memory"])
     assert "extra_knobs: 'work_memory'" in message
@@ -185,3 +174,12 @@ def test_a_target_file_with_a_wrong_key(refused: Refuse, retarget: Any) -> None:
     retarget(restart_command="reboot")
     message = refused("check_experiment")
     assert "private.yaml: restart_command" in message
+
+
+def test_capture_settings_that_a_recording_has_left_on(refused: Refuse, lab: DatabaseHost) -> None:
+    block = "# otterflow capture: begin; recording shop-20261129T0200Z, until 2026-11-29T03:00:00Z\n"
+    block += "log_min_duration_statement = '0'\n# otterflow capture: end\n"
+    lab.user.write_file(lab.cluster.knobs_file, block, 0o644)
+    message = refused()
+    assert "has the server log every statement for recording shop-20261129T0200Z" in message
+    assert "clear the task `put_back`" in message

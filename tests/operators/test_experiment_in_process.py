@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from otterflow.operators.connections import open_repository
 from stack.host import DatabaseHost
@@ -31,8 +32,10 @@ def as_shown(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
+@pytest.mark.usefixtures("all_rounds")
 def test_an_experiment_ends_with_its_winner_in_force(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
-    runs = dags.follow("tuning_experiment", params)
+    with structlog.testing.capture_logs() as logged:
+        runs = dags.follow("tuning_experiment", params)
     iterations = [f"in-process-{i:04d}" for i in range(4)]
     assert [r.run_id for r in runs] == ["manual", *iterations, "in-process-finish-1"], explain(runs)
     assert all(r.state == SUCCESS for r in runs), explain(runs)
@@ -57,10 +60,15 @@ def test_an_experiment_ends_with_its_winner_in_force(lab: DatabaseHost, dags: Da
     assert outcome is not None
     written = Path(experiment_home()) / "results" / "in-process" / "result.json"
     assert json.loads(written.read_text()) == outcome
+    assert outcome["finished_because"] == experiment.finished_because == "all 4 iterations are done"
+    assert experiment.files is not None
+    said = [str(line) for line in logged if outcome["verdict"] in str(line)]
+    assert len(said) == 2, "install_winner and report both say it"
+    assert f"Everything, with every trial: {written}" in said[1]
     shown = in_force_on(lab)
     for knob, value in outcome["in_force"].items():
         assert shown[knob] == as_shown(value), knob
-    assert len(outcome["comparison"]["values"]["baseline"]) == 1
+    assert len(outcome["comparison"]["values"]["baseline"]) == 3
 
     server = lab.cluster.pid
     cleared = dags.run("tuning_iteration", {"experiment": "in-process", "iteration": 2})
@@ -102,11 +110,13 @@ def test_a_stop_ends_with_the_trial_under_way_and_a_resume_goes_on(
     def stop_in_the_first_trial(run: Run, task: str) -> None:
         if run.run_id == "in-process-0001" and task == "benchmark":
             stop = dags.run("stop_experiment", {"experiment": "in-process"})
-            assert stop.states["request_stop"] == SKIPPED, stop.errors
+            assert stop.states["request_stop"] == SUCCESS, stop.errors
 
     runs = dags.follow("tuning_experiment", {**params, "iterations": 6}, before=stop_in_the_first_trial)
     assert [r.run_id for r in runs][-2:] == ["in-process-0001", "in-process-finish-1"], explain(runs)
-    assert open_repository().experiment("in-process").state == "stopped"
+    stopped = open_repository().experiment("in-process")
+    assert stopped.state == "stopped"
+    assert stopped.finished_because == "a stop was requested: stop_experiment was triggered"
 
     form = {**params, "iterations": 4, "resume": True}
     runs = dags.follow("tuning_experiment", form)
@@ -119,3 +129,6 @@ def test_a_stop_ends_with_the_trial_under_way_and_a_resume_goes_on(
     trials = open_repository().trials("in-process")
     assert [t.state for t in trials] == ["ok"] * 7
     assert trials[2].kind == "reference"
+    results = Path(experiment_home()) / "results" / "in-process"
+    runs_of = {name: json.loads((results / name).read_text())["run"] for name in ("result-1.json", "result.json")}
+    assert runs_of == {"result-1.json": 1, "result.json": 2}

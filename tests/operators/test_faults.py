@@ -101,7 +101,7 @@ def test_configurations_that_stop_the_server_are_results_and_the_loop_goes_on(
     assert is_last_good(lab)
 
 
-def test_a_knob_that_is_overridden_stops_the_experiment_with_its_name(
+def test_a_knob_that_is_overridden_stops_the_experiment_with_its_name_and_it_can_be_finished_now(
     lab: DatabaseHost, dags: Dags, params: dict[str, Any]
 ) -> None:
     def override(run: Run, task: str) -> None:
@@ -121,6 +121,15 @@ def test_a_knob_that_is_overridden_stops_the_experiment_with_its_name(
     assert repository.experiment("in-process").state == "failed"
     assert repository.holder(lab.name) is None
     assert lab.cluster.is_running
+
+    with lab.cluster.connect("postgres") as connection:
+        connection.execute("ALTER SYSTEM RESET work_mem")
+    stop = dags.run("stop_experiment", {"experiment": "in-process", "finish_now": True})
+    assert [trigger[0] for trigger in stop.triggered] == ["tuning_finish"], stop.errors
+    finish = dags.run("tuning_finish", {"experiment": "in-process"})
+    assert finish.state == SUCCESS, finish.errors
+    assert repository.experiment("in-process").state == "stopped"
+    assert is_last_good(lab)
 
 
 def test_a_knob_that_is_changed_under_the_benchmark_ends_the_trial_as_not_applied(
@@ -180,3 +189,28 @@ def test_a_failed_benchmark_is_a_result_and_a_run_cleared_after_a_fault_goes_on(
     assert [r.state for r in again] == [SUCCESS, SUCCESS], explain(again)
     assert open_repository().trials("in-process")[2].state == "ok"
     assert again[0].states["recover"] == SKIPPED
+
+
+def test_a_line_that_somebody_else_wrote_is_not_called_the_configurations_fault(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any]
+) -> None:
+    """The trial was recorded as crashed, though the server would have refused any configuration."""
+    main = lab.cluster.data_dir / "postgresql.conf"
+    text, pids = main.read_text(), []
+
+    def sabotage(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("in-process-0001", "restart"):
+            pids.append(lab.cluster.pid)
+            lab.user.write_file(main, text + "work_mem = many\n")
+
+    runs = dags.follow("tuning_experiment", {**params, "iterations": 2}, before=sabotage)
+    pids.append(lab.cluster.pid)
+    lab.user.write_file(main, text)
+    assert (runs[-1].run_id, runs[-1].states["restart"]) == ("in-process-0001", FAILED), explain(runs)
+    assert isinstance(runs[-1].errors["restart"], MachineryFault)
+    assert f"work_mem = 'many' in {main} line" in str(runs[-1].errors["restart"])
+    assert pids[0] == pids[1], "the server was not restarted"
+    assert [t.state for t in open_repository().trials("in-process")] == ["ok", "running"]
+    again = dags.follow("tuning_iteration", {"experiment": "in-process", "iteration": 1})
+    assert [run.state for run in again] == [SUCCESS, SUCCESS], explain(again)
+    assert [t.state for t in open_repository().trials("in-process")] == ["ok", "ok"]

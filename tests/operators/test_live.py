@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from otterflow import loop
+from otterflow.errors import TEACHES_NOTHING
 from otterflow.operators.connections import open_repository
 from otterflow.remote.job import RemoteJob
 from stack.host import SQL_CONN_ID, DatabaseHost
@@ -119,17 +119,18 @@ def test_a_live_server_is_tuned_without_a_restart(
     assert sorted(live.snapshot_dir.iterdir()) == snapshots
 
 
-def test_an_idle_server_is_a_failed_trial_and_stays_as_it_was(
+def test_an_idle_server_ends_the_experiment_with_the_reason_and_stays_as_it_was(
     live: DatabaseHost, dags: Dags, form: dict[str, Any]
 ) -> None:
     begun = started_at(live)
     runs = dags.follow("tuning_experiment", {**form, "iterations": 1})
     assert runs[1].states["benchmark"] == FAILED, explain(runs)
-    assert runs[1].states["recover"] == SUCCESS, explain(runs)
+    assert runs[1].states["recover"] == FAILED, explain(runs)
     (trial,) = open_repository().trials("in-process")
     assert trial.state == "failed"
     assert "the server is idle" in trial.message
-    assert trial.reasons[loop.TEACHES_NOTHING] is True
+    assert "the server is idle" in open_repository().experiment("in-process").finished_because
+    assert trial.reasons[TEACHES_NOTHING] is True
     assert started_at(live) == begun
 
 

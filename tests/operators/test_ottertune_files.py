@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from otterflow.goal import Goal
-from otterflow.loop import history
+from otterflow.experiment.loop import history
+from otterflow.measures.goal import Goal
+from otterflow.measures.objective import Objective
 from otterflow.operators.connections import open_repository
 from otterflow.ottertune.counters import GLOBAL_VIEWS, LOCAL_VIEWS
-from otterflow.workloads.objective import Objective
 from tests.operators.harness import Dags
 
 pytestmark = pytest.mark.integration

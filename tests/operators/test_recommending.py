@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from otterflow.loop import OUTLOOK
+from otterflow.experiment.loop import OUTLOOK
 from otterflow.operators.connections import open_repository
 from otterflow.operators.recommend import RecommendOperator
 from otterflow.repository import Repository
@@ -38,13 +38,15 @@ def begin(repository: Repository, **form: Any) -> None:
     )  # fmt: skip
     for iteration in range(DONE):
         add_trial(repository, "now", iteration, iteration)
+    repository.hold_target("example_command", "now")
 
 
 def recommend(repository: Repository) -> dict[str, Any]:
     task = RecommendOperator(task_id="recommend", experiment="now", iteration=DONE - 1)
-    return dict(task.execute({}))
+    return dict(task.execute({"run_id": f"now-{DONE - 1:04d}"}))
 
 
+@pytest.mark.slow
 def test_the_next_trial_is_planned_and_what_is_left_is_recorded_with_the_last(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,6 +61,7 @@ def test_the_next_trial_is_planned_and_what_is_left_is_recorded_with_the_last(
     assert "predicted" in logged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transfer", [True, False])
 def test_other_experiments_are_asked_unless_the_form_says_no(repository: Repository, transfer: bool) -> None:
     make_experiment(repository, "before", 16)

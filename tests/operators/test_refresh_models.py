@@ -33,13 +33,14 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 def find() -> Any:
-    return FindOutdatedOperator(task_id="find_outdated").execute({})
+    return FindOutdatedOperator(task_id="find_outdated").execute({"run_id": "hourly"})
 
 
 def refresh(workload: str) -> Any:
-    return RefreshWorkloadOperator(task_id="refresh_workload", workload=workload).execute({})
+    return RefreshWorkloadOperator(task_id="refresh_workload", workload=workload).execute({"run_id": "hourly"})
 
 
+@pytest.mark.slow
 def test_each_workload_is_refreshed_once_and_then_nothing_is_left(repository: Repository) -> None:
     make_experiment(repository, "night", 8)
     make_experiment(repository, "other", 8, benchmark="ycsb_a", first=8)
@@ -52,11 +53,12 @@ def test_each_workload_is_refreshed_once_and_then_nothing_is_left(repository: Re
     refresh(YCSB)
     assert find() == []
     metrics = RefreshMetricsOperator(task_id="refresh_metrics")
-    assert metrics.execute({})["metrics"]
+    assert metrics.execute({"run_id": "hourly"})["metrics"]
     with pytest.raises(AirflowSkipException, match="no trial has ended since the last time"):
-        metrics.execute({})
+        metrics.execute({"run_id": "hourly"})
 
 
+@pytest.mark.slow
 def test_a_workload_that_fails_says_why_and_stays_to_be_done(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +69,7 @@ def test_a_workload_that_fails_says_why_and_stays_to_be_done(
         raise ValueError("the kernel matrix is singular")
 
     with monkeypatch.context() as patched:
-        patched.setattr("otterflow.models.rank", broken)
+        patched.setattr("otterflow.learning.stored_models.rank", broken)
         with pytest.raises(ValueError, match="the kernel matrix is singular"):
             refresh(TPCB)
     refresh(YCSB)
@@ -78,7 +80,7 @@ def test_an_empty_repository_has_nothing_to_refresh(repository: Repository) -> N
     assert repository.experiments() == []
     assert find() == []
     with pytest.raises(AirflowSkipException):
-        RefreshMetricsOperator(task_id="refresh_metrics").execute({})
+        RefreshMetricsOperator(task_id="refresh_metrics").execute({"run_id": "hourly"})
 
 
 def test_the_tables_are_aligned_and_short() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from otterflow.operators import data
+from otterflow.hosts import data
+from otterflow.hosts.workbench import Workbench
+from otterflow.operators.connected_host import ConnectedHost
 from otterflow.operators.connections import open_repository
-from otterflow.operators.workbench import Workbench
 from stack.host import DatabaseHost
-from tests.operators.harness import FAILED, SUCCESS, Dags, Run
+from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
 from tests.operators.test_experiment_in_process import explain
 
 pytestmark = pytest.mark.integration
@@ -56,6 +57,9 @@ def bench_database(host: DatabaseHost) -> tuple[int, str]:
 def test_a_load_whose_worker_died_is_taken_up_again(
     lab: DatabaseHost, dags: Dags, params: dict[str, Any], dies_after: Any
 ) -> None:
+    with lab.cluster.connect("postgres") as connection:  # whatever another test has loaded
+        connection.execute("DROP DATABASE bench")
+        connection.execute("CREATE DATABASE bench")
     dies_after("load")
     with pytest.raises(WorkerDied):
         dags.run("tuning_experiment", params)
@@ -67,16 +71,18 @@ def test_a_load_whose_worker_died_is_taken_up_again(
     assert bench_database(lab)[1].endswith(" fresh")
 
 
-def test_a_restore_whose_worker_died_does_not_pass_for_fresh_data(
+def test_a_restore_whose_worker_died_is_whole_and_not_done_twice(
     lab: DatabaseHost, dags: Dags, params: dict[str, Any], dies_after: Any
 ) -> None:
     dies_after("restore")
     form = {**params, "benchmark": "pgbench_tpcb", "restore_every": 1, "iterations": 2}
     with pytest.raises(WorkerDied):
         dags.follow("tuning_experiment", form)
-    assert bench_database(lab)[1].endswith(" used")
-    again = dags.follow("tuning_iteration", {"experiment": "in-process", "iteration": 1})
-    assert again[0].states["restore"] == SUCCESS, explain(again)
+    oid, mark = bench_database(lab)
+    assert mark.endswith(" fresh"), "it has taken the former database's place when it was whole"
+    again = dags.run("tuning_iteration", {"experiment": "in-process", "iteration": 1})
+    assert again.states["restore"] == SKIPPED, explain([again])
+    assert bench_database(lab)[0] == oid
     assert open_repository().trials("in-process")[1].state == "ok"
 
 
@@ -90,7 +96,7 @@ def test_a_run_whose_job_was_killed_is_cleared_and_measures(
         if task == "benchmark":
             killer.start()
 
-    form = {**params, "benchmark": "pgbench_tpcb", "duration_s": 6, "iterations": 1}
+    form = {**params, "benchmark": "pgbench_tpcb", "warmup_s": 0, "duration_s": 6, "iterations": 1}
     runs = dags.follow("tuning_experiment", form, before=start_killer)
     killer.join()
     assert runs[-1].run_id == "in-process-0000", explain(runs)
@@ -105,14 +111,14 @@ def test_a_run_whose_job_was_killed_is_cleared_and_measures(
 def kill_the_job_under_load(host: DatabaseHost) -> None:
     """Wait until the measured run is busy, then end the experiment's jobs on the host."""
     deadline = time.monotonic() + 60
-    with Workbench(open_repository(), "in-process") as bench:
-        bench.session.run("true", what="connecting ahead of time", timeout_s=10)
+    with Workbench(open_repository(), "in-process", ConnectedHost) as bench:
+        bench.host.session.run("true", what="connecting ahead of time", timeout_s=10)
         while time.monotonic() < deadline:
             with contextlib.suppress(psycopg.Error), host.cluster.connect("postgres") as connection:
                 busy = connection.execute(
                     "SELECT count(*) FROM pg_stat_activity WHERE datname = 'bench' AND query LIKE 'UPDATE pgbench%'"
                 ).fetchone()
                 if busy and busy[0] >= 2:
-                    bench.kill_jobs()
+                    bench.jobs.kill()
                     return
             time.sleep(0.05)

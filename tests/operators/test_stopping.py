@@ -9,12 +9,13 @@ import pytest
 from airflow.sdk.exceptions import DagRunTriggerException
 
 from otterflow.errors import InvalidInput
-from otterflow.experiment import ExperimentSpec
-from otterflow.loop import OUTLOOK
+from otterflow.experiment.loop import OUTLOOK
+from otterflow.experiment.spec import ExperimentSpec
 from otterflow.operators.check_experiment import CheckExperimentOperator
 from otterflow.operators.connections import open_repository
 from otterflow.operators.next_iteration import NextIterationOperator
 from otterflow.repository import NewExperiment, Repository
+from tests.operators.harness import context
 
 FORM: dict[str, Any] = {
     "experiment": "e",
@@ -33,7 +34,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     spec = ExperimentSpec.from_params(FORM)
     found.create_experiment(
         NewExperiment(
-            name="e", target=spec.target, benchmark=spec.benchmark, objective="run_time", spec=spec.record(), seed=0,
+            name="e", target=spec.target, dbms="postgresql",
+            benchmark=spec.benchmark, objective="run_time", spec=spec.record(), seed=0,
             code_version="test", target_definition={},
         )
     )  # fmt: skip
@@ -41,6 +43,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
         "e", space=[], live={}, facts={}, versions={}, hardware={}, rules={}, catalog_hash="", baseline={},
         baseline_file="",
     )  # fmt: skip
+    found.hold_target(spec.target, "e")
     found.set_experiment_state("e", "running")
     found.plan_trial("e", 0, kind="baseline", wanted={"jit": True}, repairs=[], reasons={}, seed=0)
     found.begin_try("e", 0)
@@ -52,7 +55,7 @@ def triggered(repository: Repository, left: dict[str, Any]) -> DagRunTriggerExce
     repository.add_reasons("e", 0, {OUTLOOK: left})
     task = NextIterationOperator(task_id="next_iteration", experiment="e", iteration=0)
     with pytest.raises(DagRunTriggerException) as raised:
-        task.execute({})
+        task.execute(context(run_id="e-0000"))
     return raised.value
 
 
@@ -74,8 +77,10 @@ def test_otherwise_the_next_iteration_is_triggered(repository: Repository, left:
 def test_an_experiment_that_ended_early_is_resumed_with_the_forms_new_rule(repository: Repository) -> None:
     repository.set_experiment_state("e", "finished", "less than 4 % is still to be gained")
     task = CheckExperimentOperator(task_id="check_experiment", experiment="e")
-    task.execute({"params": {**FORM, "stop_below_percent": None, "resume": True}})
+    task.execute(context({**FORM, "stop_below_percent": None, "resume": True}))
     assert repository.experiment("e").spec["stop_below_percent"] is None
+    repository.name_heir("e", "adhoc_airflow/no_run", "adhoc_airflow/e-0000", state="running")
+    repository.take_lease("e", "adhoc_airflow/e-0000")
     left = {"expected_percent": 1.0, "below_percent": 4.0, "probability_below": 0.85}
     assert triggered(repository, left).trigger_dag_id == "tuning_iteration"
 
@@ -87,4 +92,4 @@ def test_a_resumed_experiment_keeps_its_goal(repository: Repository, field: str,
     repository.set_experiment_state("e", "finished", "by the test")
     task = CheckExperimentOperator(task_id="check_experiment", experiment="e")
     with pytest.raises(InvalidInput, match=f"{field}: .* differs from the experiment's .*; resume with the same"):
-        task.execute({"params": {**FORM, field: value, "resume": True}})
+        task.execute(context({**FORM, field: value, "resume": True}))

@@ -1,42 +1,183 @@
-"""A turn of the final comparison whose worker was killed; and whom the tuning of a live server does not reach."""
+"""Turns of the final comparison, which take a trial's steps; and whom the tuning of a live server does not reach."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from otterflow.operators import compare, live_server
-from otterflow.operators.measurement import Measured
+from otterflow.dbms.postgresql import settings
+from otterflow.dbms.postgresql.database import CURRENT_USER_SQL
+from otterflow.errors import BenchmarkFailed, NothingMeasured
+from otterflow.experiment.outcome import faulty_arms
+from otterflow.hosts import live_server, steps, turns
+from otterflow.hosts.measurement import Measured
+from otterflow.operators import begin
+from otterflow.operators.connections import open_repository
 from otterflow.repository import NewExperiment, Repository
+from stack.host import DatabaseHost
+from tests.operators.harness import SUCCESS, Dags
+from tests.operators.test_experiment_in_process import explain
 
 
-@pytest.mark.parametrize("exists", [None, "warmup", "run1"])
-def test_a_turn_that_has_begun_is_gone_on_with_and_its_server_not_restarted(
-    exists: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Recorder:
+    """Stands for a server and its host: notes the steps that reach them, in their order."""
+
+    def __init__(
+        self, repository: Repository, *, restore_every: int = 1, drop_cache: bool = True, job: str = "none"
+    ) -> None:
+        self.steps: list[str] = []
+        spec = SimpleNamespace(drop_cache=drop_cache, repeats=1)
+        target = SimpleNamespace(
+            name="t", knobs_file="/k", free_cache=SimpleNamespace(method="sudo", command="/usr/local/sbin/free")
+        )
+        done = SimpleNamespace(exit_code=0, stderr="")
+        server = SimpleNamespace(
+            write_knobs_file=lambda text: self.steps.append(f"write {text}") or True,
+            check_turn=lambda: None,
+            start=lambda: self.steps.append("start"),
+            bring_into_force=lambda: self.steps.append("restart") or 0.1,
+            read_back=lambda wanted: self.steps.append("read back") or dict(wanted),
+        )
+        session = SimpleNamespace(run=lambda command, **kwargs: self.steps.append("free cache") or done)
+        self.bench: Any = SimpleNamespace(
+            name="e",
+            repository=repository,
+            experiment=SimpleNamespace(comparison=1),
+            plan=SimpleNamespace(spec=spec, restore_every=restore_every, target=target, is_live=False),
+            server=server,
+            host=SimpleNamespace(session=session),
+            jobs=SimpleNamespace(
+                exists=lambda name, on_driver: on_driver and name.endswith(job), clean=lambda name: None
+            ),
+        )
+
+    def restore(self, bench: Any, name: str) -> dict[str, Any]:
+        self.steps.append("restore")
+        return {"method": "dump", "seconds": 1.0}
+
+    def measure(self, *args: Any, **kwargs: Any) -> Measured:
+        self.steps.append("benchmark")
+        return Measured(7.0, [7.0], {}, 1.0)
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`recorded(...)` is a recorder that the operators find in the place of a host, and a repository to write to."""
     repository = Repository.open(f"sqlite:///{tmp_path}/repository.db")
     repository.create_experiment(
         NewExperiment(
-            name="e", target="t", benchmark="b", objective="throughput", spec={}, seed=0, code_version="test",
+            name="e", target="t", dbms="postgresql",
+            benchmark="b", objective="throughput", spec={}, seed=0, code_version="test",
             target_definition={},
         )
     )  # fmt: skip
-    in_force: list[Any] = []
-    bench: Any = SimpleNamespace(
-        experiment=repository.experiment("e"),
-        server=SimpleNamespace(put_in_force=lambda text, config: in_force.append(config)),
-        config_text=str,
-        job_exists=lambda name, on_driver: on_driver and name == f"compare1-2-best-{exists}",
-        clean_jobs=lambda name: None,
-    )
-    monkeypatch.setattr(compare, "measure", lambda *args, **kwargs: Measured(7.0, [7.0], {}, 1.0))
-    task = compare.CompareOperator(task_id="compare", experiment="e")
-    task._turn(repository, bench, 2, "best", {"jit": True})
-    assert in_force == ([{"jit": True}] if exists is None else [])
+
+    def make(**kwargs: Any) -> tuple[Recorder, Repository]:
+        recorder = Recorder(repository, **kwargs)
+        monkeypatch.setattr(steps, "is_fresh", lambda bench: False)
+        monkeypatch.setattr(steps, "restore_data", recorder.restore)
+        monkeypatch.setattr(turns, "measure", recorder.measure)
+        monkeypatch.setattr(turns, "last_good_text", lambda experiment: "the last good file")
+        monkeypatch.setattr(steps.knobs_file, "text_of", lambda experiment, config: "its file")
+        return recorder, repository
+
+    return make
+
+
+def turn(recorder: Recorder, *, due: bool) -> None:
+    turns.take_turn(recorder.bench, 2, "best", {"jit": True}, restore_due=due)
+
+
+@pytest.mark.parametrize("exists", ["none", "warmup", "run1"])
+def test_a_turn_that_has_begun_is_gone_on_with_and_its_server_not_restarted(exists: str, recorded: Any) -> None:
+    recorder, repository = recorded(job=exists)
+    turn(recorder, due=True)
+    assert recorder.steps[-1] == "benchmark"
+    assert ("restart" in recorder.steps) is (exists == "none")
     assert [(m.round, m.arm, m.value) for m in repository.measurements("e")] == [(2, "best", 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "due", "expected"),
+    [
+        ({}, True, ["restore", "free cache", "write its file", "restart", "read back", "benchmark"]),
+        ({"drop_cache": False}, True, ["restore", "write its file", "restart", "read back", "benchmark"]),
+        ({}, False, ["free cache", "write its file", "restart", "read back", "benchmark"]),
+        ({"restore_every": 0}, True, ["free cache", "write its file", "restart", "read back", "benchmark"]),
+    ],
+)
+def test_a_turn_takes_the_steps_of_a_trial(
+    fields: dict[str, Any], due: bool, expected: list[str], recorded: Any
+) -> None:
+    """Neither restored nor cold, a nightly batch took 0.8 s in its trials and 0.05 s in its turns."""
+    recorder, _ = recorded(**fields)
+    turn(recorder, due=due)
+    assert recorder.steps == expected
+
+    recorder.steps.clear()
+    iteration = 4 if due else 5
+    recorder.bench.plan.restore_every *= 2  # every other trial
+    if begin.why_not_restore(recorder.bench, iteration) is None:
+        steps.restore(recorder.bench, "0004-1")
+    if steps.why_not_free_cache(recorder.bench) is None:
+        steps.free_cache(recorder.bench)
+    steps.bring_into_force(recorder.bench, {"jit": True})
+    assert [*recorder.steps, "benchmark"] == expected
+
+
+def test_a_turn_whose_configuration_failed_is_told_from_one_without_anything_to_measure(
+    recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, repository = recorded()
+
+    def fail(error: Exception) -> Any:
+        def measure(*args: Any, **kwargs: Any) -> Measured:
+            raise error
+
+        return measure
+
+    monkeypatch.setattr(turns, "measure", fail(NothingMeasured("no statement was run")))
+    turn(recorder, due=False)
+    assert faulty_arms(repository.measurements("e")) == {}
+    monkeypatch.setattr(turns, "measure", fail(BenchmarkFailed("out of memory")))
+    turn(recorder, due=False)
+    assert recorder.steps[-2:] == ["write the last good file", "start"], "for the next arm's restore"
+    assert faulty_arms(repository.measurements("e")) == {"best": "failed in round 2: out of memory"}
+
+
+BATCH = """
+name: closing
+title: Books are closed once
+kind: analytics
+objective: run_time
+passes: 1
+warmup_passes: 0
+run_timeout_s: 60
+workload:
+  driver: batch
+  bytes_per_scale: 1000000
+  programs: [psql]
+  load: psql -q -c 'CREATE TABLE open_items AS SELECT 1 AS id'
+  run: psql -q -c 'SELECT pg_sleep(0.4) FROM open_items' -c 'DELETE FROM open_items' -c 'SELECT pg_sleep(0.01)'
+"""
+
+
+@pytest.mark.integration
+def test_a_batch_finds_its_work_to_do_in_every_turn(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
+    Path(os.environ["OTTERFLOW_INCLUDE_DIR"], "benchmarks", "closing.yaml").write_text(BATCH)
+    form = {**params, "benchmark": "closing", "restore_every": 1, "iterations": 2}
+    runs = dags.follow("tuning_experiment", form)
+    assert all(r.state == SUCCESS for r in runs), explain(runs)
+    assert runs[-1].dag_id == "tuning_finish"
+    repository = open_repository()
+    assert all(t.objective is not None and t.objective > 0.4 for t in repository.trials("in-process"))
+    measured = repository.measurements("in-process")
+    assert len(measured) >= 2
+    assert all(m.value is not None and m.value > 0.4 for m in measured), [m.value for m in measured]
 
 
 def test_roles_with_a_value_of_their_own_for_a_tuned_knob_are_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -49,5 +190,6 @@ def test_roles_with_a_value_of_their_own_for_a_tuned_knob_are_named(caplog: pyte
         {"database": None, "role": "otterflow", "name": "work_mem"},
     ]
     with caplog.at_level("WARNING"):
-        live_server.warn_of_own_values(rows, {"work_mem"}, "shop", "otterflow")
+        query = {settings.ROLE_SETTINGS_SQL: rows, CURRENT_USER_SQL: [{"name": "otterflow"}]}.__getitem__
+        live_server.warn_of_own_values(settings.own_values(query, {"work_mem"}, "shop"))
     assert [record.args for record in caplog.records] == [("app", "work_mem"), ("nightly", "work_mem")]

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from otterflow.errors import InvalidInput
-from otterflow.experiment import ExperimentSpec, load_plan
+from otterflow.experiment.plan import load_plan
+from otterflow.experiment.spec import ExperimentSpec
+from otterflow.measures.user_metrics import Reading
 from otterflow.operators.connections import open_repository
-from otterflow.user_metrics import Reading
 from stack.host import DatabaseHost
 from tests.operators.harness import SUCCESS, Dags, Run
 from tests.operators.test_experiment_in_process import explain

@@ -35,16 +35,18 @@ def third_trial(repository: Repository) -> dict[str, Any]:
     )  # fmt: skip
     for iteration in range(2):
         add_trial(repository, "now", iteration, iteration)
-    return dict(RecommendOperator(task_id="recommend", experiment="now", iteration=1).execute({}))
+    repository.hold_target("example_command", "now")
+    return dict(RecommendOperator(task_id="recommend", experiment="now", iteration=1).execute({"run_id": "now-0001"}))
 
 
+@pytest.mark.slow
 def test_the_best_of_a_finished_alike_experiment_is_tried_after_the_rules(
     repository: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_experiment(repository, "other_benchmark", 16, benchmark="pgbench_ro", first=0)
     make_experiment(repository, "before", 14, first=2)
     planned = third_trial(repository)
-    assert planned["reasons"]["idea"] == "warm start: the best of experiment before"
+    assert planned["reasons"]["idea"] == "warm start: the best of experiment before, by a model of its trials"
     assert planned["reasons"]["past"] == [{"experiment": "before"}]
     assert repository.trial("now", 2).reasons == planned["reasons"]
     taken = planned["configuration"]
@@ -55,6 +57,7 @@ def test_the_best_of_a_finished_alike_experiment_is_tried_after_the_rules(
     assert "warm start: the best of experiment before" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_experiment_under_way_teaches_nothing(repository: Repository) -> None:
     make_experiment(repository, "elsewhere", 16, ended=False)
     assert third_trial(repository)["reasons"]["idea"].startswith("design")

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.knobs.catalog import KnobCatalog, load_catalog
 from otterflow.ottertune.importing import import_folder
 from otterflow.ottertune.report import ImportReport
@@ -26,7 +27,7 @@ Change = Callable[[dict[str, Any]], object]
 
 @cache
 def catalog() -> KnobCatalog:
-    return load_catalog(CATALOG_FILE)
+    return load_catalog(CATALOG_FILE, dbms=DBMS.name, versions=DBMS.versions)
 
 
 def copied(folder: Path) -> Path:

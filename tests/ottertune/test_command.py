@@ -1,4 +1,4 @@
-"""`python -m otterflow.ottertune`: its output, its exit codes, and which repository it finds."""
+"""`python -m otterflow ottertune`: its output, its exit codes, and which repository it finds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otterflow.ottertune.__main__ import WRONG_INPUT, main
+from otterflow.operators.command_line import WRONG_INPUT, main
 from otterflow.repository import Repository
 from tests.ottertune.sets import changed, summary
 
@@ -25,7 +25,7 @@ def url(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def run(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
+    return main(["ottertune", *(str(argument) for argument in arguments)])
 
 
 def test_import_prints_the_report(folder: Path, repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +43,7 @@ def test_import_again_says_that_nothing_changed(folder: Path, capsys: pytest.Cap
     assert "stored before; nothing was changed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_report_as_json(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("import", folder, "--experiment", "past", "--json")
     assert json.loads(capsys.readouterr().out)["imported"] == ["0", "1", "2"]
@@ -68,9 +69,10 @@ def test_without_a_url_it_is_the_tasks_repository(
     assert repository.experiment("past").state == "finished"
 
 
+@pytest.mark.slow
 def test_in_a_shell_stdout_is_the_report_alone(folder: Path, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OTTERFLOW_REPOSITORY"}
-    command = [sys.executable, "-m", "otterflow.ottertune", "import", str(folder), "--experiment", "past", "--json"]
+    command = [sys.executable, "-m", "otterflow", "ottertune", "import", str(folder), "--experiment", "past", "--json"]
     done = subprocess.run(
         command,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Snapshots of ours in OtterTune's shape, and back, where the two differ."""
+"""RawCounters of ours in OtterTune's shape, and back, where the two differ."""
 
 from __future__ import annotations
 

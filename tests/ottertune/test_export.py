@@ -12,6 +12,7 @@ import pytest
 from otterflow.errors import InvalidInput
 from otterflow.ottertune.counters import REST
 from otterflow.ottertune.exporting import export
+from otterflow.ottertune.names import MAY_HOLD_SECRETS
 from otterflow.repository import NewExperiment, Repository
 from tests.ottertune.sets import HAND_MADE, PARTS, changed, imported, settings, summary, unread
 
@@ -27,7 +28,14 @@ OTHERWISE = {
 
 def new_experiment(name: str) -> NewExperiment:
     return NewExperiment(
-        name=name, target="t", benchmark="b", objective="throughput", spec={}, seed=0, code_version="test"
+        name=name,
+        target="t",
+        dbms="postgresql",
+        benchmark="b",
+        objective="throughput",
+        spec={},
+        seed=0,
+        code_version="test",
     )
 
 
@@ -120,7 +128,7 @@ def test_passwords_do_not_leave(repository: Repository, folder: Path, tmp_path: 
     export(repository, "past", tmp_path / "out", iteration=0)
     files = read(tmp_path / "out", "past-0000")
     assert "hunter2" not in json.dumps(files)
-    assert files["summary"]["otterflow"]["left_out"] == ["primary_conninfo"]
+    assert files["summary"]["otterflow"]["left_out"] == sorted(MAY_HOLD_SECRETS)
 
 
 def _findings(experiment: Any) -> dict[str, Any]:
@@ -132,7 +140,7 @@ def test_what_the_busiest_rows_lack_is_in_a_row_of_its_own(
     repository: Repository, folder: Path, tmp_path: Path
 ) -> None:
     imported(repository, folder)
-    before, after = repository.snapshots("past", 1)
+    before, after = repository.raw_counters("past", 1)
     for side in (before, after):
         side["dbms"]["objects"].pop("pg_stat_user_tables[public.history]")
     repository.record_after("past", 1, after)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.goal import Goal
-from otterflow.loop import history
+from otterflow.experiment.loop import history
+from otterflow.measures.goal import Goal
+from otterflow.measures.objective import Objective
 from otterflow.repository import Repository, TrialKind, TrialState
-from otterflow.workloads.objective import Objective
 from tests.ottertune.sets import HAND_MADE, PARTS, changed, imported, left_out, settings, summary, unread
 
 
@@ -86,6 +86,16 @@ def test_settings_that_stood_still_are_kept_as_the_servers_settings(repository: 
     assert experiment.live["sql_inheritance"]["setting"] == "on"
 
 
+def test_one_set_alone_is_said_to_be_one_and_its_knobs_not_to_have_varied(repository: Repository, folder: Path) -> None:
+    for path in folder.glob("[12]__*.json"):
+        path.unlink()
+    report = imported(repository, folder)
+    assert any(note.startswith("there is one set alone:") for note in report.notes)
+    assert "knobs of the space, none of which varied: " in report.table()
+    assert "knobs that varied" not in report.table()
+    assert report.as_dict()["varying"] is False
+
+
 def test_what_varies_without_being_a_knob_is_said(repository: Repository) -> None:
     notes = "\n".join(imported(repository, HAND_MADE).notes)
     assert "differ between the sets, but are not tuned: autovacuum;" in notes
@@ -127,6 +137,7 @@ class TestOldVersions:
         assert "knobs.checkpoint_segments" in unread(imported(repository, folder))
         assert "max_wal_size" not in (repository.trial("past", 0).in_force or {})
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("text", ["8.4", "19", "9" * 5000, "", "sixteen"])
     def test_versions_that_are_not_known(self, repository: Repository, folder: Path, text: str) -> None:
         changed(folder, "1__knobs", settings(server_version=text or None))

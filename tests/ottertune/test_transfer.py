@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from otterflow import models
-from otterflow.experience import goal_of
-from otterflow.experiment import ExperimentSpec
+from otterflow.experiment.frozen import goal_of
+from otterflow.experiment.loop import history
+from otterflow.experiment.spec import ExperimentSpec
 from otterflow.knobs.space import KnobSpace
-from otterflow.loop import history
+from otterflow.learning import stored_models
 from otterflow.repository import Experiment, NewExperiment, Repository
 from otterflow.tuner import suggest
 from tests.ottertune.sets import generated, imported
@@ -38,7 +38,8 @@ def new_experiment(repository: Repository) -> Experiment:
     spec = ExperimentSpec.from_params(form)
     repository.create_experiment(
         NewExperiment(
-            name="now", target="staging", benchmark="tpcc", objective="throughput", spec=spec.record(), seed=0,
+            name="now", target="staging", dbms="postgresql",
+            benchmark="tpcc", objective="throughput", spec=spec.record(), seed=0,
             code_version="test",
         )
     )  # fmt: skip
@@ -63,7 +64,7 @@ def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: 
     its_goal = goal_of(now)
     assert its_goal is not None
     trials = repository.trials("now")
-    known = models.knowledge_for(repository, now, trials, its_goal)
+    known = stored_models.knowledge_for(repository, now, trials, its_goal)
     assert [past.name for past in known.past] == ["tpcc-2018"]
     suggestion = suggest(KnobSpace.from_records(now.space), history(now, trials, its_goal), past=known.past)
     assert suggestion.reasons["past"] == [{"experiment": "tpcc-2018"}]
@@ -74,7 +75,7 @@ def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: 
 def test_models_are_refreshed_of_an_import_as_of_any_experiment(repository: Repository, tmp_path: Path) -> None:
     counts = [commits(float(t["shared_buffers"].removesuffix("MB")), float(t["random_page_cost"])) for t in TRIED]
     imported(repository, generated(tmp_path, TRIED, counts), experiment="tpcc-2018")
-    refreshed = models.refresh_workload(repository, "ottertune/tpcc/throughput")
+    refreshed = stored_models.refresh_workload(repository, "ottertune/tpcc/throughput")
     assert refreshed.experiments == ["tpcc-2018"]
     ranking = repository.model("ranking", scope="experiment", subject="tpcc-2018")
     assert ranking is not None

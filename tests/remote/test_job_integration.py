@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -51,6 +53,14 @@ def test_the_end_is_seen_when_it_comes(job: RemoteJob) -> None:
     started = time.monotonic()
     assert job.poll(wait_s=20).state is JobState.finished
     assert time.monotonic() - started < 5
+
+
+def test_a_jobs_seconds_are_its_own_however_late_they_are_asked_for(job: RemoteJob) -> None:
+    job.start_or_attach("sleep 1", {}, 30)
+    assert job.seconds() is None, "it has not ended"
+    job.wait(print, poll_s=0.1)
+    time.sleep(1.5)
+    assert 0.9 < (job.seconds() or 0.0) < 2.4
 
 
 def test_only_the_user_may_read_what_a_job_holds(job: RemoteJob) -> None:
@@ -222,3 +232,51 @@ def test_a_planted_link_as_work_dir_is_refused(sshd: PrivateSshd, work_dir: str)
     with RemoteJob(lambda: Session(lambda: client_of(sshd)), JobPaths(str(link), "x")) as job:
         with pytest.raises(CommandFailed, match="is a link or belongs to another user"):
             job.start_or_attach("true", {}, 10)
+
+
+@pytest.fixture
+def tiny_disk(work_dir: str) -> Iterator[Path]:
+    """A file system of 256 KiB as the work folder."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system takes root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0777", "tmpfs", work_dir], check=True)
+    try:
+        yield Path(work_dir)
+    finally:
+        subprocess.run(["umount", work_dir], check=True)
+
+
+@pytest.fixture
+def on_tiny_disk(sshd: PrivateSshd, tiny_disk: Path) -> Iterator[RemoteJob]:
+    folder = tiny_disk / "work"
+    sshd.user.make_dir(folder)
+    with RemoteJob(lambda: Session(lambda: client_of(sshd)), JobPaths(str(folder), "full")) as job:
+        yield job
+        job.kill()
+
+
+def test_a_job_that_ends_on_a_full_disk_still_says_how(on_tiny_disk: RemoteJob) -> None:
+    on_tiny_disk.start_or_attach("cat /dev/zero > ballast; exit 7", {}, 30)
+    end = on_tiny_disk.wait(print, poll_s=0.1)
+    assert (end.state, end.exit_code) == (JobState.finished, 7)
+    assert str(end) == "ended with exit code 7"
+
+
+def test_a_job_is_not_started_on_a_full_disk(on_tiny_disk: RemoteJob, tiny_disk: Path) -> None:
+    with contextlib.suppress(OSError), (tiny_disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
+    with pytest.raises(CommandFailed, match="No space left on device"):
+        on_tiny_disk.start_or_attach("echo ran", {}, 30)
+    assert on_tiny_disk.poll().state is JobState.absent
+
+
+def test_an_empty_exit_code_is_a_lost_job_with_a_sentence(job: RemoteJob) -> None:
+    job.start_or_attach("exit 3", {}, 30)
+    assert job.wait(print, poll_s=0.1).exit_code == 3
+    Path(job.paths.root, "exit_code").write_text("")
+    end = job.wait(print, poll_s=0.1)
+    assert (end.state, end.exit_code) == (JobState.lost, None)
+    assert "left no exit code" in str(end)
+    assert "disk was full" in str(end)
+    job.cleanup()

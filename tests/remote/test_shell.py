@@ -43,7 +43,9 @@ def test_a_glob_stays_live_and_all_else_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_bounded_command_survives_its_quoting() -> None:
-    assert bash(bounded("printf %s " + quote('it\'s "x" $HOME'), 5)) == 'it\'s "x" $HOME'
+    assert bash(bounded("printf %s " + quote('it\'s "x" $HOME'), 5)) == "@@otterflow begins@@\n" + (
+        'it\'s "x" $HOME@@otterflow ends@@\n'
+    )
 
 
 def test_a_bounded_command_ends_at_its_limit() -> None:

@@ -78,6 +78,14 @@ def migrated_database(postgres: PrivateCluster) -> Iterator[URL]:
         yield url
 
 
+@pytest.fixture
+def postgres_url(migrated_database: URL) -> URL:
+    """The URL of a migrated repository without content, on PostgreSQL."""
+    with Database(migrated_database).write() as session:
+        session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY"))
+    return migrated_database
+
+
 @pytest.fixture(params=BOTH)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     """The URL of a migrated repository without content."""
@@ -85,9 +93,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
         file = tmp_path / "repository.db"
         shutil.copyfile(request.getfixturevalue("migrated_file"), file)
         return URL.create("sqlite", database=str(file))
-    url: URL = request.getfixturevalue("migrated_database")
-    with Database(url).write() as session:
-        session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY"))
+    url: URL = request.getfixturevalue("postgres_url")
     return url
 
 

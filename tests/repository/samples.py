@@ -6,12 +6,18 @@ from typing import Any
 
 from sqlalchemy import URL, select
 
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import ExperimentFiles, NewExperiment, Repository
 from otterflow.repository.database import Database
 from otterflow.repository.tables import Base, UtcDateTime
 
 BASELINE = {"shared_buffers": 16384, "random_page_cost": 4.0, "jit": True, "wal_sync_method": "fdatasync"}
 RULES = {"shared_buffers": 131072, "random_page_cost": 1.1, "jit": False, "wal_sync_method": "fdatasync"}
+FILES = ExperimentFiles(
+    target={"name": "staging"},
+    benchmark={"name": "analytics", "passes": 1},
+    catalog={"knobs": []},
+    texts={"a.sql": "1"},
+)
 
 
 def new_experiment(name: str = "night", **changes: Any) -> NewExperiment:
@@ -19,6 +25,7 @@ def new_experiment(name: str = "night", **changes: Any) -> NewExperiment:
     values: dict[str, Any] = {
         "name": name,
         "target": "staging",
+        "dbms": "postgresql",
         "benchmark": "analytics",
         "objective": "run_time_s",
         "spec": {"iterations": 10, "time_budget_min": None, "risks": ["durability"]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.repository.samples import content, measured, new_experiment
 from tests.repository.workers import CONTEXT, TIMEOUT_S, at_once
 
 
+@pytest.mark.slow
 def test_all_may_open_an_empty_database_at_once(bare_url: URL) -> None:
     assert at_once(workers.open_empty, bare_url, 6) == ["[]"] * 6
     assert Repository.open(bare_url, migrate=False).experiments() == []
@@ -26,27 +28,28 @@ def test_exactly_one_gets_the_target(repository: Repository, url: URL) -> None:
     assert repository.holder("staging") == holders[0]
 
 
-def test_a_hold_keeps_others_out_while_it_lasts(
-    repository: Repository, url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.slow
+def test_a_hold_keeps_others_out_while_it_lasts(repository: Repository, url: URL, tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")
-    monkeypatch.setenv("OTTERFLOW_TEST_COUNTER", str(counter))
-    assert at_once(workers.take_turns, url, 3) == [10, 10, 10]
+    assert at_once(partial(workers.take_turns, counter=counter), url, 3) == [10, 10, 10]
     assert counter.read_text() == "30"
 
 
+@pytest.mark.slow
 def test_all_create_one_experiment(repository: Repository, url: URL) -> None:
     assert len(set(at_once(workers.create, url, 4))) == 1
     assert len(repository.experiments()) == 1
 
 
+@pytest.mark.slow
 def test_a_task_that_runs_twice_at_once_begins_one_try(repository: Repository, url: URL) -> None:
     repository.create_experiment(new_experiment())
     assert at_once(workers.begin_the_same_try, url, 4) == [1, 1, 1, 1]
     assert len(content(url)["trials"]) == 1
 
 
+@pytest.mark.slow
 def test_parallel_writers_wait_for_each_other(repository: Repository, url: URL) -> None:
     """Each write opens and closes its connection, so SQLite's WAL is made and removed all the time as well."""
     assert at_once(workers.run_an_experiment, url, 5) == [8] * 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,22 +13,19 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from otterflow.errors import InvalidInput, RepositoryUnavailable
 from otterflow.repository import Repository
 from otterflow.repository.database import Database, checked_url
-from otterflow.repository.tables import Base, TargetRow
+from otterflow.repository.tables import TargetRow
 from otterflow.repository.values import to_json
 from stack.postgres import PrivateCluster
 from stack.processes import free_port
-from tests.repository.samples import content, measured, new_experiment, plan
+from tests.repository.samples import FILES, content, measured, new_experiment, plan
 
 SECRET = "tr0ub4dor"
 
 
 @pytest.fixture
-def repository_on_postgres(migrated_database: URL) -> Iterator[Repository]:
+def repository_on_postgres(postgres_url: URL) -> Repository:
     """A repository whose server the test may stop."""
-    repository = Repository.open(migrated_database)
-    yield repository
-    with Database(migrated_database).write() as session:
-        session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY"))
+    return Repository.open(postgres_url)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +97,15 @@ def test_a_database_that_does_not_exist_is_named(postgres: PrivateCluster) -> No
         Repository.open(url)
 
 
+@pytest.mark.integration
+def test_a_database_without_an_encoding_serves_as_a_repository(postgres: PrivateCluster) -> None:
+    """initdb makes SQL_ASCII databases where the machine has no locale."""
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0")
+    url = URL.create("postgresql", "otterflow", postgres.password, postgres.host, postgres.port, "ascii")
+    assert Repository.open(url).experiments() == []
+
+
 def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("remember the milk\n" * 100)
@@ -118,6 +123,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_the_embedded_database_is_made_with_its_folder_for_its_user_alone(tmp_path: Path) -> None:
     Repository.open(f"sqlite:///{tmp_path}/home/repository.db")
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "home" / "repository.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_that_all_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    """Settings and statements of servers are in it."""
+    file = tmp_path / "repository.db"
+    Repository.open(f"sqlite:///{file}")
+    file.chmod(0o644)
+    with Database(f"sqlite:///{file}").read() as session:
+        session.execute(text("SELECT name FROM targets"))
+        Repository.open(f"sqlite:///{file}")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("repository.db*")}
+    assert len(modes) == 3
+    assert set(modes.values()) == {0o600}
 
 
 def test_sqlite_is_set_up_for_many_writers(tmp_path: Path) -> None:
@@ -199,12 +218,13 @@ def test_deleting_an_experiment_deletes_what_belongs_to_it_alone(repository: Rep
         measured(repository, experiment=name)
         repository.record_measurement(name, round=0, arm="best", value=1, result={}, state="ok")
         repository.record_model("ranking", scope="experiment", subject=name, content={}, sources={}, version=1)
+        repository.keep_files(name, FILES)
     with Database(url).write() as session:
         session.execute(text("DELETE FROM experiments WHERE name = 'night'"))
     counts = {table: len(rows) for table, rows in content(url).items()}
     assert counts == {
         "experiments": 1, "trials": 1, "trial_seconds": 1, "snapshots": 2, "metrics": 2, "measurements": 1, "models": 1,
-        "targets": 1, "configurations": 1, "surroundings": 0,
+        "targets": 1, "configurations": 1, "surroundings": 0, "experiment_files": 4, "definitions": 4, "recordings": 0,
     }  # fmt: skip
 
 

@@ -66,7 +66,28 @@ def test_a_name_taken_by_another_specification_is_refused(created: Repository, c
     assert created.experiment("night").spec["iterations"] == 10
 
 
-@pytest.mark.parametrize("state", ["running", "stopping", "finishing", "finished", "failed", "stopped"])
+@pytest.mark.parametrize("state", ["created", "preparing", "stopped"])
+def test_a_name_that_never_got_past_the_checks_may_be_used_with_another_form(created: Repository, state: str) -> None:
+    created.prepare_experiment("night", **findings())
+    created.set_experiment_state("night", state, "its target was not ready")
+    again = created.create_experiment(new_experiment(seed=8, benchmark="pgbench"))
+    assert (again.seed, again.benchmark, again.state, again.message) == (8, "pgbench", "created", "")
+    assert again.baseline is None, "what was found for the former form is forgotten"
+    assert len(created.experiments()) == 1
+
+
+def test_a_name_that_is_being_prepared_or_has_a_trial_is_taken(created: Repository) -> None:
+    created.set_experiment_state("night", "preparing")
+    created.hold_target("staging", "night")
+    with pytest.raises(InvalidInput, match="trigger stop_experiment with this one if no run prepares it just now"):
+        created.create_experiment(new_experiment(seed=8))
+    created.release_target("staging", "night")
+    plan(created, 0)
+    with pytest.raises(InvalidInput, match="choose another name, or resume"):
+        created.create_experiment(new_experiment(seed=8))
+
+
+@pytest.mark.parametrize("state", ["running", "stopping", "finishing", "finished"])
 def test_an_experiment_past_its_preparation_is_not_created_again(created: Repository, state: str) -> None:
     created.set_experiment_state("night", state)
     with pytest.raises(InvalidInput, match=rf"in state {state}; choose another name, or resume"):

@@ -14,8 +14,8 @@ from otterflow.repository import (
     ImportedTrial,
     MetricRow,
     MetricScope,
+    RawCounters,
     Repository,
-    Snapshots,
     TrialKind,
     TrialState,
 )
@@ -34,7 +34,7 @@ def trial(number: int = 0, **changes: Any) -> ImportedTrial:
         "objective": 100.0 + number,
         "result": {"throughput": 100.0 + number},
         "metrics": {"pg_stat_database.xact_commit": 100.0 + number},
-        "snapshots": Snapshots({"dbms": {"n": 1}}, {"dbms": {"n": 2}}),
+        "snapshots": RawCounters({"dbms": {"n": 1}}, {"dbms": {"n": 2}}),
         "reset": [],
         "reasons": {"source": "elsewhere"},
         "message": "",
@@ -77,8 +77,8 @@ def test_its_trials_are_as_measured_ones(repository: Repository) -> None:
     assert first.started_at == BEGUN
     assert first.versions == {"postgresql": "15.14"}
     assert (second.state, second.objective, second.message) == ("crashed", None, "gone")
-    assert repository.snapshots("past", 0).after == {"dbms": {"n": 2}}
-    assert repository.snapshots("past", 1).after == {}
+    assert repository.raw_counters("past", 0).after == {"dbms": {"n": 2}}
+    assert repository.raw_counters("past", 1).after == {}
     row = MetricRow("past", 0, MetricScope.dbms, "pg_stat_database.xact_commit", 100.0)
     assert repository.metric_rows(["past"]) == [row]
 

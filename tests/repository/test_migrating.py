@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -108,6 +109,53 @@ def test_an_older_repository_is_upgraded_with_all_it_holds(bare_url: URL) -> Non
         assert session.scalars(text("SELECT name FROM targets")).all() == ["staging"]
 
 
+def test_passwords_that_were_kept_are_forgotten_by_the_upgrade(bare_url: URL) -> None:
+    """primary_conninfo was kept with the replication role's password; the other settings stay."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    kept = {
+        "work_mem": {"vartype": "integer", "setting": "4096"},
+        "password_encryption": {"vartype": "enum", "setting": "scram-sha-256"},
+        "primary_conninfo": {"vartype": "string", "setting": "password=sesame-opens"},
+        "app.key": {"vartype": "string", "setting": "sesame-opens"},
+    }
+    row = {
+        "name": "'night'", "target": "'staging'", "benchmark": "'b'", "objective": "'o'", "spec": "'{}'",
+        "state": "'finished'", "message": "''", "stop_requested": "false", "stop_reason": "''", "space": "'[]'",
+        "facts": "'{}'", "live": f"'{json.dumps(kept)}'", "comparison": "1", "seed": "0", "code_version": "''",
+        "created_at": "'2026-01-01 00:00:00'",
+    }  # fmt: skip
+    with Database(bare_url).connection() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql("INSERT INTO targets (name) VALUES ('staging')")
+        connection.exec_driver_sql(f"INSERT INTO experiments ({', '.join(row)}) VALUES ({', '.join(row.values())})")
+        connection.commit()
+    experiment = Repository.open(bare_url).experiment("night")
+    assert set(experiment.live) == {"work_mem", "password_encryption"}
+    assert (experiment.files, experiment.ran_s, experiment.finished_because) == (None, 0.0, "")
+
+
+def test_an_experiment_of_before_was_postgresqls(bare_url: URL) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    row = {
+        "name": "'night'", "target": "'staging'", "benchmark": "'b'", "objective": "'o'", "spec": "'{}'",
+        "state": "'finished'", "message": "''", "stop_requested": "false", "stop_reason": "''", "space": "'[]'",
+        "facts": "'{}'", "live": "'{}'", "comparison": "1", "seed": "0", "code_version": "''",
+        "created_at": "'2026-01-01 00:00:00'",
+    }  # fmt: skip
+    with Database(bare_url).connection() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.exec_driver_sql("INSERT INTO targets (name) VALUES ('staging')")
+        connection.exec_driver_sql(f"INSERT INTO experiments ({', '.join(row)}) VALUES ({', '.join(row.values())})")
+        connection.commit()
+    upgraded = Repository.open(bare_url)
+    upgraded.create_experiment(new_experiment("day", target="elsewhere", dbms="other"))
+    assert {e.name: e.dbms for e in upgraded.experiments()} == {"night": "postgresql", "day": "other"}
+
+
 def test_there_is_no_way_down(repository: Repository, url: URL) -> None:
     repository.create_experiment(new_experiment())
     config = Config()
@@ -136,7 +184,9 @@ def test_a_migration_that_fails_leaves_nothing(bare_url: URL, tmp_path: Path, mo
 
 
 def test_an_empty_database_is_not_opened_unmigrated(bare_url: URL) -> None:
-    with pytest.raises(RepositoryUnavailable, match=r"has no tables, revision 0002 is needed; upgrade it with Repos"):
+    with pytest.raises(
+        RepositoryUnavailable, match=rf"has no tables, revision {HEAD_REVISION} is needed; upgrade it with Repos"
+    ):
         Repository.open(bare_url, migrate=False)
     assert current_revision(Database(bare_url)) is None
     Repository.open(bare_url).create_experiment(new_experiment())
@@ -150,7 +200,7 @@ def test_a_newer_repository_is_left_alone(bare_url: URL, is_migrating: bool) -> 
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
         connection.commit()
     with pytest.raises(
-        RepositoryUnavailable, match=r"is at revision 9999, .*0002 is needed; a newer otterflow made it"
+        RepositoryUnavailable, match=rf"is at revision 9999, .*{HEAD_REVISION} is needed; a newer otterflow made it"
     ):
         Repository.open(bare_url, migrate=is_migrating)
 

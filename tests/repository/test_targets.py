@@ -27,6 +27,21 @@ def test_a_hold_lasts_until_its_holder_ends_it(repository: Repository) -> None:
     assert repository.holder("staging") == "day"
 
 
+def test_two_targets_that_are_one_server_exclude_each_other(repository: Repository) -> None:
+    repository.hold_target("staging", "night")
+    for target in ("staging", "alias"):
+        repository.identify_target(target, "7123 in /srv/data on db1")
+    repository.identify_target("other", "7124 in /srv/data on db1")
+    assert repository.same_server("alias", repository.identity("alias")) == ["staging"]
+    with pytest.raises(TargetHeld, match="held by experiment 'night', as target 'staging', which is the same server"):
+        repository.hold_target("alias", "day")
+    repository.hold_target("other", "day")
+    repository.release_target("staging", "night")
+    repository.hold_target("alias", "day")
+    with pytest.raises(TargetHeld, match="held by experiment 'day', as target 'alias'"):
+        repository.hold_target("staging", "night")
+
+
 def test_targets_are_held_one_by_one(repository: Repository) -> None:
     repository.hold_target("staging", "night")
     repository.hold_target("other", "day")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.repository import MetricRow, MetricScope, Repository, Snapshots, TrialKind, TrialState
+from otterflow.repository import MetricRow, MetricScope, RawCounters, Repository, TrialKind, TrialState
 from otterflow.repository.tables import ConfigurationRow
 from tests.repository.samples import BASELINE, RULES, findings, measured, new_experiment, plan
 
@@ -101,7 +101,19 @@ def test_a_cleared_run_opens_the_next_try_and_keeps_the_older(prepared: Reposito
     assert (newer.objective, newer.result, newer.repeats, newer.metrics, newer.message) == (None, None, [], {}, "")
     assert prepared.trial("night", 0, attempt=1) == older
     assert prepared.trial("night", 0) == newer == prepared.begin_try("night", 0)
-    assert prepared.trials("night") == [newer]
+    assert prepared.trials("night") == [older], "an unfinished newer try hides no finished older one"
+    prepared.end_trial("night", 0, "crashed", message="second")
+    assert [t.message for t in prepared.trials("night")] == ["second"]
+
+
+def test_a_result_is_not_hidden_by_newer_tries_that_say_nothing_of_the_configuration(prepared: Repository) -> None:
+    measured(prepared, 0)
+    prepared.begin_try("night", 0)
+    prepared.record_before("night", 0, {"dbms": {}})
+    assert prepared.begin_try("night", 0).attempt == 3, "the second was left in the middle of its measurement"
+    assert [(t.attempt, t.state) for t in prepared.trials("night")] == [(1, "ok")]
+    assert {row.iteration for row in prepared.metric_rows(["night"])} == {0}
+    assert prepared.trial("night", 0).attempt == 3, "the tasks of the run go on with their own"
 
 
 @pytest.mark.parametrize("is_result_there", [False, True], ids=["window begun", "result there"])
@@ -167,11 +179,11 @@ def test_what_is_recorded_again_replaces(prepared: Repository) -> None:
 def test_the_window_begins_once_and_ends_last(prepared: Repository) -> None:
     plan(prepared)
     prepared.begin_try("night", 0)
-    assert prepared.snapshots("night", 0) == Snapshots({}, {})
+    assert prepared.raw_counters("night", 0) == RawCounters({}, {})
     for counter in (1, 2):
         prepared.record_before("night", 0, {"xact_commit": counter})
         prepared.record_after("night", 0, {"xact_commit": 10 * counter})
-    assert prepared.snapshots("night", 0) == Snapshots(before={"xact_commit": 1}, after={"xact_commit": 20})
+    assert prepared.raw_counters("night", 0) == RawCounters(before={"xact_commit": 1}, after={"xact_commit": 20})
 
 
 def test_an_ended_trial_keeps_its_first_state(prepared: Repository) -> None:
@@ -279,11 +291,13 @@ def test_metrics_in_bulk_are_of_the_newest_ok_tries(prepared: Repository) -> Non
     prepared.begin_try("night", 3)
     prepared.record_metrics("night", 3, {"crashing": 1.0}, host={}, reset=[])
     prepared.end_trial("night", 3, "crashed")
-    prepared.begin_try("night", 10)  # cleared: what its first try measured is out of date
-    dbms = [MetricRow("night", 2, MetricScope.dbms, "xact_commit", 0.4)]
-    host = [MetricRow("night", 2, MetricScope.host, "load_1m", 1.5)]
-    assert prepared.metric_rows(["night"]) == dbms + host
-    assert prepared.metric_rows(["night"], scope=MetricScope.host) == host
+    prepared.begin_try("night", 10)  # cleared: what its first try measured stands until the next has ended
+    dbms = [MetricRow("night", n, MetricScope.dbms, "xact_commit", 0.4) for n in (2, 10)]
+    host = [MetricRow("night", n, MetricScope.host, "load_1m", 1.5) for n in (2, 10)]
+    assert prepared.metric_rows(["night"]) == [dbms[0], host[0], dbms[1], host[1]]
+    prepared.end_trial("night", 10, "crashed")
+    assert prepared.metric_rows(["night"]) == [dbms[0], host[0]]
+    assert prepared.metric_rows(["night"], scope=MetricScope.host) == host[:1]
     assert {row.experiment for row in prepared.metric_rows()} == {"night", "day"}
     assert prepared.metric_rows([]) == []
 

@@ -12,6 +12,7 @@ import pytest
 
 from stack.airflow import AirflowStack
 from stack.processes import StackError, belonging_to
+from tests.stack.listening import listening
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -22,6 +23,7 @@ with DAG("hello", schedule=None):
 
     @task
     def greet(params):
+        print("greeting", params["name"])
         return {"hello": params["name"]}
 
     greet()
@@ -50,11 +52,14 @@ def test_start_run_a_dag_stop_and_start_again(airflow: AirflowStack, tmp_path: P
     with pytest.raises(httpx.HTTPStatusError):
         httpx.get(f"{airflow.url}/api/v2/dags", trust_env=False).raise_for_status()
     airflow.wait_for_dags("hello")
+    port = int(airflow.port_file.read_text())
+    assert listening(airflow.root) == {("127.0.0.1", port)}, "loopback only, and no port that two stacks share"
     airflow.client.unpause("hello")
     run_id = airflow.client.trigger("hello", {"name": "otter"}, "one")
     while airflow.client.dag_run("hello", run_id)["state"] not in {"success", "failed"}:
         time.sleep(0.2)
     assert airflow.client.xcom("hello", "one", "greet") == {"hello": "otter"}
+    assert any("greeting otter" in line for line in airflow.client.task_log("hello", "one", "greet"))
     assert [run["dag_run_id"] for run in airflow.client.dag_runs("hello")] == ["one"]
     with pytest.raises(httpx.HTTPStatusError, match="409"):
         airflow.client.trigger("hello", {}, "one")

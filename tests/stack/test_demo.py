@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.experiment import ExperimentSpec
+from otterflow.experiment.spec import ExperimentSpec
+from otterflow.measures.objective import Objective
 from otterflow.repository import NewExperiment, Repository
-from otterflow.workloads.objective import Objective
 from stack.airflow_client import AirflowClient
 from stack.demo import DemoSettings
 from stack.lab import lab_folder
@@ -110,8 +110,8 @@ def looks(repository: Repository, client: object) -> Iterator[Progress]:
 def create(repository: Repository) -> None:
     repository.create_experiment(
         NewExperiment(
-            name="demo", target="demo", benchmark="analytics", objective="run_time", spec={"iterations": 2}, seed=0,
-            code_version="test",
+            name="demo", target="demo", dbms="postgresql", benchmark="analytics", objective="run_time",
+            spec={"iterations": 2}, seed=0, code_version="test",
         )
     )  # fmt: skip
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from otterflow.target import load_target
+from otterflow.dbms.registry import load_target
 from stack.host import DatabaseHost
 from stack.processes import StackError, belonging_to, free_port, is_alive
 from stack.users import ServerUser
+from tests.stack.listening import listening
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +58,11 @@ def test_servers_do_not_run_as_root(db_host: DatabaseHost) -> None:
     owners = {process.uids().effective for process in belonging_to(db_host.root)}
     assert owners == {db_host.user.uid}
     assert 0 not in owners
+
+
+def test_nothing_but_loopback_is_listened_on(db_host: DatabaseHost) -> None:
+    expected = {("127.0.0.1", db_host.cluster.port), (db_host.sshd.host, db_host.sshd.port)}
+    assert listening(db_host.root) == expected
 
 
 def test_knobs_file_is_included_last_and_wins(clean_host: DatabaseHost) -> None:

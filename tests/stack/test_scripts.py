@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
@@ -16,6 +17,7 @@ SCRIPTS = [
         "scripts/otterflow-free-cache",
         ".ci/run",
         "docker/airflow-init.sh",
+        "docker/own-volumes.sh",
         "docker/target-entrypoint.sh",
     )
 ]
@@ -29,23 +31,39 @@ def test_script_passes_shellcheck_and_is_executable(script: Path) -> None:
 
 
 def test_make_lint_checks_the_same_scripts() -> None:
-    line = next(line for line in (PROJECT / "Makefile").read_text().splitlines() if line.startswith("SHELL_SCRIPTS"))
+    lines = (PROJECT / "Makefile").read_text().replace("\\\n", "").splitlines()
+    line = next(line for line in lines if line.startswith("SHELL_SCRIPTS"))
     assert {PROJECT / word for word in line.split(":=")[1].split()} == set(SCRIPTS)
 
 
 def test_make_lists_every_public_target() -> None:
     done = subprocess.run(["make", "-C", PROJECT, "--no-print-directory"], check=True, capture_output=True, text=True)
     listed = {line.split()[0] for line in done.stdout.splitlines()}
-    assert listed == {"help", "setup", "demo", "up", "down", "test", "lint", "bench", "lock", "clean"}
+    run = {"setup", "demo", "demo-night", "up", "down", "clean"}
+    assert listed == {"help", *run, "test", "unit", "lint", "bench", "lock"}
 
 
-def test_continuous_integration_runs_make_test() -> None:
+def test_continuous_integration_lints_and_tests() -> None:
     commands = [
         line
         for line in (PROJECT / ".ci" / "run").read_text().splitlines()
         if line and not line.startswith(("#", "set "))
     ]
-    assert commands == ['cd "$(dirname "${BASH_SOURCE[0]}")/.."', "exec make test"]
+    assert commands == ['cd "$(dirname "${BASH_SOURCE[0]}")/.."', "make lint", "exec make test"]
+
+
+def test_a_commit_is_checked_by_what_make_lint_runs() -> None:
+    dry = subprocess.run(["make", "-C", PROJECT, "--dry-run", "lint"], check=True, capture_output=True, text=True)
+    linted = [line.removeprefix(".venv/bin/") for line in dry.stdout.splitlines()]
+    config = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        # The files that are committed take the place of the dot, or of the list of scripts.
+        command = hook["entry"].removeprefix(".venv/bin/").removesuffix(" --force-exclude")
+        assert hook["language"] == "system"
+        assert any(line.split()[: len(command.split())] == command.split() for line in linted), command
+    linters = {line.split()[0] for line in linted if line.split()[0] in ("ruff", "mypy", "shellcheck")}
+    assert linters == {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in config["repos"][0]["hooks"]}
 
 
 def test_every_requirement_is_locked_by_version() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from otterflow.experiment.summary import arm_rows
+from otterflow.measures.objective import Objective
 from otterflow.repository import ExperimentState, Measurement, Trial, TrialKind, TrialState
-from otterflow.workloads.objective import Objective
 from stack.view import PlainLines, live_view, show, summary, time_text, value_text
 from stack.watch import Progress
 
@@ -131,7 +132,9 @@ def test_without_a_terminal_the_last_look_is_returned_and_lines_are_whole() -> N
 
 
 RESULT = {
+    "verdict": "The best configuration found is in force.",
     "objective": "run_time",
+    "unit": "s",
     "benchmark": "analytics",
     "baseline": 4.0,
     "rules": 2.5,
@@ -170,7 +173,33 @@ def test_each_row_is_of_what_that_configuration_measured() -> None:
     assert "2.5 s" in next(line for line in shown(summary(same)).splitlines() if "best" in line)
 
 
+@pytest.mark.parametrize("installed", ["rules", "baseline"])
+def test_rules_that_are_the_best_have_one_row_with_their_figures(installed: str) -> None:
+    """They were measured once for both, so a row of its own would have no ratio."""
+    comparison = {
+        "values": {"baseline": [4.0, 4.2], "rules": [2.4, 2.5]},
+        "ratios": {"rules": {"ratio": 1.65, "low": 1.5, "high": 1.8, "rounds": 5}},
+    }
+    knobs = {"work_mem": {"unit": "kB", "baseline": "4MB", "rules": "64MB", "best": "64MB"}}
+    both = {**RESULT, "best": 2.45, "installed": installed, "comparison": comparison, "knobs": knobs}
+    rows = [line.split("│")[1:-1] for line in shown(summary(both)).splitlines() if line.startswith("│")]
+    named = [[cell.strip() for cell in row] for row in rows if len(row) == 4]
+    mark = {installed: " (in force)"}
+    assert named == [
+        [f"baseline{mark.get('baseline', '')}", "4.1 s", "1.00", ""],
+        [f"rules and best{mark.get('rules', '')}", "2.45 s", "1.65", "1.50 to 1.80"],
+    ]
+
+
+def test_a_best_of_its_own_that_gave_no_number_keeps_its_row() -> None:
+    comparison = {"values": {"baseline": [4.0], "rules": [2.4]}, "ratios": {}, "faults": {"best": "crashed in round 1"}}
+    knobs = {"work_mem": {"unit": "kB", "baseline": "4MB", "rules": "64MB", "best": "1GB"}}
+    lost = {**RESULT, "installed": "baseline", "comparison": comparison, "knobs": knobs}
+    assert [row.name for row in arm_rows(lost)] == ["baseline (in force)", "rules", "best"]
+
+
 def test_summary_of_an_experiment_that_found_nothing() -> None:
     text = shown(summary({**RESULT, "installed": "baseline", "changed_knobs": []}))
     assert "baseline (in force)" in text
-    assert "no knob is changed" in text
+    assert RESULT["verdict"] in text
+    assert "Changed knobs" not in text

@@ -41,4 +41,4 @@ def trial_of(config):
 def a_dozen(space):
     """Trials that differ in one knob, none of them a crash."""
     costs = np.random.default_rng(0).uniform(0.1, 8.0, 12)
-    return [trial_of({**space.default(), "cost": float(cost)}) for cost in costs]
+    return [trial_of({**space.baseline(), "cost": float(cost)}) for cost in costs]

@@ -37,6 +37,7 @@ def run(space, n_trials, **options):
     return trials, suggestions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", OWN)
 def test_all_share_baseline_rules_repair_and_no_configuration_twice(space, algorithm):
     def repair(config):
@@ -53,10 +54,11 @@ def test_all_share_baseline_rules_repair_and_no_configuration_twice(space, algor
     assert again == suggestions[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["gpr", "dnn", "forest"])
 def test_the_models_find_much_more_than_the_default_and_say_what_they_expect(space, algorithm):
     trials, suggestions = run(space, 18, algorithm=algorithm, seed=3)
-    assert throughput(incumbent(space, trials).config) > 1.5 * throughput(space.default())
+    assert throughput(incumbent(space, trials).config) > 1.5 * throughput(space.baseline())
     assert suggestions[-1].kind == "model"
     assert suggestions[-1].predicted_std > 0
     assert suggestions[-1].reasons["idea"].startswith(f"{algorithm}: ")
@@ -84,7 +86,7 @@ def test_random_keeps_away_from_where_the_server_is_known_to_crash(space):
     rng = np.random.default_rng(0)
     trials = []
     for jit in (True, False) * 12:
-        config = {**space.default(), "jit": jit, "cost": float(rng.uniform(0.1, 8.0)), "workers": int(rng.integers(9))}
+        config = {**space.baseline(), "jit": jit, "cost": float(rng.uniform(0.1, 8.0)), "workers": int(rng.integers(9))}
         trials.append(Trial(config, 1.0) if jit else Trial(config, None, "crashed"))
     asked = [suggest(space, trials, algorithm="random", seed=seed) for seed in range(8)]
     assert all(s["jit"] for s in asked)
@@ -93,12 +95,12 @@ def test_random_keeps_away_from_where_the_server_is_known_to_crash(space):
 
 def test_a_climb_reaches_the_top_from_afar_over_mixed_knobs(space):
     encoder = Encoder(space)
-    goal = encoder.genotype({**space.default(), "memory": 9000, "cost": 2.0, "jit": False, "delay": 0})
+    goal = encoder.genotype({**space.baseline(), "memory": 9000, "cost": 2.0, "jit": False, "delay": 0})
 
     def worth(genotypes):
         return -np.abs(genotypes - goal).sum(axis=1)
 
-    start = encoder.genotypes([space.default()])
+    start = encoder.genotypes([space.baseline()])
     top = climbed(encoder, worth, start, np.random.default_rng(0))[0]
     assert worth(top[None])[0] > 0.1 * worth(start)[0]
     assert encoder.config(top)["delay"] == 0
@@ -152,7 +154,7 @@ def test_optuna_is_told_all_trials_in_its_own_words_and_asked_until_it_says_some
     monkeypatch.setattr(with_optuna, "installed", lambda: True)
     monkeypatch.setitem(sys.modules, "optuna", fake)
     tried = {"memory": 316, "cost": 4.05, "delay": 0, "jit": False, "method": "c", "workers": 8}
-    trials = [Trial(space.default(), 5.0), Trial(tried, None, "crashed"), Trial({**tried, "memory": 9}, 3.0)]
+    trials = [Trial(space.baseline(), 5.0), Trial(tried, None, "crashed"), Trial({**tried, "memory": 9}, 3.0)]
     said = suggest(space, trials, algorithm="optuna_tpe")
     assert dict(said) == {**tried, "method": "b"}
     assert said.crash_probability is not None
@@ -161,6 +163,7 @@ def test_optuna_is_told_all_trials_in_its_own_words_and_asked_until_it_says_some
     assert study.told[0][1]["delay: mode"] == ("range", 0, 1)
 
 
+@pytest.mark.slow
 def test_a_space_of_one_switch_is_answered_by_every_algorithm_beyond_its_end():
     space = KnobSpace.from_records([{"name": "jit", "type": "boolean", "default": True}])
     for algorithm in OWN:
@@ -209,5 +212,5 @@ def test_a_ranking_from_elsewhere_has_its_say_and_is_named_in_the_reasons(space)
 
 
 def test_measurements_that_are_all_alike_rank_nothing(space):
-    trials = [Trial({**space.default(), "memory": m}, 7.0) for m in (100, 500, 2000, 9000, 20_000, 30_000, 40_000)]
+    trials = [Trial({**space.baseline(), "memory": m}, 7.0) for m in (100, 500, 2000, 9000, 20_000, 30_000, 40_000)]
     assert suggest(space, trials, ranked=True, budget=10).reasons["leading_knobs"] == list(space.names)

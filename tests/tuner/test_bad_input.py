@@ -88,9 +88,10 @@ def long_history():
     space = KnobSpace.from_records(RECORDS)
     encoder = Encoder(space)
     genotypes = random_genes(encoder, np.random.default_rng(0), 4999)
-    return space, [trial_of(space.default()), *(trial_of(encoder.config(g)) for g in genotypes)]
+    return space, [trial_of(space.baseline()), *(trial_of(encoder.config(g)) for g in genotypes)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", OWN)
 def test_5000_trials_are_answered_in_bounded_time(long_history, algorithm):
     space, trials = long_history
@@ -100,6 +101,7 @@ def test_5000_trials_are_answered_in_bounded_time(long_history, algorithm):
     assert dict(suggestion) not in [t.config for t in trials]
 
 
+@pytest.mark.slow
 def test_ranking_many_knobs_takes_bounded_time():
     """Each model is asked 128 times a knob."""
     records = [{"name": f"k{i}", "type": "real", "min": 0.0, "max": 1.0, "default": 0.5} for i in range(100)]
@@ -112,9 +114,10 @@ def test_ranking_many_knobs_takes_bounded_time():
         assert time.process_time() - start < 10.0
 
 
+@pytest.mark.slow
 def test_5000_trials_leave_an_outlook_and_a_batch_in_bounded_time(long_history):
     space, trials = long_history
     start = time.process_time()
-    assert outlook(space, trials).expected >= 0
+    assert outlook(space, trials).gains.min() >= 0
     assert len(suggest_batch(space, trials, 3)) == 3
     assert time.process_time() - start < 40.0

@@ -28,6 +28,7 @@ def test_the_first_batch_is_baseline_rules_and_the_design(space):
     assert len({tuple(s.items()) for s in batch}) == 5
 
 
+@pytest.mark.slow
 def test_a_batch_is_diverse_and_begins_with_what_one_suggestion_would_be(space):
     trials = measured(space)
     batch = suggest_batch(space, trials, 4, budget=20)
@@ -44,9 +45,10 @@ def test_batches_of_four_find_about_what_single_suggestions_find(space):
     while len(trials) < 20:
         trials += [trial_of(dict(s)) for s in suggest_batch(space, trials, 4, seed=3)]
     assert len({tuple(t.config.items()) for t in trials}) == 20
-    assert throughput(incumbent(space, trials).config) > 1.6 * throughput(space.default())
+    assert throughput(incumbent(space, trials).config) > 1.6 * throughput(space.baseline())
 
 
+@pytest.mark.slow
 def test_what_is_pending_is_neither_repeated_nor_crowded(space):
     trials = measured(space)
     alone = suggest(space, trials, budget=20)
@@ -58,7 +60,7 @@ def test_what_is_pending_is_neither_repeated_nor_crowded(space):
 
 
 def test_pending_trials_count_as_made(space):
-    pending = [space.default(), dict(RULES)]
+    pending = [space.baseline(), dict(RULES)]
     assert suggest(space, [], rules=RULES, pending=pending[:1]).kind == "rules"
     assert suggest(space, [], rules=RULES, pending=pending).kind == "design"
 
@@ -73,7 +75,7 @@ def test_reasons_compare_with_what_was_measured_not_with_what_is_believed(space)
 
 def test_a_space_smaller_than_the_batch_is_answered():
     space = KnobSpace.from_records([{"name": "jit", "type": "boolean", "default": True}])
-    batch = suggest_batch(space, [Trial(space.default(), 1.0)], 3)
+    batch = suggest_batch(space, [Trial(space.baseline(), 1.0)], 3)
     assert len(batch) == 3
 
 

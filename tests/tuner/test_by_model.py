@@ -115,7 +115,7 @@ def test_a_small_space_is_tried_to_its_end_and_then_the_best_again():
 def test_a_failed_trial_is_no_crash_and_does_not_end_the_climbing(space):
     trials = a_dozen(space)
     for state, daring in (("failed", True), ("timed_out", True), ("crashed", False)):
-        idea = suggest(space, [*trials, Trial({**space.default(), "workers": 7}, None, state)]).reasons["idea"]
+        idea = suggest(space, [*trials, Trial({**space.baseline(), "workers": 7}, None, state)]).reasons["idea"]
         assert ("polished" in idea or "climbed" in idea) is daring
 
 

@@ -20,6 +20,7 @@ def constrained(config):
     return trial if trial.value is None else Trial(trial.config, trial.value, trial.state, (slack_of(config),))
 
 
+@pytest.mark.slow
 def test_the_search_ends_near_the_constraint_and_the_incumbent_keeps_it(space):
     trials = []
     for _ in range(22):
@@ -27,23 +28,23 @@ def test_the_search_ends_near_the_constraint_and_the_incumbent_keeps_it(space):
     best = incumbent(space, trials)
     assert best.feasible
     assert 300 < best.config["memory"] < 3000
-    assert throughput(best.config) > 1.4 * throughput(space.default())
+    assert throughput(best.config) > 1.4 * throughput(space.baseline())
     late = [t for t in trials[12:] if t.slacks]
     assert sum(t.slacks[0] >= 0 for t in late) > 0.6 * len(late)
 
 
 def test_what_breaks_a_constraint_by_its_mean_is_never_the_incumbent(space):
-    fast = {**space.default(), "memory": 9000}
-    trials = [Trial(space.default(), 1.0, "ok", (0.5,)), Trial(fast, 9.0, "ok", (0.02,))]
+    fast = {**space.baseline(), "memory": 9000}
+    trials = [Trial(space.baseline(), 1.0, "ok", (0.5,)), Trial(fast, 9.0, "ok", (0.02,))]
     assert incumbent(space, trials).config == fast
     again = [*trials, Trial(fast, 9.0, "ok", (-0.1,))]
-    assert incumbent(space, again).config == space.default()
+    assert incumbent(space, again).config == space.baseline()
     lucky_once = [*again, Trial(fast, 9.0, "ok", (0.2,))]
     assert incumbent(space, lucky_once).config == fast
 
 
 def test_where_everything_breaks_a_constraint_the_least_broken_leads_and_is_said_to(space):
-    configs = [{**space.default(), "memory": m} for m in (10_000, 20_000, 30_000, 40_000)]
+    configs = [{**space.baseline(), "memory": m} for m in (10_000, 20_000, 30_000, 40_000)]
     trials = [Trial(c, float(i), "ok", (slack_of(c),)) for i, c in enumerate(configs)]
     best = incumbent(space, trials)
     assert best.config == configs[0]
@@ -53,14 +54,14 @@ def test_where_everything_breaks_a_constraint_the_least_broken_leads_and_is_said
 
 
 def test_the_chance_to_keep_the_constraints_is_said(space):
-    trials = [constrained({**space.default(), "memory": m}) for m in (100, 500, 1500, 4000, 9000, 20_000)]
+    trials = [constrained({**space.baseline(), "memory": m}) for m in (100, 500, 1500, 4000, 9000, 20_000)]
     said = suggest(space, trials, budget=8)
     assert 0.3 < said.feasible_probability <= 1
     assert suggest(space, [Trial(t.config, t.value) for t in trials], budget=8).feasible_probability is None
 
 
 def test_a_constraint_that_always_holds_alike_changes_nothing(space):
-    trials = [trial_of({**space.default(), "memory": m}) for m in (100, 500, 1500, 4000, 9000, 20_000)]
+    trials = [trial_of({**space.baseline(), "memory": m}) for m in (100, 500, 1500, 4000, 9000, 20_000)]
     held = [Trial(t.config, t.value, t.state, (1.0,)) for t in trials]
     assert suggest(space, held, budget=8) == suggest(space, trials, budget=8)
 
@@ -75,7 +76,7 @@ def test_a_constraint_that_always_holds_alike_changes_nothing(space):
 )
 @pytest.mark.parametrize("call", [suggest, incumbent])
 def test_slacks_that_do_not_fit_are_refused(space, call, slacks, said):
-    trials = [Trial(space.default(), 1.0, "ok", (0.1,)), Trial({**space.default(), "memory": 5}, 1.0, "ok", slacks)]
+    trials = [Trial(space.baseline(), 1.0, "ok", (0.1,)), Trial({**space.baseline(), "memory": 5}, 1.0, "ok", slacks)]
     with pytest.raises(InvalidInput, match=said):
         call(space, trials)
 
@@ -84,6 +85,6 @@ def test_where_no_configuration_counts_as_measured_the_chance_is_even(space):
     """Each failed more often than it was measured, so nothing is known of the constraint."""
     trials = []
     for cost in (1.0, 2.0):
-        config = {**space.default(), "cost": cost}
+        config = {**space.baseline(), "cost": cost}
         trials += [Trial(config, 1.0, "ok", (0.5,)), *[Trial(config, None, "failed")] * 2]
     assert suggest(space, trials, budget=8).feasible_probability == 0.5

@@ -29,20 +29,20 @@ def test_the_knob_that_crashes_is_found_among_the_others(space):
 
 
 def test_without_a_crash_the_chance_is_small_and_the_same_everywhere(space):
-    model = learned(space, [Trial(space.default(), 1.0)])
+    model = learned(space, [Trial(space.baseline(), 1.0)])
     chances = model.probability(np.eye(3))
     assert 0.0 < chances[0] < 0.1
     assert (chances == chances[0]).all()
 
 
 def test_the_chance_rises_with_crashes_when_nothing_survives(space):
-    bad = [Trial({**space.default(), "workers": w}, None, "failed") for w in range(6)]
+    bad = [Trial({**space.baseline(), "workers": w}, None, "failed") for w in range(6)]
     few, many = (learned(space, bad[:n]).probability(np.zeros((1, 1)))[0] for n in (2, 6))
     assert few < many < 1.0
 
 
 def test_a_configuration_that_was_never_in_force_teaches_nothing(space):
-    trials = [Trial(space.default(), 1.0), Trial({**space.default(), "workers": 5}, None, "not_applied")]
+    trials = [Trial(space.baseline(), 1.0), Trial({**space.baseline(), "workers": 5}, None, "not_applied")]
     assert len(pool(space, trials).genotypes) == 1
 
 

@@ -20,7 +20,7 @@ def test_a_configuration_survives_the_way_there_and_back(space):
 
 def test_a_special_value_is_a_branch_of_its_own(space):
     encoder = Encoder(space)
-    low, off, automatic = ({**space.default(), "delay": v} for v in (1, 0, -1))
+    low, off, automatic = ({**space.baseline(), "delay": v} for v in (1, 0, -1))
     f = encoder.features(encoder.genotypes([low, off, automatic]))
     assert ((f[0] - f[1]) ** 2).sum() == pytest.approx(1.25)  # its own column, and the middle of the range
     assert ((f[1] - f[2]) ** 2).sum() == pytest.approx(2.0)
@@ -28,7 +28,7 @@ def test_a_special_value_is_a_branch_of_its_own(space):
 
 def test_values_of_an_enum_are_equally_far_apart(space):
     encoder = Encoder(space)
-    f = encoder.features(encoder.genotypes([{**space.default(), "method": m} for m in "abc"]))
+    f = encoder.features(encoder.genotypes([{**space.baseline(), "method": m} for m in "abc"]))
     distances = [((f[i] - f[j]) ** 2).sum() for i, j in ((0, 1), (0, 2), (1, 2))]
     assert distances == pytest.approx([1.0, 1.0, 1.0])
 

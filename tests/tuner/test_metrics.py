@@ -48,6 +48,7 @@ def test_every_metric_is_in_one_group_or_dropped():
     assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_and_of_columns_does_not_matter():
     expected = prune(ROWS)
     for seed in range(3):
@@ -56,6 +57,7 @@ def test_the_order_of_rows_and_of_columns_does_not_matter():
         assert prune(shuffled) == expected
 
 
+@pytest.mark.slow
 def test_units_and_outliers_do_not_matter():
     rows = made_up()
     scaled = [{name: 8192.0 * value if name.startswith("g1") else value for name, value in row.items()} for row in rows]
@@ -130,6 +132,7 @@ def test_a_real_servers_metrics_come_down_to_a_few_that_make_sense():
     assert "pg_stat_database.blks_read" not in commits
 
 
+@pytest.mark.slow
 def test_leaving_out_one_trial_changes_the_answer_little():
     """Agreement (Rand index) with the groups of all trials, over every trial left out in turn."""
 

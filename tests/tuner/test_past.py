@@ -31,7 +31,7 @@ def translation(space):
 def translated(translation, **values):
     """What the past is asked for a configuration of the current space, as its own configuration."""
     now = translation.current
-    config = now.space.default() | values
+    config = now.space.baseline() | values
     return translation.past.config(translation.genotypes(now.genotypes([config]))[0])
 
 
@@ -65,7 +65,7 @@ def test_knobs_that_are_not_shared_stand_where_they_stood(translation):
 
 
 def test_a_past_configuration_here_keeps_what_it_does_not_know(space, translation):
-    otherwise = space.default() | {"cost": 1.5, "jit": False}
+    otherwise = space.baseline() | {"cost": 1.5, "jit": False}
     then = {"memory": 4000, "delay": 0, "method": "c", "gone": 1.0, "jit": 1}
     here = translation.config_here(then, otherwise)
     assert here == otherwise | {"memory": 4000, "delay": 0, "method": "c"}
@@ -74,7 +74,7 @@ def test_a_past_configuration_here_keeps_what_it_does_not_know(space, translatio
 
 def test_a_special_value_without_a_word_for_it_here_is_left_out(space):
     now = KnobSpace.from_records([{"name": "delay", "type": "integer", "min": 1, "max": 2000, "default": 5}])
-    here = Translation(Encoder(now), Encoder(space)).config_here(space.default() | {"delay": -1}, {"delay": 5})
+    here = Translation(Encoder(now), Encoder(space)).config_here(space.baseline() | {"delay": -1}, {"delay": 5})
     assert here == {"delay": 5}
 
 
@@ -116,15 +116,15 @@ def test_hyperparameters_of_another_space_are_fitted_again(past):
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 3.0, 3.0]])
 def test_too_little_teaches_nothing(space, values):
-    trials = [Trial(space.default() | {"workers": i}, v) for i, v in enumerate(values)]
+    trials = [Trial(space.baseline() | {"workers": i}, v) for i, v in enumerate(values)]
     past = PastExperiment("short", space, trials)
     assert fit_past(past) is None
     assert fitted_hyperparameters(past) is None
 
 
 def test_a_past_with_wrong_trials_is_named(space):
-    trials = [Trial(space.default(), float("nan"))]
+    trials = [Trial(space.baseline(), float("nan"))]
     with pytest.raises(InvalidInput, match=r"past\[odd\]\.trials\[0\]\.value"):
         fit_past(PastExperiment("odd", space, trials))
     with pytest.raises(InvalidInput, match=r"past\[odd\]\.metrics"):
-        fit_past(PastExperiment("odd", space, [Trial(space.default(), 1.0)], metrics=[]))
+        fit_past(PastExperiment("odd", space, [Trial(space.baseline(), 1.0)], metrics=[]))

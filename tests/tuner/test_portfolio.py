@@ -40,7 +40,7 @@ def test_mode_safe_neither_polishes_nor_climbs():
 
 def test_nobody_climbs_once_the_server_has_crashed(space):
     trials = a_dozen(space)
-    trials.append(Trial({**space.default(), "cost": 8.0}, None, "crashed"))
+    trials.append(Trial({**space.baseline(), "cost": 8.0}, None, "crashed"))
     said = set()
     for _ in range(2 * len(CAUTIOUS)):
         said.add(suggest(space, trials, seed=2).reasons["idea"])

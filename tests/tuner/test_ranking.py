@@ -142,7 +142,7 @@ def test_a_knob_that_was_never_varied_is_last_by_the_lasso_and_still_ranked(spac
 
 def test_bad_trials_are_refused_by_position(space):
     with pytest.raises(InvalidInput, match=r"trials\[1\]\.value: nan"):
-        rank(space, [Trial(space.default(), 1.0), Trial(space.default(), math.nan)])
+        rank(space, [Trial(space.baseline(), 1.0), Trial(space.baseline(), math.nan)])
 
 
 def test_a_ranking_survives_json(space):

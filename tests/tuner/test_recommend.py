@@ -31,14 +31,14 @@ RULES = {"memory": 1000, "cost": 1.1, "delay": 0, "jit": True, "method": "b", "w
 def test_baseline_rules_design_and_model_in_this_order(space):
     _, suggestions = run(space, 8, rules=RULES, budget=10)
     assert [s.kind for s in suggestions] == ["baseline", "rules", "design", "design", *["model"] * 4]
-    assert suggestions[0] == space.default()
+    assert suggestions[0] == space.baseline()
     assert suggestions[1] == RULES
 
 
 def test_the_model_finds_the_optimum_that_few_trials_allow(space):
     trials, _ = run(space, 18, seed=3)
     best = incumbent(space, trials)
-    assert throughput(best.config) > 1.7 * throughput(space.default())
+    assert throughput(best.config) > 1.7 * throughput(space.baseline())
     assert trials[best.index].config == best.config
 
 
@@ -79,16 +79,16 @@ def test_reasons_are_plain_json_and_name_the_knobs_that_moved(space):
 
 def test_rules_that_were_repaired_on_the_way_are_not_offered_for_ever(space):
     repaired = {**RULES, "memory": 999}
-    trials = [trial_of(space.default()), trial_of(repaired)]
+    trials = [trial_of(space.baseline()), trial_of(repaired)]
     assert suggest(space, trials, rules=RULES).kind == "design"
 
 
 def test_the_design_is_around_the_better_of_baseline_and_rules(space):
-    good_rules = [trial_of(space.default()), Trial(RULES, 5000.0)]
-    crashed_rules = [trial_of(space.default()), Trial(RULES, None, "crashed")]
+    good_rules = [trial_of(space.baseline()), Trial(RULES, 5000.0)]
+    crashed_rules = [trial_of(space.baseline()), Trial(RULES, None, "crashed")]
     good, bad = (suggest(space, t, rules=RULES) for t in (good_rules, crashed_rules))
     assert all(m["from"] == RULES[m["knob"]] for m in good.reasons["moved"])
-    assert all(m["from"] == space.default()[m["knob"]] for m in bad.reasons["moved"])
+    assert all(m["from"] == space.baseline()[m["knob"]] for m in bad.reasons["moved"])
 
 
 @pytest.mark.parametrize("after", [3, 12])
@@ -107,9 +107,9 @@ def test_all_crashed_still_answers_and_does_not_repeat(space):
 
 
 def test_reference_trials_do_not_disturb(space):
-    trials = [trial_of(space.default())] * 3
+    trials = [trial_of(space.baseline())] * 3
     assert suggest(space, trials).kind == "design"
-    trials = [trial_of(space.default())] * 20
+    trials = [trial_of(space.baseline())] * 20
     assert suggest(space, trials).kind == "design"
 
 
@@ -125,7 +125,7 @@ def test_a_space_of_one_switch_answers_beyond_its_end():
 def test_a_long_history_is_answered_in_bounded_time(space):
     encoder = Encoder(space)
     genotypes = random_genes(encoder, np.random.default_rng(0), 3000)
-    trials = [trial_of(space.default()), *(trial_of(encoder.config(g)) for g in genotypes)]
+    trials = [trial_of(space.baseline()), *(trial_of(encoder.config(g)) for g in genotypes)]
     start = time.process_time()
     suggestion = suggest(space, trials)
     assert time.process_time() - start < 10.0

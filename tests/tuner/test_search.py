@@ -11,7 +11,7 @@ from otterflow.tuner.search import best_children, children, polished, random_gen
 
 def test_a_child_keeps_most_of_its_parent_and_moves_one_knob_at_least(space):
     encoder = Encoder(space)
-    parents = np.repeat(encoder.genotypes([space.default()]), 500, axis=0)
+    parents = np.repeat(encoder.genotypes([space.baseline()]), 500, axis=0)
     one = np.full((500, 1), 1.0)
     made = children(encoder, np.random.default_rng(0), parents, 0.1 * one, 0.5 * one, 0.1 * one)
     for genotype in made:
@@ -22,7 +22,7 @@ def test_a_child_keeps_most_of_its_parent_and_moves_one_knob_at_least(space):
 
 def test_the_best_children_come_first_and_beat_chance(space):
     encoder = Encoder(space)
-    starts = encoder.genotypes([space.default()])
+    starts = encoder.genotypes([space.baseline()])
 
     def worth(genotypes):
         return -np.abs(genotypes[:, 0] - 0.9)
@@ -41,7 +41,7 @@ def test_a_short_experiment_gets_a_short_design(budget, size):
 
 def test_a_point_of_the_design_moves_its_share(space):
     encoder = Encoder(space)
-    centre = encoder.genotype(space.default())
+    centre = encoder.genotype(space.baseline())
     rng = np.random.default_rng(0)
     moved = [(design_point(encoder, centre, rng, 0.5) != centre).sum() for _ in range(50)]
     assert max(moved) == 3
@@ -72,7 +72,7 @@ def test_polishing_finds_better_and_keeps_as_many(space):
 
 def test_in_mode_safe_a_point_of_the_design_stays_near(space):
     encoder = Encoder(space)
-    centre, rng = encoder.genotypes([space.default()])[0], np.random.default_rng(0)
+    centre, rng = encoder.genotypes([space.baseline()])[0], np.random.default_rng(0)
     numbers = encoder.numeric & (centre >= 0)
     anywhere, close = (
         np.mean([np.abs(design_point(encoder, centre, rng, 1.0, near)[numbers] - centre[numbers]) for _ in range(200)])

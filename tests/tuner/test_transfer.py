@@ -146,7 +146,7 @@ def test_past_trials_join_by_weight_on_the_current_scale(space, alike, unlike):
 
 def test_knobs_that_the_past_did_not_tune_come_from_current_trials_with_their_values(space):
     some = KnobSpace.from_records([r for r in RECORDS if r["name"] in ("memory", "workers")])
-    then = trials_of(some, 30, 5, lambda c: throughput(space.default() | c))
+    then = trials_of(some, 30, 5, lambda c: throughput(space.baseline() | c))
     history = pool(space, [t for t in trials_of(space, 20, 3) if t.value is not None])
     spread = history.means.std()
     (voice,) = voices(space, PastExperiment("some", some, then))
@@ -181,15 +181,15 @@ def test_the_best_of_the_past_is_tried_first_then_evidence_decides(space, alike)
 
 
 def test_a_warm_start_that_failed_is_not_repeated(space, unlike):
-    trials = [trial_of(space.default())]
+    trials = [trial_of(space.baseline())]
     trials.append(trial_of(suggest(space, trials, past=[unlike])))
     assert trials[1].value < trials[0].value
     assert suggest(space, trials, past=[unlike]).reasons["idea"].startswith("design")
 
 
 def test_a_crashed_warm_start_is_survived(space, alike):
-    taken = suggest(space, [trial_of(space.default())], past=[alike])
-    trials = [trial_of(space.default()), Trial(dict(taken), None, "crashed")]
+    taken = suggest(space, [trial_of(space.baseline())], past=[alike])
+    trials = [trial_of(space.baseline()), Trial(dict(taken), None, "crashed")]
     assert suggest(space, trials, past=[alike]).reasons["idea"].startswith("design")
 
 
@@ -197,7 +197,7 @@ def test_what_crashed_an_alike_server_is_feared_before_it_crashes_this_one(space
     """As an unlike experiment has no weight, its crashes say nothing."""
     trials = [t for t in trials_of(space, 12, 3) if t.value is not None]
     crashing, safe = (
-        [space.default() | {"memory": m, "jit": False} for m in memory] for memory in ((95_000,), (3_000,))
+        [space.baseline() | {"memory": m, "jit": False} for m in memory] for memory in ((95_000,), (3_000,))
     )
     chances = {}
     for name, past in (("alike", [alike]), ("unlike", [unlike]), ("none", [])):
@@ -209,6 +209,7 @@ def test_what_crashed_an_alike_server_is_feared_before_it_crashes_this_one(space
     assert list(chances["unlike"]) == list(chances["none"]) == pytest.approx([chances["none"][0]] * 2)
 
 
+@pytest.mark.slow
 def test_nobody_climbs_where_an_alike_server_crashed(space, alike):
     trials = [t for t in trials_of(space, 12, 3) if t.value is not None]
     survivors = replace(alike, trials=[t for t in alike.trials if t.value is not None])
@@ -227,8 +228,8 @@ def chorus_of(space, past):
 
 def test_what_was_tried_here_is_told_by_the_trial_here(space, alike):
     crashed_there = fit_past(alike).crashed[0]
-    history = pool(space, [Trial(crashed_there, 900.0, "ok"), trial_of(space.default())])
-    told = chorus_of(space, alike).with_crashes(history, space.default())
+    history = pool(space, [Trial(crashed_there, 900.0, "ok"), trial_of(space.baseline())])
+    told = chorus_of(space, alike).with_crashes(history, space.baseline())
     rows = np.flatnonzero((told.genotypes == history.encoder.genotype(crashed_there)).all(axis=1))
     assert list(told.faults[rows]) == [0.0]
     assert told.faults.sum() == len(fit_past(alike).crashed) - 1
@@ -238,34 +239,35 @@ def test_a_past_crash_is_told_only_where_it_is_the_very_same_configuration(space
     """Not where a value is out of today's range, nor where a knob that is none today may have been why."""
     records = [*(r for r in RECORDS if r["name"] != "jit"), {"name": "other", "type": "boolean", "default": False}]
     then = KnobSpace.from_records(records)
-    configs = [then.default() | {"workers": n} for n in range(6)]
+    configs = [then.baseline() | {"workers": n} for n in range(6)]
     ok = [Trial(c, 100.0 + c["workers"], "ok") for c in configs]
-    crash = [then.default() | changes for changes in ({"memory": 50_000}, {"memory": 900}, {"other": True})]
+    crash = [then.baseline() | changes for changes in ({"memory": 50_000}, {"memory": 900}, {"other": True})]
     past = PastExperiment("then", then, [*ok, *(Trial(c, None, "crashed") for c in crash)])
     smaller = KnobSpace.from_records([r | {"max": 10_000} if r["name"] == "memory" else r for r in RECORDS])
-    history = pool(smaller, [trial_of(smaller.default())])
-    told = chorus_of(smaller, past).with_crashes(history, smaller.default() | {"jit": False})
+    history = pool(smaller, [trial_of(smaller.baseline())])
+    told = chorus_of(smaller, past).with_crashes(history, smaller.baseline() | {"jit": False})
     (feared,) = (told.encoder.config(g) for g in told.genotypes[told.faults > 0])
     assert (feared["memory"], feared["jit"]) == (900, False)  # jit was no knob then: it stands where it stands now
 
 
 def test_where_one_past_experiment_crashed_and_another_survived_it_crashes(space):
-    config = space.default() | {"memory": 900}
-    others = [Trial(space.default() | {"workers": n}, 100.0 + n, "ok") for n in range(4)]
+    config = space.baseline() | {"memory": 900}
+    others = [Trial(space.baseline() | {"workers": n}, 100.0 + n, "ok") for n in range(4)]
     crashed = PastExperiment("crashed", space, [*others, Trial(config, None, "crashed")])
     survived = PastExperiment("survived", space, [*others, Trial(config, 130.0, "ok")])
-    history = pool(space, [trial_of(space.default())])
+    history = pool(space, [trial_of(space.baseline())])
     for pasts in ((crashed, survived), (survived, crashed)):
         chorus = Chorus(voices(space, *pasts), np.ones(2), np.ones(2), 900.0, 100.0)
-        told = chorus.with_crashes(history, space.default())
+        told = chorus.with_crashes(history, space.baseline())
         assert [told.encoder.config(g) for g in told.genotypes[told.faults > 0]] == [config]
 
 
 def test_failed_and_timed_out_pasts_are_no_crashes(space, alike):
     slow = replace(alike, trials=[replace(t, state="timed_out") if t.value is None else t for t in alike.trials])
-    assert chorus_of(space, slow).with_crashes(pool(space, [trial_of(space.default())]), space.default()) is None
+    assert chorus_of(space, slow).with_crashes(pool(space, [trial_of(space.baseline())]), space.baseline()) is None
 
 
+@pytest.mark.slow
 def test_a_server_that_survives_more_than_an_alike_one_is_tuned_beyond_it(space):
     """The past crashed from 2,000 of memory on; here the optimum is at 10,000."""
     then = trials_of(space, 40, 1, lambda c: None if c["memory"] > 2_000 else throughput(c))
@@ -289,10 +291,10 @@ def test_spaces_that_differ_in_knobs_help_too(space):
     records = [r for r in RECORDS if r["name"] != "jit"] + [{"name": "extra", "type": "boolean", "default": False}]
     other = KnobSpace.from_records(records)
     past = PastExperiment("other", other, trials_of(other, 40, 4, lambda c: throughput(c | {"jit": True})))
-    taken = suggest(space, [trial_of(space.default())], past=[past])
+    taken = suggest(space, [trial_of(space.baseline())], past=[past])
     space.validate(taken)
     assert taken["jit"] is True
-    assert throughput(taken) > 1.2 * throughput(space.default())
+    assert throughput(taken) > 1.2 * throughput(space.baseline())
 
 
 def test_the_answer_is_the_same_again_and_is_repaired(space, alike, unlike):
@@ -307,7 +309,7 @@ def test_the_answer_is_the_same_again_and_is_repaired(space, alike, unlike):
 
 
 def test_a_batch_takes_one_configuration_from_the_past_and_differs(space, alike):
-    batch = suggest_batch(space, [trial_of(space.default())], 3, past=[alike])
+    batch = suggest_batch(space, [trial_of(space.baseline())], 3, past=[alike])
     assert len({tuple(s.items()) for s in batch}) == 3
     assert [s.reasons["idea"].startswith("warm start") for s in batch] == [True, False, False]
 
@@ -320,7 +322,7 @@ def test_other_algorithms_are_helped_and_those_without_a_model_are_not(space, al
 
 def test_a_past_that_cannot_be_is_refused_at_once(space):
     with pytest.raises(InvalidInput, match=r"past\[odd\]\.trials\[0\]\.value"):
-        suggest(space, [], past=[PastExperiment("odd", space, [Trial(space.default(), None)])])
+        suggest(space, [], past=[PastExperiment("odd", space, [Trial(space.baseline(), None)])])
 
 
 def test_a_past_with_too_few_trials_changes_nothing(space):
@@ -334,7 +336,7 @@ def test_no_more_past_models_are_fitted_than_have_a_say(space, monkeypatch):
     monkeypatch.setattr("otterflow.tuner.turn.fit_past", lambda past: fitted.append(past.name) or fit_past(past))
     many = [PastExperiment(f"past {i}", space, trials_of(space, 10, i)) for i in range(MOST_PAST + 3)]
     short = PastExperiment("short", space, trials_of(space, 2, 1))
-    suggest(space, [trial_of(space.default())], past=[short, *many])
+    suggest(space, [trial_of(space.baseline())], past=[short, *many])
     assert fitted == ["short", *(f"past {i}" for i in range(MOST_PAST))]
 
 

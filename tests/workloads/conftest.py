@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
-from otterflow.workloads.job import JobScript
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.remote.script import JobScript
 from stack.host import DatabaseHost
 
 OUTPUTS = Path(__file__).parent / "outputs"

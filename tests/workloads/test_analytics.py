@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from otterflow import settings
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
 from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.base import workload_for
-from otterflow.workloads.definition import load_benchmark
-from otterflow.workloads.job import RunPlan
+from otterflow.workloads.definition import RunPlan, load_benchmark
 
 Output = Callable[[str], str]
 ACCESS = DatabaseAccess("db.example.org", 5432, "tuner", "bench")
@@ -31,7 +31,7 @@ CAPTURED = tuple(
 
 @pytest.fixture(scope="module")
 def workload() -> AnalyticsWorkload:
-    found = workload_for(BENCHMARK)
+    found = workload_for(BENCHMARK, DBMS)
     assert isinstance(found, AnalyticsWorkload)
     return found
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
+from otterflow.measures.objective import Objective
+from otterflow.remote.script import JobScript
 from otterflow.workloads.base import plan, workload_for
+from otterflow.workloads.belief import believe
 from otterflow.workloads.command.batch import PASSES_FILE, read_passes
-from otterflow.workloads.definition import Benchmark, load_benchmark
-from otterflow.workloads.job import JobScript, RunPlan
-from otterflow.workloads.objective import Objective
-from otterflow.workloads.result import believe
+from otterflow.workloads.definition import Benchmark, RunPlan, load_benchmark
 from tests.workloads.conftest import Ran
 
 Output = Callable[[str], str]
@@ -31,7 +32,7 @@ def own(**changes: Any) -> Benchmark:
 
 def test_the_scripts() -> None:
     benchmark = own()
-    workload, asked = workload_for(benchmark), RunPlan(passes=3, warmup_passes=1, duration_s=90, seed=4)
+    workload, asked = workload_for(benchmark, DBMS), RunPlan(passes=3, warmup_passes=1, duration_s=90, seed=4)
     load, run, warm_up = (job(ACCESS, None) for job in _jobs(workload, asked))
     assert load.script.endswith("bash -e -o pipefail load.sh < /dev/null\n")
     assert "export OTTERFLOW_SEED=9\npasses=3 budget_ms=90000\n" in run.script
@@ -54,9 +55,9 @@ def _jobs(workload: Any, asked: RunPlan) -> tuple[Callable[..., JobScript], ...]
 
 def test_its_time_is_what_is_measured() -> None:
     assert set(own().objectives) == {Objective.run_time, Objective.latency_mean, Objective.throughput}
-    assert workload_for(own()).data_fingerprint().startswith("batch-2-")
-    assert workload_for(own()).data_fingerprint() == workload_for(own(run="true")).data_fingerprint()
-    assert workload_for(own()).data_fingerprint() != workload_for(own(load="true")).data_fingerprint()
+    assert workload_for(own(), DBMS).data_fingerprint().startswith("batch-2-")
+    assert workload_for(own(), DBMS).data_fingerprint() == workload_for(own(run="true"), DBMS).data_fingerprint()
+    assert workload_for(own(), DBMS).data_fingerprint() != workload_for(own(load="true"), DBMS).data_fingerprint()
 
 
 def test_whole_passes(output: Output) -> None:
@@ -99,7 +100,7 @@ def test_a_pass_of_no_time_is_not_believed() -> None:
 
 def test_progress() -> None:
     lines = ["pass 1", "half of it is done", "", "pass_ms 2340", "measured_ms 2341"]
-    assert [workload_for(own()).progress(line) for line in lines] == [
+    assert [workload_for(own(), DBMS).progress(line) for line in lines] == [
         "pass 1 of the work has begun",
         "half of it is done",
         None,
@@ -111,7 +112,7 @@ def test_progress() -> None:
 @pytest.mark.integration
 def test_a_job_of_ones_own_loads_runs_and_is_believed(database: DatabaseAccess, bin_dir: str, run_job: Run) -> None:
     benchmark = own()
-    workload, asked = workload_for(benchmark), plan(benchmark)
+    workload, asked = workload_for(benchmark, DBMS), plan(benchmark)
     load, run, warm_up = (job(database, bin_dir) for job in _jobs(workload, asked))
     for job in (load, load, warm_up):
         done = run_job(job)
@@ -127,8 +128,8 @@ def test_a_job_of_ones_own_loads_runs_and_is_believed(database: DatabaseAccess, 
 @pytest.mark.integration
 def test_a_pass_that_fails_ends_the_job(database: DatabaseAccess, bin_dir: str, run_job: Run) -> None:
     benchmark = own(run="psql --no-psqlrc --set=ON_ERROR_STOP=1 --command='SELECT 1 / 0'")
-    done = run_job(workload_for(benchmark).run(database, plan(benchmark), bin_dir))
+    done = run_job(workload_for(benchmark, DBMS).run(database, plan(benchmark), bin_dir))
     assert done.exit_code != 0
     assert "division by zero" in done.log
     with pytest.raises(BenchmarkFailed, match="hold no whole pass"):
-        workload_for(benchmark).parse(done.results, done.log)
+        workload_for(benchmark, DBMS).parse(done.results, done.log)

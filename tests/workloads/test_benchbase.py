@@ -20,17 +20,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterflow import settings
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed, InvalidInput
 from otterflow.remote.files import missing_programs_command
+from otterflow.remote.script import JobScript
 from otterflow.workloads.base import plan, workload_for
-from otterflow.workloads.benchbase.configuration import configuration, jdbc_url
+from otterflow.workloads.belief import believe
+from otterflow.workloads.benchbase.configuration import configuration
 from otterflow.workloads.benchbase.output import SUMMARY_FILE, read_result
+from otterflow.workloads.benchbase.postgresql import jdbc_url
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
+from otterflow.workloads.benchbase.ways import WAYS
 from otterflow.workloads.benchbase.workload import CONFIGURATION_FILE, BenchbaseWorkload
-from otterflow.workloads.definition import load_benchmark
-from otterflow.workloads.job import JobScript, RunPlan
-from otterflow.workloads.result import believe
+from otterflow.workloads.definition import RunPlan, load_benchmark
 from tests.workloads.conftest import Ran
 
 Output = Callable[[str], str]
@@ -53,14 +56,14 @@ def chosen(**changes: Any) -> BenchbaseSettings:
 
 
 def workload(**changes: Any) -> BenchbaseWorkload:
-    return BenchbaseWorkload(chosen(**changes), load_timeout_s=100, run_timeout_s=20)
+    return BenchbaseWorkload(chosen(**changes), WAYS["postgresql"], load_timeout_s=100, run_timeout_s=20)
 
 
 # The configuration file
 
 
 def test_the_configuration() -> None:
-    root = ElementTree.fromstring(configuration(chosen(), ACCESS, time_s=29.5, seed=2**62 - 1))
+    root = ElementTree.fromstring(configuration(chosen(), WAYS["postgresql"], ACCESS, time_s=29.5, seed=2**62 - 1))
     texts = {element.tag: element.text for element in root if len(element) == 0}
     seed = int(texts.pop("randomSeed") or "")
     assert 0 <= seed < 2**31
@@ -83,13 +86,15 @@ def test_the_configuration() -> None:
 
 
 def test_a_rate_and_the_benchmarks_own_options() -> None:
-    root = ElementTree.fromstring(configuration(chosen(rate=500, options={"tracefile": "a/b.txt"}), ACCESS))
+    root = ElementTree.fromstring(
+        configuration(chosen(rate=500, options={"tracefile": "a/b.txt"}), WAYS["postgresql"], ACCESS)
+    )
     assert root.findtext("works/work/rate") == "500"
     assert root.findtext("tracefile") == "a/b.txt"
 
 
 def test_no_password_is_an_empty_one() -> None:
-    root = ElementTree.fromstring(configuration(chosen(), DatabaseAccess("db", 5432, "u", "d")))
+    root = ElementTree.fromstring(configuration(chosen(), WAYS["postgresql"], DatabaseAccess("db", 5432, "u", "d")))
     assert root.findtext("password") == ""
 
 
@@ -100,19 +105,21 @@ def test_no_password_is_an_empty_one() -> None:
 )
 def test_any_usual_password_arrives_as_it_is(password: str) -> None:
     access = DatabaseAccess.with_password("db", 5432, "u:\\", "d", password)
-    assert ElementTree.fromstring(configuration(chosen(), access)).findtext("password") == password
+    assert ElementTree.fromstring(configuration(chosen(), WAYS["postgresql"], access)).findtext("password") == password
 
 
 @pytest.mark.parametrize("password", ["${sys:user.home}", " secret", "secret ", "sec\tret", "sec\x00ret"])
 def test_a_password_that_benchbase_would_change_is_refused_and_not_shown(password: str) -> None:
     access = DatabaseAccess.with_password("db", 5432, "u", "d", password)
     with pytest.raises(InvalidInput, match="BenchBase's password: the password holds ") as caught:
-        configuration(chosen(), access)
+        configuration(chosen(), WAYS["postgresql"], access)
     assert password not in str(caught.value)
 
 
 def test_addresses() -> None:
     assert jdbc_url(DatabaseAccess("::1", 5432, "u", "a b?c")).startswith("jdbc:postgresql://[::1]:5432/a%20b%3Fc?")
+    tls = {"sslmode": "require", "gssencmode": "disable"}
+    assert jdbc_url(DatabaseAccess("db", 5432, "u", "d", parameters=tls)).endswith("&sslmode=require")
     with pytest.raises(InvalidInput, match="driver_host: '/run/postgresql' is a socket, which Java does not reach"):
         jdbc_url(DatabaseAccess("/run/postgresql", 5432, "u", "d"))
 
@@ -147,7 +154,7 @@ def test_every_shipped_configuration_has_its_types_and_shares() -> None:
     for benchmark in SHIPPED.values():
         assert isinstance(benchmark.workload, BenchbaseSettings)
         assert benchmark.name == f"benchbase_{benchmark.workload.benchmark}"
-        root = ElementTree.fromstring(configuration(benchmark.workload, ACCESS))
+        root = ElementTree.fromstring(configuration(benchmark.workload, WAYS["postgresql"], ACCESS))
         weights = (root.findtext("works/work/weights") or "").split(",")
         assert len(weights) == len(root.findall("transactiontypes/transactiontype")) >= 5
         assert sum(map(float, weights)) == 100
@@ -377,7 +384,7 @@ def test_progress_of_a_load() -> None:
         "[INFO ] 2026-01-01 00:00:19,000 [main] ThreadBench run - MEASURE :: Warmup complete, starting measurements.",
         "[DEBUG] 2026-01-01 00:00:20,000 [main] anything else",
     ]
-    assert [workload_for(SHIPPED["benchbase_tpcc"]).progress(line) for line in lines] == [
+    assert [workload_for(SHIPPED["benchbase_tpcc"], DBMS).progress(line) for line in lines] == [
         "creating new TPCC database",
         "finished loading data into TPCC database",
         "warmup complete, starting measurements",

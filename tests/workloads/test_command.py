@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed, InvalidInput
+from otterflow.measures.objective import Objective
+from otterflow.remote.script import JobScript
 from otterflow.workloads.base import plan, workload_for
+from otterflow.workloads.belief import believe
 from otterflow.workloads.command.output import EXAMPLE, RESULT_FILE, read_result
 from otterflow.workloads.command.settings import CommandSettings
 from otterflow.workloads.command.workload import RESULT_BYTES, CommandWorkload
-from otterflow.workloads.definition import Benchmark, load_benchmark
-from otterflow.workloads.job import JobScript, RunPlan
-from otterflow.workloads.objective import Objective
-from otterflow.workloads.result import believe
+from otterflow.workloads.definition import Benchmark, RunPlan, load_benchmark
 from tests.workloads.conftest import Ran
 
 Output = Callable[[str], str]
@@ -29,7 +30,7 @@ Run = Callable[[JobScript], Ran]
 GOOD = Path(__file__).parent / "good"
 ACCESS = DatabaseAccess.with_password("db.example.org", 5432, "tuner", "bench", "top-secret")
 ASKED = RunPlan(warmup_s=2.5, duration_s=9.5, seed=4)
-EVERYTHING = tuple(objective for objective in Objective if objective is not Objective.run_time)
+EVERYTHING = tuple(o for o in Objective if o not in (Objective.run_time, Objective.total_time))
 
 
 def workload(**changes: Any) -> CommandWorkload:
@@ -203,7 +204,7 @@ def test_progress_is_whatever_it_says_but_for_the_result(output: Output) -> None
 @pytest.mark.integration
 def test_a_command_of_ones_own_loads_runs_and_is_believed(database: DatabaseAccess, bin_dir: str, run_job: Run) -> None:
     benchmark = own()
-    one, asked = workload_for(benchmark), plan(benchmark, seed=4)
+    one, asked = workload_for(benchmark, DBMS), plan(benchmark, seed=4)
     warm_up = one.warm_up(database, asked, bin_dir)
     assert warm_up is not None
     for job in (one.load(database, bin_dir), one.load(database, bin_dir), warm_up):
@@ -233,7 +234,7 @@ def test_what_a_real_command_prints_is_read_or_refused(
     database: DatabaseAccess, run_job: Run, command: str, sentence: str
 ) -> None:
     benchmark = own(run=command)
-    one, asked = workload_for(benchmark), plan(benchmark, duration_s=600)
+    one, asked = workload_for(benchmark, DBMS), plan(benchmark, duration_s=600)
     done = run_job(one.run(database, asked, None))
     assert done.exit_code == 0, done.log
     with pytest.raises(BenchmarkFailed, match=sentence):
@@ -244,8 +245,8 @@ def test_what_a_real_command_prints_is_read_or_refused(
 @pytest.mark.parametrize("command", ["exit 3", "false\necho no", "false | cat", "no-such-program"])
 def test_a_command_that_fails_ends_the_job(database: DatabaseAccess, run_job: Run, command: str) -> None:
     for job in (
-        workload_for(own(run=command)).run(database, plan(own()), None),
-        workload_for(own(load=command)).load(database, None),
+        workload_for(own(run=command), DBMS).run(database, plan(own()), None),
+        workload_for(own(load=command), DBMS).load(database, None),
     ):
         assert run_job(job).exit_code not in (0, None)
 
@@ -253,5 +254,5 @@ def test_a_command_that_fails_ends_the_job(database: DatabaseAccess, run_job: Ru
 @pytest.mark.integration
 def test_a_command_finds_the_database_and_nothing_of_the_surroundings(database: DatabaseAccess, run_job: Run) -> None:
     said = "echo $PGHOST $PGPORT $PGUSER $PGDATABASE $(stat -c %a $PGPASSFILE) $OTTERFLOW_SCALE ${PGPASSWORD-unset}"
-    done = run_job(workload_for(own(run=said)).run(database, plan(own()), None))
+    done = run_job(workload_for(own(run=said), DBMS).run(database, plan(own()), None))
     assert done.log.strip() == f"{database.host} {database.port} {database.user} {database.database} 600 2 unset"

@@ -13,22 +13,25 @@ import psutil
 import pytest
 
 from otterflow import settings
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
+from otterflow.remote.script import JobScript
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.base import Workload, plan, workload_for
-from otterflow.workloads.definition import Benchmark, benchmarks
-from otterflow.workloads.job import JobScript, RunPlan
+from otterflow.workloads.belief import believe
+from otterflow.workloads.definition import Benchmark, RunPlan, benchmarks
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
-from otterflow.workloads.result import believe
 from stack.host import DatabaseHost
 from tests.workloads.conftest import Ran
 
 pytestmark = pytest.mark.integration
 
 SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
-RUNNABLE = [name for name, benchmark in SHIPPED.items() if benchmark.driver not in ("benchbase", "live")]
-"""All but BenchBase's, which is not a package that the tests could install, and the live one, which loads nothing."""
+RUNNABLE = [
+    name for name, benchmark in SHIPPED.items() if benchmark.driver not in ("benchbase", "live", "replay", "mix")
+]
+"""All but BenchBase's, which is not a package that the tests could install, and what loads nothing."""
 Run = Callable[[JobScript], Ran]
 
 
@@ -52,7 +55,7 @@ def test_a_shipped_benchmark_loads_runs_and_is_believed(
     name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
 ) -> None:
     benchmark = small(SHIPPED[name])
-    workload, asked = workload_for(benchmark), short_plan(benchmark)
+    workload, asked = workload_for(benchmark, DBMS), short_plan(benchmark)
     for job in (workload.load(database, bin_dir), workload.warm_up(database, asked, bin_dir)):
         assert job is not None
         done = run_job(job)
@@ -77,7 +80,7 @@ def test_a_shipped_benchmark_loads_runs_and_is_believed(
 def test_loading_twice_replaces_the_data(
     database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
 ) -> None:
-    workload = workload_for(small(SHIPPED["analytics"]))
+    workload = workload_for(small(SHIPPED["analytics"]), DBMS)
     counts = []
     for _ in range(2):
         done = run_job(workload.load(database, bin_dir))
@@ -101,7 +104,7 @@ def test_the_estimate_of_the_datas_size(
         ("pgbench_tpcb", "c.relname LIKE 'pgbench%'"),
         ("sysbench_point_select", "c.relname LIKE 'sbtest%'"),
     ):
-        workload = workload_for(small(SHIPPED[name]))
+        workload = workload_for(small(SHIPPED[name]), DBMS)
         assert run_job(workload.load(database, bin_dir)).exit_code == 0
         with db_host.cluster.connect(database.database) as connection:
             row = connection.execute(
@@ -115,7 +118,7 @@ def test_the_estimate_of_the_datas_size(
 def test_every_shipped_query_finds_something(
     database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
 ) -> None:
-    workload = workload_for(small(SHIPPED["analytics"]))
+    workload = workload_for(small(SHIPPED["analytics"]), DBMS)
     assert isinstance(workload, AnalyticsWorkload)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     with db_host.cluster.connect(database.database) as connection:
@@ -136,7 +139,7 @@ def test_a_time_longer_than_the_passes_makes_more_passes(
     database: DatabaseAccess, bin_dir: str, run_job: Run, tmp_path: Path
 ) -> None:
     benchmark = own_stream(tmp_path, "SELECT pg_sleep(0.05);")
-    workload, asked = workload_for(benchmark), plan(benchmark, duration_s=2)
+    workload, asked = workload_for(benchmark, DBMS), plan(benchmark, duration_s=2)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     done = run_job(workload.run(database, asked, bin_dir))
     result = workload.parse(done.results, done.log)
@@ -150,7 +153,7 @@ def test_a_query_that_fails_ends_the_stream(
     database: DatabaseAccess, bin_dir: str, run_job: Run, tmp_path: Path
 ) -> None:
     benchmark = own_stream(tmp_path, "SELECT 1 / 0;")
-    workload = workload_for(benchmark)
+    workload = workload_for(benchmark, DBMS)
     done = run_job(workload.run(database, plan(benchmark), bin_dir))
     assert done.exit_code != 0
     with pytest.raises(BenchmarkFailed, match="division by zero"):
@@ -165,7 +168,7 @@ def test_a_load_file_that_fails_ends_the_load_and_its_neighbours(
     (tmp_path / "stream" / "load" / "20_sleeps.sql").write_text("SELECT pg_sleep(60);\n")
     (tmp_path / "stream" / "load" / "30_never.sql").write_text("CREATE TABLE never ();\n")
     begun = time.monotonic()
-    done = run_job(workload_for(benchmark).load(database, bin_dir))
+    done = run_job(workload_for(benchmark, DBMS).load(database, bin_dir))
     assert done.exit_code != 0
     assert "division by zero" in done.log
     assert "30_never" not in done.log
@@ -178,7 +181,7 @@ def test_a_wrong_password_is_said_and_not_shown(database: DatabaseAccess, bin_di
     )
     for name in ("pgbench_tpcb", "analytics", "sysbench_oltp_read_write"):
         benchmark = SHIPPED[name]
-        workload = workload_for(benchmark)
+        workload = workload_for(benchmark, DBMS)
         done = run_job(workload.run(wrong, short_plan(benchmark), bin_dir))
         assert done.exit_code != 0
         assert "not-the-one" not in done.log
@@ -191,7 +194,7 @@ def test_no_process_has_the_password_in_its_command_or_environment(
     name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
 ) -> None:
     benchmark = small(SHIPPED[name])
-    workload = workload_for(benchmark)
+    workload = workload_for(benchmark, DBMS)
     (secret,) = _secret_of(database)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     running = threading.Event()
@@ -221,7 +224,7 @@ def test_an_abandoned_query_ends_on_the_server(
     database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, tmp_path: Path
 ) -> None:
     benchmark = own_stream(tmp_path, "SELECT pg_sleep(600);")
-    job = workload_for(benchmark).run(database, plan(benchmark), bin_dir)
+    job = workload_for(benchmark, DBMS).run(database, plan(benchmark), bin_dir)
     for name, text in job.files.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
@@ -240,7 +243,7 @@ def test_a_client_that_is_cut_off_fails_the_run(
     database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
 ) -> None:
     benchmark = small(SHIPPED["pgbench_tpcb"])
-    workload = workload_for(benchmark)
+    workload = workload_for(benchmark, DBMS)
     assert isinstance(workload, PgbenchWorkload)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     with cutting_off_one_client(db_host, database.database):
@@ -309,6 +312,6 @@ def _secret_of(access: DatabaseAccess) -> set[str]:
 
 
 def test_the_driver_host_has_the_programs_that_are_asked_for() -> None:
-    found: list[Workload] = [workload_for(SHIPPED[name]) for name in RUNNABLE]
+    found: list[Workload] = [workload_for(SHIPPED[name], DBMS) for name in RUNNABLE]
     for program in {program for workload in found for program in workload.programs()} - {"psql", "pgbench"}:
         assert subprocess.run(["bash", "-c", f"command -v {program}"], check=False).returncode == 0

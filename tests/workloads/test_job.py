@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otterflow import settings
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import InvalidInput
 from otterflow.workloads.base import RunPlan, plan, workload_for
 from otterflow.workloads.definition import Benchmark, benchmarks
-from otterflow.workloads.job import prologue
 
 SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
-LOADED = {name: benchmark for name, benchmark in SHIPPED.items() if not benchmark.is_live}
+LOADED = {name: found for name, found in SHIPPED.items() if not (found.is_live or found.is_recorded)}
 ODD = 'it\'s; $(touch /tmp/owned) `id` "x" \\ *'
 ODD_ACCESS = DatabaseAccess(f"/run/{ODD}", 5433, ODD, ODD, "h:1:d:u:top-secret\n")
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=30)
@@ -73,7 +73,7 @@ def test_impossible_times_are_refused_by_name(arguments: dict[str, float], field
 
 @given(host=WORDS, user=WORDS, database=WORDS, folder=WORDS)
 def test_whatever_the_names_are_bash_reads_them_as_they_are(host: str, user: str, database: str, folder: str) -> None:
-    script = prologue(DatabaseAccess(host, 5432, user, database), folder)
+    script = DatabaseAccess(host, 5432, user, database).prologue(folder)
     exports = [line for line in shlex.split(script, comments=False)]
     for name, value in (("PGHOST", host), ("PGUSER", user), ("PGDATABASE", database)):
         assert f"{name}={value}" in exports
@@ -81,7 +81,7 @@ def test_whatever_the_names_are_bash_reads_them_as_they_are(host: str, user: str
 
 
 def test_bash_takes_the_odd_names_for_names(tmp_path: Path) -> None:
-    script = prologue(ODD_ACCESS, None) + 'printf "%s\\n" "$PGHOST" "$PGUSER" "$PGDATABASE" "$PGPASSFILE"\n'
+    script = ODD_ACCESS.prologue(None) + 'printf "%s\\n" "$PGHOST" "$PGUSER" "$PGDATABASE" "$PGPASSFILE"\n'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.splitlines() == [f"/run/{ODD}", ODD, ODD, f"{tmp_path}/pgpass"]
     assert not Path("/tmp/owned").exists()
@@ -89,7 +89,7 @@ def test_bash_takes_the_odd_names_for_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("benchmark", LOADED.values(), ids=LOADED)
 def test_every_script_is_sound_bash_and_holds_no_secret(benchmark: Benchmark) -> None:
-    workload = workload_for(benchmark)
+    workload = workload_for(benchmark, DBMS)
     asked = plan(benchmark)
     access = odd_access(benchmark)
     warm_up = workload.warm_up(access, asked, ODD)
@@ -108,8 +108,8 @@ def test_every_script_is_sound_bash_and_holds_no_secret(benchmark: Benchmark) ->
 
 def test_no_password_no_password_file() -> None:
     trusted = DatabaseAccess("127.0.0.1", 5432, "u", "d")
-    for benchmark in SHIPPED.values():
-        job = workload_for(benchmark).run(trusted, plan(benchmark), None)
+    for benchmark in (found.with_recording("/r") if found.is_recorded else found for found in SHIPPED.values()):
+        job = workload_for(benchmark, DBMS).run(trusted, plan(benchmark), None)
         assert "pgpass" not in job.files
         assert "export PGPASSFILE" not in job.script
         assert "export PATH" not in job.script
@@ -117,11 +117,11 @@ def test_no_password_no_password_file() -> None:
 
 @pytest.mark.parametrize("benchmark", SHIPPED.values(), ids=SHIPPED)
 def test_no_warm_up_asked_none_made(benchmark: Benchmark) -> None:
-    assert workload_for(benchmark).warm_up(odd_access(benchmark), plan(benchmark, warmup_s=0), None) is None
+    assert workload_for(benchmark, DBMS).warm_up(odd_access(benchmark), plan(benchmark, warmup_s=0), None) is None
 
 
 def test_the_fingerprint_follows_the_data() -> None:
-    marks = {name: workload_for(benchmark).data_fingerprint() for name, benchmark in SHIPPED.items()}
+    marks = {name: workload_for(benchmark, DBMS).data_fingerprint() for name, benchmark in SHIPPED.items()}
     assert marks["pgbench_tpcb"] == marks["pgbench_select_only"] == "pgbench-50"
     assert marks["analytics"] != marks["analytics_large"]
     assert marks["analytics"].rsplit("-", 1)[1] == marks["analytics_large"].rsplit("-", 1)[1]

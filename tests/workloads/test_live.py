@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
+from otterflow.dbms.postgresql.observation import requirements
+from otterflow.dbms.postgresql.observation_output import read_result
+from otterflow.dbms.postgresql.observation_sql import looks, observe_sql
+from otterflow.dbms.values import Requirements
 from otterflow.errors import BenchmarkFailed
+from otterflow.measures.objective import Objective
+from otterflow.measures.result import BenchmarkResult
 from otterflow.settings import include_dir
 from otterflow.workloads.base import plan, workload_for
-from otterflow.workloads.definition import load_benchmark
-from otterflow.workloads.job import RunPlan
-from otterflow.workloads.live import requirements
-from otterflow.workloads.live.observation import looks, observe_sql
-from otterflow.workloads.live.output import read_result
+from otterflow.workloads.belief import believe
+from otterflow.workloads.definition import RunPlan, load_benchmark
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.live.workload import LiveWorkload
-from otterflow.workloads.objective import Objective
-from otterflow.workloads.result import BenchmarkResult, believe
 from tests.waiting import wait_until
 
 ACCESS = DatabaseAccess("127.0.0.1", 5432, "otter", "shop", "127.0.0.1:5432:*:otter:secret\n")
@@ -138,14 +140,14 @@ def test_the_shipped_benchmark() -> None:
     benchmark = load_benchmark(include_dir() / "benchmarks" / "live.yaml")
     assert benchmark.is_live
     assert benchmark.objectives == (Objective.throughput, Objective.latency_mean)
-    workload = workload_for(benchmark)
+    workload = workload_for(benchmark, DBMS)
     assert workload.estimated_bytes() == 0
     with pytest.raises(TypeError, match="nothing is ever loaded"):
         workload.load(ACCESS, None)
 
 
 def test_the_jobs_hold_no_secret_and_wait_as_long_as_asked() -> None:
-    workload = LiveWorkload(LiveSettings(driver="live"), run_timeout_s=120)
+    workload = LiveWorkload(LiveSettings(driver="live"), DBMS.observation, run_timeout_s=120)
     job = workload.run(ACCESS, RunPlan(duration_s=300), "/usr/lib/postgresql/15/bin")
     assert "secret" not in job.script
     assert [name for name, text in job.files.items() if "secret" in text] == ["pgpass"]
@@ -172,7 +174,7 @@ def test_every_statement_of_the_observation_is_marked() -> None:
 
 
 def test_progress() -> None:
-    workload = LiveWorkload(LiveSettings(driver="live"), run_timeout_s=120)
+    workload = LiveWorkload(LiveSettings(driver="live"), DBMS.observation, run_timeout_s=120)
     line = "live 30.0 s, 1412.5 commits/s, 7 active"
     assert workload.progress(line) == "30 s: 1,412.5 transactions/s, 7 active sessions"
     assert workload.progress("psql: error") is None
@@ -183,16 +185,19 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**well, **changes}
 
 
+def lacks(asked: dict[str, Any]) -> Requirements:
+    return requirements(lambda _: [asked])
+
+
 def test_what_a_server_must_offer() -> None:
-    assert not requirements.problems(row(), needs_statements=True)
-    assert not requirements.problems(row(preloaded=False, made=False), needs_statements=False)
-    (problem,) = requirements.problems(row(may_reload=False), needs_statements=False)
+    assert lacks(row()) == Requirements([], None)
+    assert not lacks(row(preloaded=False, made=False)).problems
+    (problem,) = lacks(row(may_reload=False)).problems
     assert problem.advice == 'GRANT EXECUTE ON FUNCTION pg_reload_conf() TO "otter"'
-    (problem,) = requirements.problems(
-        row(preloaded=False, made=False, libraries="auto_explain"), needs_statements=True
-    )
-    assert "shared_preload_libraries = 'auto_explain, pg_stat_statements' and restart the server" in problem.advice
-    assert "CREATE EXTENSION pg_stat_statements in database 'shop'" in problem.advice
+    statements = lacks(row(preloaded=False, made=False, libraries="auto_explain")).statements
+    assert statements is not None
+    assert "shared_preload_libraries = 'auto_explain, pg_stat_statements' and restart the server" in statements.advice
+    assert "CREATE EXTENSION pg_stat_statements in database 'shop'" in statements.advice
 
 
 @pytest.fixture
@@ -221,7 +226,9 @@ def test_on_a_real_server(
     with db_host.cluster.connect(database.database) as connection:
         verb = "CREATE EXTENSION IF NOT EXISTS" if extension else "DROP EXTENSION IF EXISTS"
         connection.execute(f"{verb} pg_stat_statements")
-    workload = LiveWorkload(LiveSettings(driver="live", scope=scope, least_transactions=1), run_timeout_s=60)
+    workload = LiveWorkload(
+        LiveSettings(driver="live", scope=scope, least_transactions=1), DBMS.observation, run_timeout_s=60
+    )
     job = workload.run(database, RunPlan(duration_s=2), bin_dir)
     users = (
         "SELECT pg_sleep(0.6);\nSELECT 1 AS of_users;\nSELECT 1 AS of_users;\n\\! sleep 0.6\nSELECT 'last' AS last;\n"

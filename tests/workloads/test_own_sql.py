@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
+from otterflow.remote.script import JobScript
 from otterflow.workloads.base import plan, workload_for
+from otterflow.workloads.belief import believe
 from otterflow.workloads.definition import load_benchmark
-from otterflow.workloads.job import JobScript
-from otterflow.workloads.result import believe
 from stack.host import DatabaseHost
 from tests.workloads.conftest import Ran
 
@@ -36,7 +37,7 @@ def test_scripts_run_by_their_weights(
     database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
 ) -> None:
     benchmark = load_benchmark(GOOD / "own_sql.yaml")
-    workload, asked = workload_for(benchmark), plan(benchmark, warmup_s=0, seed=5)
+    workload, asked = workload_for(benchmark, DBMS), plan(benchmark, warmup_s=0, seed=5)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     done = run_job(workload.run(database, asked, bin_dir))
     assert done.exit_code == 0, done.log
@@ -55,7 +56,7 @@ def test_a_script_that_fails_is_a_failed_run(
 ) -> None:
     (folder / "own_sql" / "scripts" / "report.sql").write_text("SELECT 1 / 0;\n")
     benchmark = load_benchmark(folder / "own_sql.yaml")
-    workload = workload_for(benchmark)
+    workload = workload_for(benchmark, DBMS)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     done = run_job(workload.run(database, plan(benchmark), bin_dir))
     assert done.exit_code != 0
@@ -83,7 +84,7 @@ def test_data_from_a_dump(
         rf'\! pg_restore --no-owner --exit-on-error --dbname="$PGDATABASE" {folder}/shop.dump' + "\n"
         "VACUUM (ANALYZE) own_orders;\n"
     )
-    workload = workload_for(load_benchmark(folder / "own_sql.yaml"))
+    workload = workload_for(load_benchmark(folder / "own_sql.yaml"), DBMS)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     with db_host.cluster.connect(database.database) as connection:
         assert connection.execute("SELECT count(*) FROM own_orders").fetchone() == (500,)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.job import RunPlan
+from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.pgbench.client import SUMMARY_FILES, summarise
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE, read_result
 from otterflow.workloads.pgbench.settings import PgbenchSettings
@@ -154,6 +154,7 @@ def test_a_latency_summary_cut_anywhere_is_a_failure(output: Output) -> None:
     [
         ("tps = 442", "tps = nan-442", "tps = 'nan-442.* which is no number"),
         ("processed: 1321", "processed: -1", "cut short or not pgbench's"),
+        ("processed: 1321", "processed: 0", "did not end a single transaction"),
         ("processed: 1321", "processed: 1320", "reports 1320 transactions, but its log has 1321"),
     ],
 )

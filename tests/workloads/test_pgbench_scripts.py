@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from otterflow import settings
-from otterflow.dbms.access import DatabaseAccess
-from otterflow.workloads.definition import Benchmark, load_benchmark
-from otterflow.workloads.job import RunPlan
+from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.workloads.definition import Benchmark, RunPlan, load_benchmark
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
 from otterflow.workloads.pgbench.scripts_output import CHECK_FILE
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from otterflow.errors import BenchmarkFailed, InvalidInput
-from otterflow.workloads.formula import constraints, formula
-from otterflow.workloads.job import RunPlan
-from otterflow.workloads.measures import names_for
-from otterflow.workloads.objective import InvalidResult, Objective
-from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
+from otterflow.measures.formula import constraints, formula
+from otterflow.measures.names import names_for
+from otterflow.measures.objective import InvalidResult, Objective
+from otterflow.workloads.belief import believe
+from otterflow.workloads.definition import RunPlan
+from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE, Report
 from otterflow.workloads.pgbench.scripts_output import CHECK_FILE, read_scripts
-from otterflow.workloads.result import believe
+from otterflow.workloads.pgbench.scripts_report import Counts, read_sections
 from tests.workloads.test_pgbench import nearest_rank, summary
 from tests.workloads.test_pgbench_scripts import MIX, TPCC, tpcc
 
@@ -49,6 +50,21 @@ def test_a_whole_run(output: Output) -> None:
         assert found
         assert own["mean"] == pytest.approx(float(found.group(1)), abs=0.001)
     assert ("p95" in result.types["delivery"], "p99" in result.types["delivery"]) == (True, False)
+
+
+def test_a_script_that_never_ran_has_no_counts_in_the_report_of_pgbench_18() -> None:
+    report = (
+        "total number of retries: 3\n"
+        "SQL script 1: often.sql\n - weight: 96 (targets 96.0% of total)\n"
+        " - 7 transactions (100.0% of total, tps = 3.5)\n - number of failed transactions: 1 (12.500%)\n"
+        " - number of transactions retried: 2 (25.000%)\n - total number of retries: 3\n"
+        "SQL script 2: seldom.sql\n - weight: 4 (targets 4.0% of total)\n - 0 transactions (0.0% of total)\n"
+    )
+    read = read_sections(report, Report(transactions=7, throughput=3.5, failed=1), ["often.sql", "seldom.sql"])
+    assert read == [Counts(7, 1, 3), Counts(0, 0, 0)]
+    cut = report.replace(" - total number of retries: 3\n", "")
+    with pytest.raises(BenchmarkFailed, match=r"no number of retries for often\.sql"):
+        read_sections(cut, Report(transactions=7, throughput=3.5, failed=1), ["often.sql", "seldom.sql"])
 
 
 def test_a_types_latency_and_the_rate_by_the_minute_are_names_for_objectives(output: Output) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.job import RunPlan
+from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.sysbench.output import REPORT_FILE, read_result
 from otterflow.workloads.sysbench.settings import SysbenchSettings
+from otterflow.workloads.sysbench.ways import WAYS
 from otterflow.workloads.sysbench.workload import LARGEST_SEED, SysbenchWorkload
 
 Output = Callable[[str], str]
@@ -27,7 +28,9 @@ CONNECTION = (
 
 def workload(**changes: Any) -> SysbenchWorkload:
     settings = {"driver": "sysbench", "test": "oltp_read_write", "tables": 3, "table_size": 500} | changes
-    return SysbenchWorkload(SysbenchSettings.model_validate(settings), load_timeout_s=100, run_timeout_s=20)
+    return SysbenchWorkload(
+        SysbenchSettings.model_validate(settings), WAYS["postgresql"], load_timeout_s=100, run_timeout_s=20
+    )
 
 
 # Commands

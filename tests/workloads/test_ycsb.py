@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from otterflow import settings
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.definition import benchmarks
-from otterflow.workloads.job import JobScript, RunPlan
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
+from otterflow.workloads.belief import believe
+from otterflow.workloads.definition import RunPlan, benchmarks
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.pgbench.scripts_workload import PgbenchScriptsWorkload
-from otterflow.workloads.result import BenchmarkResult, believe
 from stack.host import DatabaseHost
 from tests.workloads.conftest import Ran
 

@@ -1,7 +1,8 @@
 """The knob catalog: what is known of a DBMS's knobs, and why each is or is not tuned.
 
 A catalog is a YAML file under `include/knob_catalogs/`. It holds judgement (ranges worth trying, scale, risk, meaning);
-the DBMS's own limits come from the live server, and `check_against_live` says where the two disagree.
+the DBMS's own limits come from the live server. Where the two disagree about a knob that is tuned, `disagreements` says
+so; about all others, `catalog_gaps` does, for a server may be newer than the catalog.
 """
 
 from __future__ import annotations
@@ -9,27 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs.expressions import Expression
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
-from otterflow.knobs.space import KnobType, Scale
-from otterflow.knobs.units import unit_family
+from otterflow.knobs.setting import LiveSetting
+from otterflow.knobs.space import KnobScale, KnobType
+from otterflow.language.expressions import Expression
+from otterflow.language.quantities import Dimension, Quantity, unit_family
 from otterflow.yaml_files import read_mapping
 
-OLDEST, NEWEST = 12, 18
-"""The major versions of PostgreSQL that a catalog speaks of."""
-
-Version = Annotated[int, Field(ge=OLDEST, le=NEWEST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
 Sentence = Annotated[str, Field(min_length=20)]
+
+FACTS: dict[str, Dimension] = {"ram": "size", "cores": "number", "connections": "number", "disk": "text"}
+"""The names that a range's expression may use, with their dimensions."""
 
 _NOMINAL_HOST = HostFacts(ram_bytes=16 * 1024**3, cores=8, disk="ssd", max_connections=100)
 """A host that ranges are tried on when a catalog is loaded."""
@@ -63,8 +64,25 @@ class _Strict(BaseModel):
 
 
 class _Versioned(_Strict):
-    since: Version = OLDEST
-    until: Version = NEWEST
+    since: int
+    """The first and the last major version that it holds for; the DBMS's oldest and newest unless given."""
+    until: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _versions_unsaid(cls, value: object, info: ValidationInfo) -> object:
+        versions = (info.context or {}).get("versions")
+        if versions is None or not isinstance(value, dict):
+            return value
+        return {"since": versions[0], "until": versions[1], **value}
+
+    @field_validator("since", "until")
+    @classmethod
+    def _one_of_the_versions(cls, value: int, info: ValidationInfo) -> int:
+        oldest, newest = (info.context or {}).get("versions", (value, value))
+        if not oldest <= value <= newest:
+            raise ValueError(f"the versions that can be spoken of are {oldest} to {newest}")
+        return value
 
     @model_validator(mode="after")
     def _in_order(self) -> _Versioned:
@@ -93,7 +111,7 @@ class TunableKnob(_Versioned):
     unit: str | None = None
     min: str | None = None
     max: str | None = None
-    scale: Scale = "linear"
+    scale: KnobScale = "linear"
     values: tuple[str, ...] = Field(default=(), strict=False)
     optional_values: tuple[str, ...] = Field(default=(), strict=False)
     """Enum values that some builds lack: tuned where the server has them."""
@@ -138,7 +156,7 @@ class TunableKnob(_Versioned):
         bounds = []
         for bound, text in (("min", self.min), ("max", self.max)):
             try:
-                bounds.append(Expression(text or "").evaluate(facts).in_unit(unit))
+                bounds.append(evaluate(text or "", facts).in_unit(unit))
             except InvalidInput as error:
                 raise InvalidInput(
                     [Problem(f"{self.name}.{bound}", str(p), "mend it") for p in error.problems]
@@ -166,9 +184,17 @@ _FIELDS_BY_TYPE = {
 class KnobCatalog(_Strict):
     """All entries of one DBMS."""
 
-    dbms: Literal["postgresql"]
+    dbms: Annotated[str, Field(min_length=1)]
     knobs: tuple[TunableKnob, ...] = Field(strict=False)
     untuned: tuple[UntunedFamily, ...] = Field(strict=False)
+
+    @field_validator("dbms")
+    @classmethod
+    def _the_dbms_that_is_asked_for(cls, value: str, info: ValidationInfo) -> str:
+        wanted = (info.context or {}).get("dbms", value)
+        if value != wanted:
+            raise ValueError(f"it is read as the catalog of {wanted}")
+        return value
 
     @model_validator(mode="after")
     def _one_entry_a_version(self) -> KnobCatalog:
@@ -179,6 +205,12 @@ class KnobCatalog(_Strict):
         if twice:
             raise ValueError(f"more than one entry for the same version: {', '.join(twice)}")
         return self
+
+    @property
+    def versions(self) -> tuple[int, int]:
+        """The oldest and the newest major version that it speaks of."""
+        entries: list[_Versioned] = [*self.knobs, *self.untuned]
+        return min(entry.since for entry in entries), max(entry.until for entry in entries)
 
     @property
     def content_hash(self) -> str:
@@ -195,13 +227,27 @@ class KnobCatalog(_Strict):
         return next((f for f in self.untuned if name in f.knobs and f.covers(version)), None)
 
 
-def load_catalog(path: Path) -> KnobCatalog:
-    """Read and check a catalog. Raises InvalidInput that lists everything wrong in it, each with knob and field."""
+def evaluate(text: str, facts: HostFacts) -> Quantity:
+    """An expression's value for a host. Raises InvalidInput where it cannot be read or has none."""
+    values = {
+        "ram": float(facts.ram_bytes),
+        "cores": float(facts.cores),
+        "connections": float(facts.max_connections),
+        "disk": facts.disk,
+    }
+    return Expression(text, FACTS).value(values)
+
+
+def load_catalog(path: Path, *, dbms: str, versions: tuple[int, int]) -> KnobCatalog:
+    """Read and check the catalog of a DBMS whose oldest and newest major version are `versions`.
+
+    Raises InvalidInput that lists everything wrong in it, each with knob and field.
+    """
     record = read_mapping(
-        path, field="knob catalog", plural="catalogs", example="include/knob_catalogs/postgresql.yaml"
+        path, field="knob catalog", plural="catalogs", example="include/knob_catalogs/ for an example"
     )
     try:
-        return KnobCatalog.model_validate(record)
+        return KnobCatalog.model_validate(record, context={"dbms": dbms, "versions": versions})
     except ValidationError as error:
         raise InvalidInput(_problems_of(error, path.name, record)) from None
 
@@ -221,38 +267,72 @@ def _problems_of(error: ValidationError, file: str, record: Mapping[str, Any]) -
     return problems
 
 
-def check_against_live(catalog: KnobCatalog, live: Mapping[str, LiveSetting], version: int) -> list[Problem]:
-    """Where the catalog and a server disagree: type, unit, restart, enum values, and settings without an entry.
+@dataclass(frozen=True)
+class CatalogGaps:
+    """Where a server has moved on from the catalog without harm to what is tuned. For the log; see `catalog_gaps`."""
 
-    `live` holds all of `pg_settings`; settings of extensions (with a dot in the name) need no entry.
+    unknown: tuple[str, ...]
+    """Settings without an entry. They are left alone."""
+    absent: tuple[str, ...]
+    """Knobs of the catalog that the server does not have. They cannot be tuned."""
+    differing: tuple[Problem, ...]
+    """Entries of knobs that are not tuned and do not fit the server, each with what differs."""
+
+    def sentences(self) -> list[str]:
+        """One line a kind, none where there is nothing to say."""
+        lines = []
+        if self.unknown:
+            listed = ", ".join(self.unknown)
+            lines.append(f"the server has settings that the catalog does not know; they are left alone: {listed}")
+        if self.absent:
+            lines.append(f"the server lacks knobs of the catalog; they are not tuned: {', '.join(self.absent)}")
+        return lines + [f"not tuned, so it does no harm: {problem}" for problem in self.differing]
+
+
+def catalog_gaps(
+    catalog: KnobCatalog, live: Mapping[str, LiveSetting], version: int, tuned: Collection[str]
+) -> CatalogGaps:
+    """What a server has that the catalog does not know, and the reverse. A new minor release may do all of it.
+
+    `live` holds all of the server's settings, `tuned` the names of the knobs that the experiment tunes. Settings of
+    extensions (with a dot in the name) need no entry.
     """
     tunable = catalog.tunable(version)
-    problems = []
-    for name, setting in live.items():
-        if name in tunable:
-            problems += _disagreements(tunable[name], setting)
-        elif "." not in name and catalog.untuned_family(name, version) is None:
-            problems.append(Problem(name, "has no entry in the catalog", "add one: tuned, or untuned with its reason"))
-    return problems
+    others = [name for name in tunable if name in live and name not in tuned]
+    return CatalogGaps(
+        unknown=tuple(
+            name
+            for name in sorted(live)
+            if name not in tunable and "." not in name and catalog.untuned_family(name, version) is None
+        ),
+        absent=tuple(sorted(name for name in tunable if name not in live)),
+        differing=tuple(problem for name in others for problem in disagreements(tunable[name], live[name])),
+    )
 
 
-def _disagreements(knob: TunableKnob, setting: LiveSetting) -> list[Problem]:
+def disagreements(knob: TunableKnob, setting: LiveSetting) -> list[Problem]:
+    """Where a knob's entry and the server's setting differ so that it cannot be tuned: type, unit, enum values.
+
+    Whether a change takes a restart is read from the server alone.
+    """
     live_type = "boolean" if setting.vartype == "bool" else setting.vartype
-    found = [
-        ("type", knob.type, live_type),
-        ("unit", knob.unit, setting.unit),
-        ("restart", knob.restart, setting.needs_restart),
-    ]
+    found = [("type", knob.type, live_type), ("unit", knob.unit, setting.unit)]
     problems = [
-        Problem(f"{knob.name}.{field}", f"the catalog says {ours!r}, the server {theirs!r}", "mend the catalog")
+        Problem(f"{knob.name}.{field}", f"the catalog says {ours!r}, the server {theirs!r}", remedy(knob.name))
         for field, ours, theirs in found
         if ours != theirs and not (field == "unit" and _same_unit_family(ours, theirs))
     ]
     missing = [value for value in knob.values if setting.vartype == "enum" and value not in setting.enumvals]
-    return problems + [
-        Problem(f"{knob.name}.values", f"{v!r} is not a value on this server", f"use {', '.join(setting.enumvals)}")
-        for v in missing
-    ]
+    if missing:
+        found_text = f"{', '.join(map(repr, missing))} {'is' if len(missing) == 1 else 'are'} not known to the server"
+        advice = f"the server has {', '.join(setting.enumvals)}; {remedy(knob.name)}"
+        problems.append(Problem(f"{knob.name}.values", found_text, advice))
+    return problems
+
+
+def remedy(name: str) -> str:
+    """What a user can do at once about a knob whose entry does not fit the server."""
+    return f"put {name} into excluded_knobs, or mend its entry in the catalog"
 
 
 def _same_unit_family(ours: object, theirs: object) -> bool:

@@ -9,17 +9,19 @@ from typing import Any, Literal
 from otterflow.errors import Problem
 
 KnobType = Literal["integer", "real", "enum", "boolean"]
-Scale = Literal["linear", "log"]
+KnobScale = Literal["linear", "log"]
 Value = bool | int | float | str
 Config = dict[str, Value]
 
 SIGNIFICANT_DIGITS = 6
-"""How exactly a real knob is set: `pg_settings` shows reals with `%g`, so a finer value could not be read back."""
+"""How exactly a real knob is set: a server may show reals with `%g`, so a finer value could not be read back."""
 
 
 @dataclass(frozen=True)
 class Knob:
-    """One knob: its type, the range `low` to `high` (numbers) or the `values` (enum), and the default.
+    """One knob: its type, the range `low` to `high` (numbers) or the `values` (enum), and where the search starts.
+
+    `baseline` is the value in force before the experiment; a record calls it `default`.
 
     `special` holds values outside the range that mean something else (-1 for automatic, 0 for off). They have no
     place on the range's scale. A boolean is False or True; `values` holds the two so that it reads like an enum.
@@ -27,10 +29,10 @@ class Knob:
 
     name: str
     type: KnobType
-    default: Value
+    baseline: Value
     low: int | float = 0
     high: int | float = 1
-    scale: Scale = "linear"
+    scale: KnobScale = "linear"
     values: tuple[Value, ...] = ()
     special: tuple[int | float, ...] = ()
 
@@ -90,7 +92,7 @@ class Knob:
 
     def record(self) -> dict[str, Any]:
         """The knob as a plain record, the form `KnobSpace.from_records` takes."""
-        record: dict[str, Any] = {"name": self.name, "type": self.type, "default": self.default}
+        record: dict[str, Any] = {"name": self.name, "type": self.type, "default": self.baseline}
         if self.type == "enum":
             record["values"] = list(self.values)
         if self.is_numeric:

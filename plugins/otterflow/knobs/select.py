@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs.catalog import NEWEST, OLDEST, KnobCatalog, KnobSetName, Risk, TunableKnob
+from otterflow.knobs.catalog import KnobCatalog, KnobSetName, Risk, TunableKnob, disagreements, remedy
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
-from otterflow.knobs.space import Knob, KnobSpace, KnobType
+from otterflow.knobs.setting import LiveSetting
+from otterflow.knobs.space import Config, Knob, KnobSpace, Value
 
 
 def build_space(
@@ -32,8 +32,9 @@ def build_space(
     allowed are left out of a set, and refused in `extra`; so are, with `reload_only`, knobs that take a restart. Raises
     InvalidInput that lists every wrong field.
     """
-    if not OLDEST <= server_version <= NEWEST:
-        advice = f"the catalog speaks of {OLDEST} to {NEWEST}"
+    oldest, newest = catalog.versions
+    if not oldest <= server_version <= newest:
+        advice = f"the catalog speaks of {oldest} to {newest}"
         raise InvalidInput(Problem("server_version", f"{server_version} is not known", advice))
     problems = _word_problems("knob_set", [knob_set], list(KnobSetName))
     problems += _word_problems("risks_allowed", risks_allowed, list(Risk))
@@ -117,10 +118,8 @@ def _restart_problem(name: str) -> Problem:
 
 def _knob(entry: TunableKnob, setting: LiveSetting, facts: HostFacts) -> Knob:
     """One dimension of the space. Raises InvalidInput where the catalog and the server cannot be brought together."""
-    kind = "boolean" if setting.vartype == "bool" else setting.vartype
-    if kind != entry.type or kind not in get_args(KnobType):
-        found = f"the catalog says {entry.type!r}, the server {kind!r}"
-        raise InvalidInput(Problem(f"{entry.name}.type", found, "mend the catalog"))
+    if problems := disagreements(entry, setting):
+        raise InvalidInput(problems)
     if entry.type == "boolean":
         return Knob(entry.name, "boolean", setting.value, values=(False, True))
     if entry.type == "enum":
@@ -129,10 +128,6 @@ def _knob(entry: TunableKnob, setting: LiveSetting, facts: HostFacts) -> Knob:
 
 
 def _enum(entry: TunableKnob, setting: LiveSetting) -> Knob:
-    missing = [value for value in entry.values if value not in setting.enumvals]
-    if missing:
-        found = f"{', '.join(map(repr, missing))} {'is' if len(missing) == 1 else 'are'} not known to the server"
-        raise InvalidInput(Problem(f"{entry.name}.values", found, f"the server has {', '.join(setting.enumvals)}"))
     values: list[Any] = [*entry.values, *(v for v in entry.optional_values if v in setting.enumvals)]
     if setting.value not in values:
         values.append(setting.value)
@@ -144,13 +139,13 @@ def _number(entry: TunableKnob, setting: LiveSetting, facts: HostFacts) -> Knob:
     least, most = setting.minimum, setting.maximum
     current = setting.value
     if least is None or most is None or isinstance(current, str | bool):
-        raise InvalidInput(Problem(entry.name, "the server gives no limits for it", "mend the catalog's type"))
+        raise InvalidInput(Problem(entry.name, "the server gives no limits for it", remedy(entry.name)))
     if low > high:
         found = f"its range on this host is upside down, {low:g} to {high:g}"
-        raise InvalidInput(Problem(f"{entry.name}.min", found, "mend min and max in the catalog"))
+        raise InvalidInput(Problem(f"{entry.name}.min", found, remedy(entry.name)))
     if high < least or low > most:
         found = f"the catalog's range {low:g} to {high:g} lies wholly outside the server's {least:g} to {most:g}"
-        raise InvalidInput(Problem(entry.name, found, "mend the range in the catalog"))
+        raise InvalidInput(Problem(entry.name, found, remedy(entry.name)))
     special = {s.value for s in entry.special if least <= s.value <= most}
     low, high = max(low, least), min(high, most)
     if current not in special:
@@ -166,3 +161,15 @@ def _number(entry: TunableKnob, setting: LiveSetting, facts: HostFacts) -> Knob:
         scale=entry.scale,
         special=tuple(number(value) for value in sorted(special)),
     )
+
+
+def restrict(config: Mapping[str, Value], space: KnobSpace) -> Config:
+    """A configuration of exactly the space's knobs: others dropped, missing ones at their default, all within range."""
+    restricted: Config = {}
+    for knob in space:
+        value = config.get(knob.name, knob.baseline)
+        if knob.is_numeric and not isinstance(value, str):
+            restricted[knob.name] = knob.quantise(value)
+        else:
+            restricted[knob.name] = knob.baseline if knob.problem_with(value) else value
+    return restricted

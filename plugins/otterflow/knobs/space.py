@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, get_args
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs.knob import ARTICLE, Config, Knob, KnobType, Scale, Value, is_number
+from otterflow.knobs.knob import ARTICLE, Config, Knob, KnobScale, KnobType, Value, is_number
 
-__all__ = ["Config", "Knob", "KnobSpace", "KnobType", "Scale", "Value"]
+__all__ = ["Config", "Knob", "KnobScale", "KnobSpace", "KnobType", "Value"]
 
 
 class KnobSpace:
@@ -86,9 +86,9 @@ class KnobSpace:
     def __repr__(self) -> str:
         return f"KnobSpace({', '.join(self.names)})"
 
-    def default(self) -> Config:
-        """The configuration of all defaults."""
-        return {knob.name: knob.default for knob in self.knobs}
+    def baseline(self) -> Config:
+        """Where the search starts: each knob's value that was in force before the experiment."""
+        return {knob.name: knob.baseline for knob in self.knobs}
 
     def validate(self, config: Mapping[str, object]) -> None:
         """Raise InvalidInput that lists every unknown, missing or impossible value of a configuration."""
@@ -120,7 +120,7 @@ def _knob_problems(knob: Knob) -> list[Problem]:
         )
         for s in inside
     ]
-    if problem := knob.problem_with(knob.default):
+    if problem := knob.problem_with(knob.baseline):
         problems.append(Problem(knob.name, f"its default: {problem.found}", problem.advice))
     return problems
 
@@ -130,7 +130,7 @@ def _choice_problems(knob: Knob) -> list[Problem]:
         return [Problem(knob.name, "has no values", "list the values of an enum under 'values'")]
     if len(set(knob.values)) < len(knob.values):
         return [Problem(knob.name, f"a value is there twice in {list(knob.values)!r}", "list each value once")]
-    if problem := knob.problem_with(knob.default):
+    if problem := knob.problem_with(knob.baseline):
         return [Problem(knob.name, f"its default {problem.found}", problem.advice)]
     return []
 
@@ -169,7 +169,7 @@ def _number_field_problems(name: str, record: Mapping[str, Any]) -> list[Problem
         for key, value in numbers
         if not is_number(value) or (whole and value != int(value))
     ]
-    if record.get("scale", "linear") not in get_args(Scale):
+    if record.get("scale", "linear") not in get_args(KnobScale):
         problems.append(Problem(f"{name}.scale", f"{record['scale']!r} is not a scale", "use linear or log"))
     return problems
 

@@ -1,11 +1,12 @@
-"""Writes the next configuration to the knobs file; it comes into force at the next run's restart."""
+"""Asks the server what it would say of the next configuration; the next run's restart brings it into force."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otterflow.hosts import knobs_file
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.workbench import Workbench
+from otterflow.operators.guard import AFTER_TRIAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,26 +15,26 @@ if TYPE_CHECKING:
 
 
 class ApplyOperator(OtterflowOperator):
-    """Writes the knobs file atomically and asks the server whether it would take every line of it.
+    """Writes the knobs file, asks the server whether it would take every line of it, and puts the last good one back.
 
-    A file that it would refuse is not left there: the last good one is put back, so that a server that is restarted by
-    somebody else in the meantime comes up. The next run's `restart` finds the same and records the trial as crashed.
+    Between two runs, and while the Dag is paused, a server that somebody else restarts or reloads comes up as it was.
+    What the server refuses is only told here: the next run's `restart` finds the same and records the trial as crashed.
     """
 
+    may = AFTER_TRIAL
+
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
-        """Write and check; returns the file's path and text."""
+        """Write, check and put back; returns the file's path and the text that the next run will write."""
         upcoming = repository.trial(self.experiment, self.iteration + 1)
-        with Workbench(repository, self.experiment) as bench:
-            server, text = bench.server, bench.config_text(upcoming.wanted)
-            server.write_knobs_file(text)
+        with self.workbench(repository) as bench:
+            server, text = bench.server, knobs_file.text_of(bench.experiment, upcoming.wanted)
             try:
+                server.write_knobs_file(text)
                 problems = server.file_problems()
-            except Exception:
-                server.write_knobs_file(bench.last_good_text())  # nothing unchecked is left on the host
-                raise
+            finally:
+                server.write_knobs_file(knobs_file.last_good_text(bench.experiment))
             if problems:
-                server.write_knobs_file(bench.last_good_text())
                 self.log.error("the server refuses the configuration:\n%s", "\n".join(map(str, problems)))
             else:
-                self.log.info("%s now reads:\n%s", bench.plan.target.knobs_file, text)
+                self.log.info("the next run will write to %s:\n%s", bench.plan.target.knobs_file, text)
         return {"knobs_file": bench.plan.target.knobs_file, "text": text, "refused": [str(p) for p in problems]}

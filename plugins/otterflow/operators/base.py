@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
-from otterflow.errors import ConnectionFault, OtterflowError, RepositoryUnavailable
+from otterflow.errors import ConnectionFault, MayNotAct, OtterflowError, RepositoryUnavailable
 from otterflow.operators.connections import open_repository
+from otterflow.operators.guard import Guarded
+from otterflow.operators.told_to_end import ToldToEnd, raise_unless_cancelled
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from otterflow.hosts.workbench import Workbench
+    from otterflow.remote.job import RemoteJob
     from otterflow.repository import Repository
 
 RETRIES: dict[str, Any] = {
@@ -23,7 +28,9 @@ RETRIES: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=2),
     "retry_policy": ExceptionRetryPolicy(
         rules=[
-            RetryRule([ConnectionFault, RepositoryUnavailable], RetryAction.RETRY, reason="worth another try"),
+            RetryRule(
+                [ConnectionFault, RepositoryUnavailable, ToldToEnd], RetryAction.RETRY, reason="worth another try"
+            ),
         ],
         default=RetryAction.FAIL,
     ),
@@ -32,15 +39,18 @@ RETRIES: dict[str, Any] = {
 configuration, wrong input and refused credentials are not: a retry would only fail again, later."""
 
 
-class OtterflowOperator(BaseOperator):
-    """One task of an experiment.
+class OtterflowOperator(Guarded, BaseOperator):
+    """One task of an experiment. Each class says in `may` when its task may act.
+
+    Cancelling the task ends the remote job that is under way on its workbench.
 
     :param experiment: the experiment's name; from the run's conf unless given (templated).
     :param iteration: the trial that the run makes; -1 outside of an iteration (templated).
     """
 
-    template_fields = ("experiment", "iteration")
+    template_fields: Sequence[str] = ("experiment", "iteration")
     ui_color = "#e8f4ea"
+    _job: RemoteJob | None = None
 
     def __init__(
         self, *, experiment: str = "{{ params.experiment }}", iteration: str | int = -1, **kwargs: Any
@@ -50,9 +60,14 @@ class OtterflowOperator(BaseOperator):
         self.iteration = cast("int", iteration)  # a template until it is executed
 
     def execute(self, context: Context) -> Any:
-        """Do the work and record its seconds with the trial, whether it succeeded or not."""
+        """Ask whether the task may act, do the work, and record what it took with the trial, also when it failed."""
         self.iteration = int(self.iteration)
         repository = open_repository()
+        try:
+            self.admit(repository, context, self.task_id, self.experiment, self.iteration)
+        except MayNotAct:
+            self.refused(repository)
+            raise
         started = time.monotonic()
         try:
             result = self.work(repository, context)
@@ -65,17 +80,45 @@ class OtterflowOperator(BaseOperator):
         self._record_seconds(repository, started)
         return result
 
+    def workbench(self, repository: Repository) -> Workbench:
+        """The experiment at its target, for a `with`; its jobs are remembered."""
+        from otterflow.hosts.workbench import Workbench
+        from otterflow.operators.connected_host import ConnectedHost
+
+        return Workbench(repository, self.experiment, ConnectedHost, self.remember_job)
+
+    def remember_job(self, job: RemoteJob) -> None:
+        """The job that is to end with this task. Its session must be of its own: the task's may be in mid-command."""
+        self._job = job
+
+    def forget_job(self) -> None:
+        """No job is under way any more."""
+        self._job = None
+
+    def on_kill(self) -> None:
+        """End the remote process group; Airflow calls this when the task is out of time or told to end.
+
+        Raises ToldToEnd, and the job goes on, where the task is to be done again.
+        """
+        raise_unless_cancelled()
+        if self._job is not None:
+            self._job.kill()
+
+    def refused(self, repository: Repository) -> None:
+        """What is still to be done where the task may not act; nothing, for most."""
+
     def _record_seconds(self, repository: Repository, started: float) -> None:
         if self.iteration >= 0:
             seconds = round(time.monotonic() - started, 3)
             repository.record_seconds(self.experiment, self.iteration, self.task_id, seconds)
+            repository.count_time(self.experiment, seconds)
 
     def work(self, repository: Repository, context: Context) -> Any:
         """What the task does; returns its XCom."""
         raise NotImplementedError
 
 
-def skip(reason: str) -> None:
+def skip(reason: str) -> NoReturn:
     """End the task as skipped, with the reason in its log."""
     from airflow.sdk.exceptions import AirflowSkipException
 

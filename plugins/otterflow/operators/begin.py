@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from otterflow.errors import ConnectionFault, InvalidInput, Problem
+from otterflow.hosts.steps import why_not_free_cache, why_not_restore_now
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.data import is_fresh
-from otterflow.operators.workbench import Workbench
+from otterflow.operators.guard import Lease, May
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from otterflow.hosts.workbench import Workbench
     from otterflow.repository import Repository
 
 RESTORE, FREE_CACHE = "restore", "free_cache"
@@ -26,6 +26,10 @@ class BeginOperator(OtterflowOperator, SkipMixin):
     more: Airflow notices a skipped task's end at its worker's next heartbeat.
     """
 
+    may = May(states=frozenset({"running", "failed"}), lease=Lease.takes, opens_trial=True)
+    skips = frozenset({RESTORE, FREE_CACHE})
+    """Whoever comes after these waits for this task as well: they are skipped before it has ended."""
+
     def execute(self, context: Context) -> Any:
         """Decide; Airflow's word for "these are skipped" is an exception, so it comes after all that is recorded."""
         skipped = super().execute(context)
@@ -37,47 +41,20 @@ class BeginOperator(OtterflowOperator, SkipMixin):
 
     def work(self, repository: Repository, context: Context) -> dict[str, str]:
         """Begin the try; returns the tasks that are skipped, each with its reason."""
-        self._may_go_on(repository)
+        if repository.experiment(self.experiment).state == "failed":
+            repository.set_experiment_state(self.experiment, "running")
+        repository.start_clock(self.experiment)
         repository.begin_try(self.experiment, self.iteration)
-        with Workbench(repository, self.experiment) as bench:
+        with self.workbench(repository) as bench:
             reasons = {RESTORE: why_not_restore(bench, self.iteration), FREE_CACHE: why_not_free_cache(bench)}
         skipped = {task_id: reason for task_id, reason in reasons.items() if reason is not None}
         for task_id, reason in skipped.items():
             self.log.info("%s is skipped: %s", task_id, reason)
         return skipped
 
-    def _may_go_on(self, repository: Repository) -> None:
-        """Hold the target, for a run that is cleared after the experiment had given it free."""
-        experiment = repository.experiment(self.experiment)
-        if experiment.state in ("finished", "stopped"):
-            found = f"{experiment.name!r} has {experiment.state}; its runs are history"
-            raise InvalidInput(Problem("experiment", found, "resume it with tuning_experiment"))
-        repository.hold_target(experiment.target, experiment.name)
-        if experiment.state == "failed":
-            repository.set_experiment_state(experiment.name, "running")
-
 
 def why_not_restore(bench: Workbench, iteration: int) -> str | None:
     """Why this iteration keeps the data as it is, or None if it is to be restored."""
-    every = bench.plan.spec.restore_every
-    if bench.plan.is_live:
-        return "the server is live: its data are never touched"
-    if every == 0:
-        return "restore_every is 0: the data stays as it is"
-    if iteration % every:
-        return f"data is restored every {every} iterations; this is iteration {iteration}"
-    try:
-        fresh = is_fresh(bench)
-    except ConnectionFault:
-        fresh = False  # an earlier try of the restore has stopped the server for its copy
-    return "the data is as it was loaded: no benchmark has run on it since" if fresh else None
-
-
-def why_not_free_cache(bench: Workbench) -> str | None:
-    """Why the page cache is to stay, or None if it is to be dropped."""
-    if not bench.plan.spec.drop_cache:
-        return "drop_cache is off for this experiment"
-    target = bench.plan.target
-    if target.free_cache.method == "none":
-        return f"{target.name}.yaml: free_cache is 'none': the SSH user may not drop the page cache"
-    return None
+    every = bench.plan.restore_every
+    otherwise = f"data is restored every {every} iterations; this is iteration {iteration}"
+    return why_not_restore_now(bench, due=every > 0 and iteration % every == 0, otherwise=otherwise)

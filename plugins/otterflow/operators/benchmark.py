@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import TrialFault
+from otterflow.errors import ServerStopped
+from otterflow.hosts.measurement import Measurement, measure
+from otterflow.hosts.trial import begin_anew, ends_by_its_fault
+from otterflow.hosts.window import TrialWindow
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.jobs import KillsItsJob
-from otterflow.operators.measurement import TrialWindow, measure
-from otterflow.operators.workbench import Workbench
+from otterflow.operators.guard import IN_TRIAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from otterflow.repository import Repository
 
 
-class BenchmarkOperator(KillsItsJob, OtterflowOperator):
+class BenchmarkOperator(OtterflowOperator):
     """Warms up, then measures, with the server's and the host's counters read before and after the measured window.
 
     The work is done by detached jobs on the driver host: a task that is run again after its worker was killed attaches
     to them. Returns the result in the shape of the design's contract. Raises a TrialFault, after having ended the
-    trial in its state, when the benchmark fails, is not to be believed, runs past its limit, or kills the server.
+    trial in its state, when the benchmark fails, is not to be believed, runs past its limit, or kills the server. A
+    server that somebody stopped is none of these: the task fails and is retried, on a new try of the same trial.
     """
+
+    may = IN_TRIAL
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Measure the trial, or return what a killed try of this task had measured already."""
@@ -30,13 +34,15 @@ class BenchmarkOperator(KillsItsJob, OtterflowOperator):
         if trial.result is not None:
             self.log.info("the result of iteration %s is recorded already", self.iteration)
             return trial.result
-        with Workbench(repository, self.experiment) as bench:
-            window = TrialWindow(repository, trial)
+        with self.workbench(repository) as bench:
+            bench.server.begin_turn()
             name = f"{self.iteration:04d}-{trial.attempt}"
+            window = TrialWindow(repository, trial)
             try:
-                measured = measure(bench, name, trial.wanted, bench.plan.spec.repeats, window, self.remember_job)
-            except TrialFault as fault:
-                bench.end_trial(trial, fault)
+                with ends_by_its_fault(bench, trial):
+                    measured = measure(bench, Measurement(name, trial.wanted, bench.plan.spec.repeats, window))
+            except ServerStopped:
+                begin_anew(repository, trial)
                 raise
             finally:
                 self.forget_job()
@@ -46,7 +52,8 @@ class BenchmarkOperator(KillsItsJob, OtterflowOperator):
                 result=measured.result,
                 objective=measured.value,
                 repeats=measured.repeats,
+                attempt=trial.attempt,  # a try that was opened meanwhile is another task's
             )
             repository.record_seconds(self.experiment, self.iteration, "benchmark.window", measured.window_s)
-            bench.clean_jobs(name)
+            bench.jobs.clean(name)
         return measured.result

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from otterflow.dbms.postgresql import metrics
+from otterflow.dbms.registry import dbms_named
+from otterflow.experiment.loop import METRICS_LEFT_OUT
+from otterflow.hosts import knobs_file
+from otterflow.hosts.window import rates
+from otterflow.measures.names import METRICS
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.workbench import Workbench
-from otterflow.remote import proc
-from otterflow.workloads.measures import METRICS
+from otterflow.operators.guard import IN_TRIAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,29 +25,33 @@ class CollectOperator(OtterflowOperator):
     All it needs is in the repository; no host is asked.
     """
 
+    may = replace(IN_TRIAL, trial=frozenset({"running", "ok"}))
+
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Compute, record, and return a short summary."""
         trial = repository.trial(self.experiment, self.iteration)
-        before, after = repository.snapshots(self.experiment, self.iteration)
-        window = metrics.window(
-            metrics.MetricSnapshot.from_dict(before["dbms"]), metrics.MetricSnapshot.from_dict(after["dbms"])
-        )
-        host = proc.host_rates(proc.HostSample.from_dict(before["host"]), proc.HostSample.from_dict(after["host"]))
+        before, after = repository.raw_counters(self.experiment, self.iteration)
+        metrics = dbms_named(repository.experiment(self.experiment).dbms).metrics
+        found = rates(metrics, before, after, len(trial.repeats))
         own = {METRICS + name: value for name, value in (trial.result or {}).get("metrics", {}).items()}
-        repository.record_metrics(self.experiment, self.iteration, window.metrics | own, host=host, reset=window.reset)
-        if window.reset:
+        repository.record_metrics(
+            self.experiment, self.iteration, found.metrics | own, host=found.host, reset=found.reset
+        )
+        if found.left_out is not None:
+            self.log.warning("the counters are left out: %s", found.left_out)
+            repository.add_reasons(self.experiment, self.iteration, {METRICS_LEFT_OUT: found.left_out})
+        if found.reset:
             self.log.warning(
-                "counters that were reset within the window, and so are left out: %s", ", ".join(window.reset)
+                "counters that were reset within the window, and so are left out: %s", ", ".join(found.reset)
             )
-        with Workbench(repository, self.experiment) as bench:
-            text = bench.config_text(trial.wanted)
+        text = knobs_file.text_of(repository.experiment(self.experiment), trial.wanted)
         repository.end_trial(self.experiment, self.iteration, "ok")
         repository.record_last_good(self.experiment, configuration=trial.wanted, file=text)
         self.log.info(
             "%s metrics over %.1f s; load %.2f, CPU iowait %.0f %%",
-            len(window.metrics),
-            window.seconds,
-            host.get("host.load_1m", 0.0),
-            100 * host.get("host.cpu_iowait_share", 0.0),
+            len(found.metrics),
+            found.window_s,
+            found.host.get("host.load_1m", 0.0),
+            100 * found.host.get("host.cpu_iowait_share", 0.0),
         )
-        return {"metrics": len(window.metrics), "window_s": round(window.seconds, 3), "reset": window.reset}
+        return {"metrics": len(found.metrics), "window_s": round(found.window_s, 3), "reset": found.reset}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from otterflow.hosts.steps import free_cache
 from otterflow.operators.base import OtterflowOperator, skip
-from otterflow.operators.workbench import Workbench
-from otterflow.remote.files import free_cache_command
+from otterflow.operators.guard import IN_TRIAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,13 +20,12 @@ class FreeCacheOperator(OtterflowOperator):
     `begin` skips it where it is not asked for.
     """
 
+    may = IN_TRIAL
+
     def work(self, repository: Repository, context: Context) -> str:
         """Drop the cache, or say why not."""
-        with Workbench(repository, self.experiment) as bench:
-            own = bench.plan.target.free_cache.command
-            done = bench.session.run(
-                free_cache_command(own), what="dropping the page cache", timeout_s=120, check=False
-            )
-            if done.exit_code != 0:
-                skip(f"{own} failed or is not allowed ({done.exit_code}): {done.stderr.strip()}")
+        with self.workbench(repository) as bench:
+            failed = free_cache(bench)
+        if failed is not None:
+            skip(failed)
         return "dropped"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.comparison import winner
+from otterflow.experiment.comparison import BASELINE, winner
+from otterflow.experiment.outcome import broken_arms, faulty_arms, outcome, ratios
+from otterflow.experiment.summary import report
+from otterflow.hosts import knobs_file
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.workbench import Workbench
-from otterflow.outcome import broken_arms, ratios
+from otterflow.operators.guard import IN_FINISH
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,17 +20,28 @@ if TYPE_CHECKING:
 class InstallWinnerOperator(OtterflowOperator):
     """Puts the winner of the comparison in force, reads back, and records it as the last good configuration."""
 
+    may = IN_FINISH
+
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Choose by the comparison, install, read back."""
-        with Workbench(repository, self.experiment) as bench:
-            repository.hold_target(bench.plan.target.name, self.experiment)
-            arms = bench.arms()
+        from otterflow.experiment.recommendation import arms
+
+        with self.workbench(repository) as bench:
+            trials = repository.trials(self.experiment)
+            configurations = arms(bench.experiment, bench.plan, trials)
             measurements = repository.measurements(self.experiment)
+            faulty = faulty_arms(measurements)
+            for arm, fault in faulty.items():
+                self.log.warning("%s cannot win: %s", arm, fault)
             broken = broken_arms(measurements, bench.plan.goal)
-            chosen = winner(ratios(measurements, bench.plan.objective), broken)
-            config = arms[chosen]
-            text = bench.config_text(config)
-            bench.server.put_in_force(text, config)
+            chosen = winner(ratios(measurements, bench.plan.objective), broken, faulty)
+            if not bench.plan.spec.install and chosen != BASELINE:
+                self.log.info("%s has won; it is proposed, and the baseline is left in force (install is off)", chosen)
+                chosen = BASELINE
+            config = configurations[chosen] if bench.plan.spec.install else dict(bench.experiment.baseline or {})
+            text = knobs_file.text_of(bench.experiment, config)
+            in_force = bench.server.put_in_force(text, config)
             repository.record_last_good(self.experiment, configuration=config, file=text)
-            self.log.info("in force on %s: %s", bench.plan.target.name, chosen)
+            result = outcome(bench.experiment, bench.plan, trials, measurements, configurations, in_force)
+            self.log.info("%s", report(result))
         return {"installed": chosen, "configuration": config}

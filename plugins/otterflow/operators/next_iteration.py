@@ -2,60 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-
-from otterflow.operators.connections import open_repository
-from otterflow.operators.start_iterations import run_id
+from otterflow.operators.guard import AFTER_TRIAL
+from otterflow.operators.hand_on import (
+    TUNING_FINISH,
+    TUNING_ITERATION,
+    HandOnOperator,
+    finish_run_id,
+    new_run,
+    run_id,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from otterflow.repository import Experiment, Repository
 
-class NextIterationOperator(TriggerDagRunOperator):
-    """Keeps the loop going. The next run's id is the same for a retry, which makes a retry harmless.
+
+class NextIterationOperator(HandOnOperator):
+    """Keeps the loop going.
 
     :param experiment: the experiment's name (templated).
     :param iteration: the iteration that this run has made (templated).
     """
 
+    may = replace(AFTER_TRIAL, states=frozenset({"running", "finishing"}), passes_on=True)
     template_fields = ("experiment", "iteration")
-    ui_color = "#e8f4ea"
 
-    def __init__(
-        self,
-        *,
-        experiment: str = "{{ params.experiment }}",
-        iteration: str | int = "{{ params.iteration }}",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(trigger_dag_id="tuning_iteration", logical_date=None, skip_when_already_exists=True, **kwargs)
-        self.experiment = experiment
+    def __init__(self, *, iteration: str | int = "{{ params.iteration }}", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.iteration = iteration
 
-    def execute(self, context: Context) -> None:
-        """Decide, then trigger."""
-        from otterflow.loop import OUTLOOK, reason_to_finish
+    def name_heir(self, repository: Repository, experiment: Experiment, context: Context) -> str:
+        """The run of the next trial, or of the finish."""
+        from otterflow.experiment.loop import OUTLOOK, reason_to_finish
+        from otterflow.experiment.typed import spec_of
+        from otterflow.experiment.window import needs
 
-        repository = open_repository()
-        experiment = repository.experiment(self.experiment)
         upcoming = int(self.iteration) + 1
         left = repository.trial(self.experiment, upcoming - 1).reasons.get(OUTLOOK)
-        reason = reason_to_finish(experiment, upcoming, datetime.now(UTC), left)
+        needed = needs(repository.trials(self.experiment, metrics=()), spec_of(experiment).repeats)
+        reason = reason_to_finish(experiment, upcoming, datetime.now(UTC), left, needed)
         if reason is None:
-            self.trigger_run_id = run_id(self.experiment, upcoming)
-            self.conf = {"experiment": self.experiment, "iteration": upcoming}
-        else:
-            self.log.info("no further trial: %s", reason)
-            repository.set_experiment_state(self.experiment, "finishing", reason)
-            self.trigger_dag_id = "tuning_finish"
-            self.trigger_run_id = finish_run_id(self.experiment, experiment.comparison)
-            self.conf = {"experiment": self.experiment}
-        super().execute(context)
+            heir = new_run(context, TUNING_ITERATION, run_id(self.experiment, upcoming))
+            repository.name_heir(self.experiment, self.run_name, heir)
+            return heir
+        repository.stop_clock(self.experiment)
+        self.log.info("no further trial: %s", reason)
+        heir = new_run(context, TUNING_FINISH, finish_run_id(self.experiment, experiment.comparison))
+        repository.name_heir(self.experiment, self.run_name, heir, state="finishing", message=reason)
+        return heir
 
-
-def finish_run_id(experiment: str, comparison: int) -> str:
-    """The run id of a finish; a resumed experiment has one for each time it finishes."""
-    return f"{experiment}-finish-{comparison}"
+    def conf_of(self, repository: Repository, dag_id: str) -> dict[str, Any]:
+        """The experiment, and for a trial its iteration."""
+        upcoming = {"iteration": int(self.iteration) + 1} if dag_id == TUNING_ITERATION else {}
+        return {"experiment": self.experiment, **upcoming}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow import settings
 from otterflow.operators.base import OtterflowOperator
+from otterflow.operators.guard import ANYWHEN
 from otterflow.operators.version import code_version
 
 if TYPE_CHECKING:
@@ -24,14 +24,17 @@ class ImportOtterTuneOperator(OtterflowOperator):
     stored, if no set can be used or a field of the form is wrong.
     """
 
+    may = ANYWHEN
+
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Import the folder that the form names."""
-        from otterflow.knobs.catalog import load_catalog
+        from otterflow.experiment.plan import catalog_of
         from otterflow.ottertune.importing import import_folder
+        from otterflow.ottertune.names import DBMS
         from otterflow.ottertune.spec import ImportSpec
 
         spec = ImportSpec.from_params(context["params"])
-        catalog = load_catalog(settings.include_dir() / "knob_catalogs" / "postgresql.yaml")
+        catalog = catalog_of(DBMS)
         report = import_folder(repository, spec, catalog, code_version=code_version())
         self.log.info("%s", report.table())
         return report.as_dict()
@@ -39,6 +42,8 @@ class ImportOtterTuneOperator(OtterflowOperator):
 
 class ExportOtterTuneOperator(OtterflowOperator):
     """Writes the four files of one trial, or of all that have ended; files of the same names are overwritten."""
+
+    may = ANYWHEN
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Export to the folder that the form names."""

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from otterflow import loop
+from otterflow.experiment import loop
+from otterflow.experiment.window import needs
 from otterflow.operators.base import OtterflowOperator, skip
-from otterflow.operators.workbench import Workbench
+from otterflow.operators.guard import AFTER_TRIAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,23 +24,26 @@ class RecommendOperator(OtterflowOperator):
     be no further trial.
     """
 
+    may = AFTER_TRIAL
+
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Say what is still to be gained, choose and plan."""
-        from otterflow.explanation import outlook_text
-        from otterflow.models import Knowledge, knowledge_for
-        from otterflow.recommendation import recommendation, what_is_left
+        from otterflow.experiment.explanation import outlook_text
+        from otterflow.experiment.recommendation import recommendation, what_is_left
+        from otterflow.learning.stored_models import Knowledge, knowledge_for
 
         upcoming = self.iteration + 1
         experiment = repository.experiment(self.experiment)
         reason = loop.reason_to_finish(experiment, upcoming, datetime.now(UTC))
         if reason is not None:
             skip(f"no further trial: {reason}")
-        with Workbench(repository, self.experiment) as bench:
+        with self.workbench(repository) as bench:
             trials = repository.trials(self.experiment)
             left = what_is_left(experiment, bench.plan, trials)
             self.log.info("%s", outlook_text(left))
             repository.add_reasons(self.experiment, self.iteration, {loop.OUTLOOK: left})
-            reason = loop.reason_to_finish(experiment, upcoming, datetime.now(UTC), left)
+            needed = needs(trials, bench.plan.spec.repeats)
+            reason = loop.reason_to_finish(experiment, upcoming, datetime.now(UTC), left, needed)
             if reason is not None:
                 skip(f"no further trial: {reason}")
             known = Knowledge()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from otterflow.operators.base import OtterflowOperator, skip
+from otterflow.operators.guard import ANYWHEN
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,12 +23,14 @@ _SHOWN = 12
 class FindOutdatedOperator(OtterflowOperator):
     """Finds the workloads that have trials which their models do not know. Returns their names."""
 
+    may = ANYWHEN
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(experiment="", **kwargs)
 
     def work(self, repository: Repository, context: Context) -> list[str]:
         """Compare the trials there are with those that each model was computed from."""
-        from otterflow.models import survey
+        from otterflow.learning.stored_models import survey
 
         found = survey(repository)
         outdated = found.outdated()
@@ -48,6 +51,8 @@ class RefreshWorkloadOperator(OtterflowOperator):
     :param workload: the workload's name, as `FindOutdatedOperator` returns it.
     """
 
+    may = ANYWHEN
+
     template_fields = ("experiment", "workload")
 
     def __init__(self, *, workload: str, **kwargs: Any) -> None:
@@ -56,7 +61,7 @@ class RefreshWorkloadOperator(OtterflowOperator):
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Compute what is outdated and store it."""
-        from otterflow.models import refresh_workload
+        from otterflow.learning.stored_models import refresh_workload
 
         done = refresh_workload(repository, self.workload)
         self.log.info("%s: computed anew: %s", self.workload, ", ".join(done.experiments) or "nothing")
@@ -74,24 +79,29 @@ class RefreshWorkloadOperator(OtterflowOperator):
 
 
 class RefreshMetricsOperator(OtterflowOperator):
-    """Prunes the metrics of all workloads together: those by which workloads are told apart. Skipped if none changed.
+    """Prunes the metrics of all workloads of a DBMS together: those by which they are told apart.
 
-    Returns `{"metrics"}`, the kept ones.
+    Skipped if none changed.
+
+    Returns `{"metrics"}`, the kept ones by the name of the DBMS.
     """
+
+    may = ANYWHEN
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(experiment="", **kwargs)
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Prune and store."""
-        from otterflow.models import refresh_everything
+        from otterflow.learning.stored_models import refresh_everything
 
-        pruned = refresh_everything(repository)
-        if pruned is None:
+        refreshed = refresh_everything(repository)
+        if not refreshed:
             skip("no trial has ended since the last time")
             return {}
-        self.log.info("metrics that tell workloads apart:\n%s", pruned_table(pruned))
-        return {"metrics": list(pruned.names)}
+        for dbms, pruned in refreshed.items():
+            self.log.info("metrics that tell workloads on %s apart:\n%s", dbms, pruned_table(pruned))
+        return {"metrics": {dbms: list(pruned.names) for dbms, pruned in refreshed.items()}}
 
 
 def ranking_table(ranking: Ranking) -> str:

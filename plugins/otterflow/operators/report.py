@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otterflow import settings
+from otterflow.experiment.outcome import outcome
+from otterflow.experiment.summary import report
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.workbench import Workbench
-from otterflow.outcome import outcome
+from otterflow.operators.guard import IN_FINISH
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,28 +19,43 @@ if TYPE_CHECKING:
 
 
 class ReportOperator(OtterflowOperator):
-    """Returns the outcome, the design's `result.json`, and writes it under otterflow's home."""
+    """Prints what came of the experiment, writes `result.json` under otterflow's home, and returns the same.
+
+    An experiment that was resumed has a `result-<run>.json` for each time it finished; `result.json` is the newest.
+    """
+
+    may = IN_FINISH
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Compose, write, record, release."""
-        with Workbench(repository, self.experiment) as bench:
-            experiment = bench.experiment
+        from otterflow.experiment.recommendation import arms
+
+        with self.workbench(repository) as bench:
+            experiment, trials = bench.experiment, repository.trials(self.experiment)
             in_force = bench.server.read_back(experiment.last_good.configuration) if experiment.last_good else {}
             result = outcome(
                 experiment,
                 bench.plan,
-                repository.trials(self.experiment),
+                trials,
                 repository.measurements(self.experiment),
-                bench.arms(),
+                arms(experiment, bench.plan, trials),
                 in_force,
             )
-            bench.clean_jobs()
-        path = settings.home_dir() / "results" / self.experiment / "result.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2) + "\n")
-        self.log.info("result written to %s", path)
+            bench.jobs.clean()
+            bench.server.release()
+        path = write_result(settings.home_dir() / "results" / self.experiment, result)
+        self.log.info("%s", report(result, str(path)))
         repository.record_outcome(self.experiment, result)
         state = "stopped" if experiment.stop_requested else "finished"
-        repository.set_experiment_state(self.experiment, state, experiment.message)
-        repository.release_target(experiment.target, experiment.name)
+        repository.close_experiment(self.experiment, state, experiment.finished_because)
         return result
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> Path:
+    """Write the result under its run's number and as `result.json`, whose path is returned; earlier runs stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result, indent=2) + "\n"
+    newest = folder / "result.json"
+    for path in (folder / f"result-{result['run']}.json", newest):
+        path.write_text(text)
+    return newest

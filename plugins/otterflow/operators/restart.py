@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import TrialFault
+from otterflow.hosts.steps import bring_into_force
+from otterflow.hosts.trial import ends_by_its_fault
 from otterflow.operators.base import OtterflowOperator
-from otterflow.operators.workbench import Workbench
+from otterflow.operators.guard import IN_TRIAL
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,19 +22,13 @@ class RestartOperator(OtterflowOperator):
     configuration. Raises ServerCrashed or NotApplied, after having ended the trial in that state.
     """
 
+    may = IN_TRIAL
+
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Bring into force and read back; returns the seconds and the configuration in force."""
         trial = repository.trial(self.experiment, self.iteration)
-        with Workbench(repository, self.experiment) as bench:
-            try:
-                if bench.server.write_knobs_file(bench.config_text(trial.wanted)):
-                    self.log.info("wrote iteration %s to %s", self.iteration, bench.plan.target.knobs_file)
-                    bench.server.preflight()
-                seconds = bench.server.bring_into_force()
-                in_force = bench.server.read_back(trial.wanted)
-            except TrialFault as fault:
-                bench.end_trial(trial, fault)
-                raise
-        repository.record_seconds(self.experiment, self.iteration, "restart.server", round(seconds, 3))
-        repository.record_in_force(self.experiment, self.iteration, in_force)
-        return {"seconds": round(seconds, 3), "in_force": in_force}
+        with self.workbench(repository) as bench, ends_by_its_fault(bench, trial):
+            found = bring_into_force(bench, trial.wanted)
+        repository.record_seconds(self.experiment, self.iteration, "restart.server", found.seconds)
+        repository.record_in_force(self.experiment, self.iteration, found.configuration)
+        return {"seconds": found.seconds, "in_force": found.configuration}

@@ -1,4 +1,4 @@
-"""Trials of ours as OtterTune's four files, for the Dag `export_ottertune` and `python -m otterflow.ottertune export`.
+"""Trials of ours as OtterTune's four files, for the Dag `export_ottertune` and `python -m otterflow ottertune export`.
 
 Settings are those that `check_target` found on the server, with the tuned knobs as the trial had them in force; all are
 spelt as `SHOW` spells them. Counters are the raw ones around the measured window, as `collect` kept them.
@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from otterflow.dbms.postgresql import spelling
 from otterflow.dbms.postgresql.metrics import MetricSnapshot
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs import units
-from otterflow.knobs.live import LiveSetting
-from otterflow.loop import live_settings_of
+from otterflow.experiment.typed import live_settings_of
 from otterflow.ottertune.counters import REST, write_metrics
 from otterflow.ottertune.files import AFTER, BEFORE, ERRORS, KNOBS, OURS, SUMMARY, write_set
 from otterflow.ottertune.names import MAY_HOLD_SECRETS
-from otterflow.repository import Experiment, JsonObject, Repository, Snapshots, Trial, TrialState
+from otterflow.repository import Experiment, JsonObject, RawCounters, Repository, Trial, TrialState
 
 NO_METRICS: JsonObject = {"global": {}, "local": {}}
 _SETTINGS_NOTE = "settings that were not tuned are as found before the first trial"
@@ -64,7 +63,7 @@ def export(repository: Repository, experiment: str, folder: Path, *, iteration: 
     report = ExportReport(experiment, str(folder))
     for trial in trials:
         try:
-            contents = four_files(found, trial, repository.snapshots(experiment, trial.iteration))
+            contents = four_files(found, trial, repository.raw_counters(experiment, trial.iteration))
         except InvalidInput as error:
             report.left_out[trial.iteration] = str(error)
             continue
@@ -78,7 +77,7 @@ def export(repository: Repository, experiment: str, folder: Path, *, iteration: 
     return report
 
 
-def four_files(experiment: Experiment, trial: Trial, snapshots: Snapshots) -> dict[str, JsonObject]:
+def four_files(experiment: Experiment, trial: Trial, snapshots: RawCounters) -> dict[str, JsonObject]:
     """The contents of the four files, by part.
 
     A trial that failed before its counters were read has empty metrics files, and says so with an `error` in its
@@ -106,7 +105,7 @@ def _knobs(experiment: Experiment, trial: Trial) -> JsonObject:
     live = live_settings_of(experiment)
     values: Mapping[str, Any] = trial.in_force or trial.wanted
     texts = {
-        name: units.display(values.get(name, setting.value), setting)
+        name: spelling.display(values.get(name, setting.value), setting)
         for name, setting in live.items()
         if name not in MAY_HOLD_SECRETS
     }
@@ -145,7 +144,7 @@ def _summary(
             "kind": trial.kind.value,
             "state": trial.state.value,
             "objective": {"name": experiment.objective, "value": trial.objective},
-            "left_out": sorted(MAY_HOLD_SECRETS & set(experiment.live)),
+            "left_out": sorted(MAY_HOLD_SECRETS),
             "notes": notes,
         }
     }
@@ -153,6 +152,6 @@ def _summary(
 
 def _version(experiment: Experiment, trial: Trial) -> str:
     """The server's version as OtterTune wrote it, without what a packager adds: "15.14"."""
-    setting = experiment.live.get("server_version")
-    text = LiveSetting.from_row(setting).setting if setting else str((trial.versions or experiment.versions)["text"])
+    setting = live_settings_of(experiment).get("server_version")
+    text = setting.text if setting else str((trial.versions or experiment.versions)["text"])
     return text.split()[0]

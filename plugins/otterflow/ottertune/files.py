@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from otterflow.errors import InvalidInput, Problem
+from otterflow.plain_files import may_be_written, read_plain_file
 from otterflow.repository import JsonObject
 
 KNOBS, BEFORE, AFTER, SUMMARY = PARTS = ("knobs", "metrics_before", "metrics_after", "summary")
@@ -110,6 +111,7 @@ def write_set(folder: Path, prefix: str, contents: Mapping[str, JsonObject]) -> 
         path = folder / file_name(prefix, part)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            may_be_written(path)
             path.write_text(json.dumps(contents[part], indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         except OSError as error:
             found = f"{str(path)!r} cannot be written: {error.strerror or error}"
@@ -128,7 +130,7 @@ def _read_set(content: Folder, prefix: str, files: Mapping[str, Path]) -> None:
     digest = hashlib.sha256()
     for part, path in files.items():
         try:
-            data = path.read_bytes()
+            data = read_plain_file(path)
             digest.update(f"{part} {len(data)} ".encode() + data)
             contents[part] = _json_object(data)
         except OSError as error:

@@ -1,6 +1,6 @@
 """A folder of OtterTune's sets to a finished experiment that later ones can learn from.
 
-`airflow dags trigger import_ottertune` and `python -m otterflow.ottertune import` both call `import_folder`.
+`airflow dags trigger import_ottertune` and `python -m otterflow ottertune import` both call `import_folder`.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from pathlib import Path
 from typing import Any
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.experiment import MAX_ITERATIONS, ExperimentSpec
+from otterflow.experiment.spec import MAX_ITERATIONS, ExperimentSpec
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.knobs.facts import HostFacts
+from otterflow.measures.objective import Objective
 from otterflow.ottertune.files import Folder, read_folder, why_not_read
+from otterflow.ottertune.names import DBMS
 from otterflow.ottertune.observation import Observation, observe
-from otterflow.ottertune.past_space import Tried, facts_of, live_settings, space_of, what_was_tried
+from otterflow.ottertune.past_space import Tried, assumed_facts, observed_settings, searched_space, what_was_tried
 from otterflow.ottertune.report import ImportReport
 from otterflow.ottertune.spec import DEFAULT_CORES, DEFAULT_DISK, DEFAULT_RAM_GB, ImportSpec
 from otterflow.repository import (
     ImportedExperiment,
     ImportedTrial,
     NewExperiment,
+    RawCounters,
     Repository,
-    Snapshots,
     TrialKind,
     TrialState,
 )
-from otterflow.target import NAME_PATTERN
-from otterflow.workloads.objective import Objective
+from otterflow.yaml_files import NAME_PATTERN
 
 _FAULTS = {
     "crashed": "the server did not start with this configuration",
@@ -124,9 +125,10 @@ def _experiment(
     """The experiment as it is to be stored; also completes the report."""
     database = _benchmarks_database(tried.kept)
     first, facts = tried.kept[0], _facts(tried.kept[0], spec)
-    space = space_of(tried, catalog, facts)
+    space = searched_space(tried, catalog, facts)
     trials = [_trial(o, tried, database) for o in tried.kept]
     report.imported, report.knobs = [o.prefix for o in tried.kept], list(space.names)
+    report.varying = tried.varying
     report.notes += _inferred(tried.kept, spec, database)
     for observation, trial in zip(tried.kept, trials, strict=True):
         if trial.state is not TrialState.ok:
@@ -145,6 +147,7 @@ def _experiment(
         record=NewExperiment(
             name=spec.experiment,
             target=spec.target,
+            dbms=DBMS,
             benchmark=benchmark,
             objective=Objective.throughput.value,
             spec=form.record(),
@@ -153,9 +156,9 @@ def _experiment(
         ),
         fingerprint=_fingerprint(tried.kept, spec),
         space=space.records(),
-        baseline=space.default(),
+        baseline=space.baseline(),
         facts=facts.as_dict(),
-        live={name: setting.as_row() for name, setting in live_settings(first, catalog).items()},
+        live={name: setting.as_row() for name, setting in observed_settings(first, catalog).items()},
         versions={"major": first.version.family, "number": first.version.number, "text": first.version_text},
         hardware={},
         catalog_hash=catalog.content_hash,
@@ -185,7 +188,7 @@ def _trial(o: Observation, tried: Tried, database: str) -> ImportedTrial:
         objective=o.rate or None,
         result={"throughput": o.rate, "transactions": round(o.rate * o.seconds), "seconds": o.seconds},
         metrics=window.metrics,
-        snapshots=Snapshots({"dbms": before.as_dict()}, {"dbms": after.as_dict()}),
+        snapshots=RawCounters({"dbms": before.as_dict()}, {"dbms": after.as_dict()}),
         reset=window.reset,
         message="" if o.rate else "not one transaction was committed in the window",
         **common,
@@ -217,7 +220,7 @@ def _benchmark(workload: str, spec: ImportSpec) -> str:
 
 def _facts(first: Observation, spec: ImportSpec) -> HostFacts:
     ram_bytes = int((spec.ram_gb or DEFAULT_RAM_GB) * 2**30)
-    return facts_of(first.settings.texts, ram_bytes, spec.cores or DEFAULT_CORES, spec.disk or DEFAULT_DISK)
+    return assumed_facts(first.settings.texts, ram_bytes, spec.cores or DEFAULT_CORES, spec.disk or DEFAULT_DISK)
 
 
 def _inferred(kept: Sequence[Observation], spec: ImportSpec, database: str) -> list[str]:

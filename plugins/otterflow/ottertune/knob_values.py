@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from otterflow.dbms.postgresql import spelling
+from otterflow.dbms.postgresql.versions import NEWEST, OLDEST
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs import units
-from otterflow.knobs.catalog import NEWEST, OLDEST, KnobCatalog, TunableKnob
+from otterflow.knobs.catalog import KnobCatalog, TunableKnob
+from otterflow.knobs.setting import SettingType
 from otterflow.knobs.space import Value
-from otterflow.knobs.units import VarType
 from otterflow.ottertune.names import BARE_COUNTS, ENUM_VALUES, OLD_VALUES, REMOVED, RENAMED
 
 OLDEST_READ = 9
@@ -68,7 +69,7 @@ class ServerVersion:
 
 
 @dataclass(frozen=True)
-class Settings:
+class KnobValues:
     """The settings of one observation.
 
     `values` are the catalog's knobs, canonical; `texts` all other settings, as they were. `renamed` says of which old
@@ -112,10 +113,10 @@ def flat_settings(knobs: Mapping[str, Any]) -> tuple[dict[str, str], list[Proble
     return found, problems
 
 
-def read_settings(texts: Mapping[str, str], catalog: KnobCatalog, version: ServerVersion) -> Settings:
+def read_settings(texts: Mapping[str, str], catalog: KnobCatalog, version: ServerVersion) -> KnobValues:
     """Canonical values of the catalog's knobs among `texts`; whatever cannot be read is a problem of the result."""
     tunable = catalog.tunable(version.in_catalog)
-    found = Settings()
+    found = KnobValues()
     for name, text in texts.items():
         knob = tunable.get(name.lower())
         if knob is not None:
@@ -133,7 +134,7 @@ def read_settings(texts: Mapping[str, str], catalog: KnobCatalog, version: Serve
     return found
 
 
-def _follow_renames(found: Settings, tunable: Mapping[str, TunableKnob]) -> None:
+def _follow_renames(found: KnobValues, tunable: Mapping[str, TunableKnob]) -> None:
     """Make the successors' values of old settings, where the successor is not there itself."""
     for old, new in RENAMED.items():
         if old not in found.texts or new.name in found.values or new.name not in tunable:
@@ -141,7 +142,7 @@ def _follow_renames(found: Settings, tunable: Mapping[str, TunableKnob]) -> None
         knob = tunable[new.name]
         try:
             _raise_if_endless(knob, found.texts[old])
-            number = units.read(found.texts[old], old, "integer", new.unit, ())
+            number = spelling.read(found.texts[old], old, "integer", new.unit, ())
             value = _checked(knob, new.convert(int(number)))
         except InvalidInput as error:
             found.problems.extend(Problem(f"knobs.{old}", p.found, p.advice) for p in error.problems)
@@ -157,13 +158,13 @@ def read_value(knob: TunableKnob, text: str, version: ServerVersion) -> Value:
         return old
     values = (*knob.values, *knob.optional_values, *ENUM_VALUES.get(knob.name, ()))
     _raise_if_endless(knob, text)
-    value = units.read(text, knob.name, var_type(knob), knob.unit, values)
+    value = spelling.read(text, knob.name, var_type(knob), knob.unit, values)
     if version < SEGMENTS_UNTIL and knob.name in BARE_COUNTS and text.strip().isdigit():
         value = int(value) * BARE_COUNTS[knob.name]
     return _checked(knob, value)
 
 
-def var_type(knob: TunableKnob) -> VarType:
+def var_type(knob: TunableKnob) -> SettingType:
     """The knob's type in `pg_settings`' words."""
     return "bool" if knob.type == "boolean" else knob.type
 

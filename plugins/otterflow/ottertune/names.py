@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from otterflow.dbms.postgresql import secrets
 from otterflow.knobs.space import Value
+
+DBMS = "postgresql"
+"""The DBMS whose files are read and written here."""
 
 WAL_SEGMENT_MB = 16
 """The size of a WAL segment that was built in until 10, and is `initdb`'s default since 11."""
@@ -79,14 +83,5 @@ ENUM_VALUES = {
 }
 """All values that a server takes, where the catalog lists those worth trying."""
 
-MAY_HOLD_SECRETS = frozenset(
-    {
-        "archive_cleanup_command",
-        "archive_command",
-        "primary_conninfo",
-        "recovery_end_command",
-        "restore_command",
-        "ssl_passphrase_command",
-    }
-)
+MAY_HOLD_SECRETS = frozenset(secrets.MAY_HOLD_SECRETS)
 """Settings that hold passwords on some servers. They are neither exported nor kept of an import."""

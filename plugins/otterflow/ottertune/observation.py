@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from otterflow.dbms.postgresql import metrics
-from otterflow.dbms.postgresql.metrics import MetricSnapshot, MetricWindow
+from otterflow.dbms.postgresql.metrics import MetricSnapshot
+from otterflow.dbms.values import MetricWindow
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.ottertune.counters import ALL_DATABASES, DATABASES, Rows, read_metrics, snapshots, total
 from otterflow.ottertune.files import AFTER, BEFORE, ERRORS, OURS, SUMMARY, FileSet
-from otterflow.ottertune.knob_values import ServerVersion, Settings, flat_settings, read_settings
+from otterflow.ottertune.knob_values import KnobValues, ServerVersion, flat_settings, read_settings
 
 COMMITS = "xact_commit"
 _STATE_OF_ERROR = {error: state for state, error in ERRORS.items()}
@@ -39,7 +40,7 @@ class Observation:
     version_text: str
     workload: str
     state: str
-    settings: Settings
+    settings: KnobValues
     before: Rows
     after: Rows
     rate: float

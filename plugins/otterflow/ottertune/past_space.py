@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from otterflow.dbms.postgresql.rows import from_row
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.catalog import KnobCatalog, TunableKnob
 from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Knob, KnobSpace, Value
 from otterflow.ottertune.knob_values import var_type
 from otterflow.ottertune.names import MAY_HOLD_SECRETS, RENAMED
@@ -31,9 +32,13 @@ _SESSION = frozenset({"application_name", "client_encoding", "DateStyle", "TimeZ
 
 @dataclass(frozen=True)
 class Tried:
-    """What the observations tried. `kept` have a value for every knob of `names`; `left_out` have not, and why."""
+    """What the observations tried. `kept` have a value for every knob of `names`; `left_out` have not, and why.
+
+    `varying` says whether the knobs of `names` have several values, or all stood still.
+    """
 
     names: tuple[str, ...]
+    varying: bool = True
     kept: list[Observation] = field(default_factory=list)
     left_out: dict[str, list[Problem]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -55,10 +60,10 @@ def what_was_tried(observations: Sequence[Observation], catalog: KnobCatalog) ->
     kept = [o for o in observations if o.prefix not in left_out]
     everywhere = [n for n in order if kept and _missing(kept, n) == 0]
     varying = [n for n in everywhere if len(_values(kept, n)) > 1]
-    return Tried(tuple(varying or everywhere), kept, left_out, _notes(kept, varying, order))
+    return Tried(tuple(varying or everywhere), bool(varying), kept, left_out, _notes(kept, varying, order))
 
 
-def space_of(tried: Tried, catalog: KnobCatalog, facts: HostFacts) -> KnobSpace:
+def searched_space(tried: Tried, catalog: KnobCatalog, facts: HostFacts) -> KnobSpace:
     """The space of `tried`, the first observation's values as defaults. Raises InvalidInput where it has no knob."""
     if not tried.names:
         found = "no set holds a value of a knob that the catalog can tune"
@@ -70,7 +75,7 @@ def space_of(tried: Tried, catalog: KnobCatalog, facts: HostFacts) -> KnobSpace:
     ])  # fmt: skip
 
 
-def live_settings(observation: Observation, catalog: KnobCatalog) -> dict[str, LiveSetting]:
+def observed_settings(observation: Observation, catalog: KnobCatalog) -> dict[str, LiveSetting]:
     """The settings of one observation in the form that a live server's have; limits are not known.
 
     Settings that the catalog has no type for are texts; those that may hold passwords are left out.
@@ -103,7 +108,8 @@ def _notes(kept: Sequence[Observation], varying: Sequence[str], order: Sequence[
     """What is worth knowing beside the space: nothing varied; settings that varied and are no knobs."""
     notes = []
     if kept and not varying:
-        notes.append("no knob varies between the sets: there is nothing to learn from them yet")
+        sets = "there is one set alone" if len(kept) == 1 else f"no knob varies between the {len(kept)} sets"
+        notes.append(f"{sets}: which knobs matter cannot be learnt from that; import more sets under another name")
     partial = [n for n in order if 0 < _missing(kept, n) < len(kept)]
     if partial:
         notes.append(f"no part of the space, for some sets have no value of them: {', '.join(partial)}")
@@ -141,23 +147,23 @@ def _knob(entry: TunableKnob, tried: Sequence[Value], default: Value, facts: Hos
 
 def _setting(name: str, text: str, entry: TunableKnob | None) -> LiveSetting:
     enumvals = (*entry.values, *entry.optional_values) if entry else ()
-    return LiveSetting(
-        name=name,
-        setting=text,
-        unit=entry.unit if entry else None,
-        vartype=var_type(entry) if entry else "string",
-        min_val=None,
-        max_val=None,
-        enumvals=enumvals if not entry or entry.type != "enum" or text in enumvals else (*enumvals, text),
-        context="postmaster" if entry and entry.restart else "sighup",
-        boot_val=None,
-        reset_val=None,
-        source=NOT_RECORDED,
-        sourcefile=None,
-        pending_restart=False,
-        category="",
-        short_desc="",
-    )
+    return from_row({
+        "name": name,
+        "setting": text,
+        "unit": entry.unit if entry else None,
+        "vartype": var_type(entry) if entry else "string",
+        "min_val": None,
+        "max_val": None,
+        "enumvals": enumvals if not entry or entry.type != "enum" or text in enumvals else (*enumvals, text),
+        "context": "postmaster" if entry and entry.restart else "sighup",
+        "boot_val": None,
+        "reset_val": None,
+        "source": NOT_RECORDED,
+        "sourcefile": None,
+        "pending_restart": False,
+        "category": "",
+        "short_desc": "",
+    })  # fmt: skip
 
 
 def _text(value: Value) -> str:
@@ -165,7 +171,7 @@ def _text(value: Value) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
-def facts_of(settings: Mapping[str, str], ram_bytes: int, cores: int, disk: str) -> HostFacts:
+def assumed_facts(settings: Mapping[str, str], ram_bytes: int, cores: int, disk: str) -> HostFacts:
     """The host of then, as far as ranges depend on it. Raises InvalidInput for impossible facts."""
     connections = settings.get("max_connections", "")
     return HostFacts.from_dict({

@@ -18,7 +18,8 @@ class ImportReport:
 
     `imported` are the prefixes of the sets that became trials, in the trials' order; `left_out` those that did not,
     with what was wrong. `unread` are values of imported sets that could not be read, by what was wrong to the sets'
-    prefixes. `others` are files of no set, with the reason. `notes` say what was inferred.
+    prefixes. `others` are files of no set, with the reason. `notes` say what was inferred. `knobs` are those of the
+    space, and `varying` says whether they varied between the sets.
     """
 
     experiment: str
@@ -31,6 +32,7 @@ class ImportReport:
     others: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     knobs: list[str] = field(default_factory=list)
+    varying: bool = True
 
     def add_unread(self, prefix: str, problems: Iterable[Problem]) -> None:
         """Note values of an imported set that could not be read."""
@@ -46,6 +48,7 @@ class ImportReport:
             "imported": self.imported,
             "crashed_or_failed": self.crashed_or_failed,
             "knobs": self.knobs,
+            "varying": self.varying,
             "left_out": [
                 {"set": prefix, **_record(problem)} for prefix, found in self.left_out.items() for problem in found
             ],
@@ -60,7 +63,8 @@ class ImportReport:
         lines = [
             f"{self.folder}: {len(self.imported)} of {len(self.imported) + len(self.left_out)} sets are trials of "
             f"experiment {self.experiment!r}{verdict}",
-            f"knobs that varied: {', '.join(self.knobs) or 'none'}",
+            f"{'knobs that varied' if self.varying else 'knobs of the space, none of which varied'}: "
+            f"{', '.join(self.knobs) or 'none'}",
         ]
         lines += [f"note: {note}" for note in self.notes]
         lines += _rows(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.target import NAME_PATTERN, problems_of
+from otterflow.yaml_files import NAME_PATTERN, problems_of
 
 DEFAULT_RAM_GB, DEFAULT_CORES, DEFAULT_DISK = 16.0, 4, "ssd"
 """The host that OtterTune itself took for granted: the first row of its table of hardware."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from otterflow.errors import AccessRefused, ConnectionFault, OtterflowError
 
+if TYPE_CHECKING:
+    import paramiko
+
 _CUT_SHORT = re.compile(r"timeout|transport shut down|saw EOF")
 """An authentication that did not come to its end, on a host that is busy or going down, says nothing about the key."""
+_PROHIBITED = 1
+"""SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, 5.1."""
 
 
 def connect_error(error: Exception, host: str) -> OtterflowError:
@@ -49,6 +55,40 @@ def connection_lost(error: Exception, host: str, what: str) -> OtterflowError:
             f"{host}: sshd refused another session for {what} ({_words(error)}); see MaxSessions in sshd_config"
         )
     return ConnectionFault(f"{host}: the connection was lost during {what} ({_words(error)})")
+
+
+def forwarding_error(
+    transport: paramiko.Transport, host: str, address: tuple[str, int], *, timeout_s: float = 10
+) -> OtterflowError | None:
+    """Why a tunnel to `address` does not work, tried once more; None if it does. `host` names the SSH host."""
+    import paramiko
+
+    try:
+        transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=timeout_s).close()
+    except paramiko.ChannelException as error:
+        where = f"{address[0]}:{address[1]}"
+        if error.code == _PROHIBITED:
+            return AccessRefused(
+                f"{host}: sshd forwards no connection to {where} ({error.text}); set `AllowTcpForwarding local` in its "
+                "sshd_config, and look at PermitOpen there and for `restrict` or `no-port-forwarding` in "
+                "authorized_keys; or set the target's `sql_tunnel: false`, where Airflow reaches the server without"
+            )
+        return ConnectionFault(
+            f"{host}: nothing answers at {where} as that host sees it ({error.text}); check the host and port of the "
+            "SQL connection, and the server's listen_addresses"
+        )
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        return ConnectionFault(f"{host}: the connection was lost while a tunnel was opened ({_words(error)})")
+    return None
+
+
+def login_shell_error(host: str, exit_code: int, said: str) -> OtterflowError:
+    """The fault behind a login that ended without having run the command: `/usr/sbin/nologin`, an `exit` in a file."""
+    return AccessRefused(
+        f"{host}: the SSH user's login shell ended with exit code {exit_code} and ran no command "
+        f"({' '.join(said.split()) or 'it said nothing'}); give the user a shell such as /bin/bash, and look for an "
+        "`exit` or `exec` in its .bashrc and for ForceCommand in sshd_config"
+    )
 
 
 def _words(error: Exception) -> str:

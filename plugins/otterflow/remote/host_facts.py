@@ -64,12 +64,18 @@ class HostReport:
         return asdict(self)
 
 
-def host_facts_command(data_dir: str, paths: Sequence[str] = ()) -> str:
-    """A bash command that prints the facts; `paths` are those whose free space counts beside `data_dir`'s."""
+def host_facts_command(
+    data_dir: str, paths: Sequence[str] = (), *, pid_file: str = "", programs: Sequence[str] = ()
+) -> str:
+    """A bash command that prints the facts; `paths` are those whose free space counts beside `data_dir`'s.
+
+    The server's process is the one that `pid_file` in its data directory names, or one of these `programs` that was
+    given that directory; its limits are what counts.
+    """
     every = join(dict.fromkeys([data_dir, *paths]))
     return f"""data_dir={quote(data_dir.rstrip("/") or "/")}
 {SECTION}
-{_FIND_SERVER}
+{_find_server(pid_file, programs)}
 {_CGROUPS}
 {_DISKS}
 section scope; echo "$scope $pid"
@@ -196,18 +202,23 @@ def _chosen(text: str) -> str:
     return text.partition("[")[2].partition("]")[0]
 
 
-# The data directory's postmaster.pid may be closed to the SSH user; the command line in /proc is open to all.
+def _find_server(pid_file: str, programs: Sequence[str]) -> str:
+    # The pid file may be closed to the SSH user; the command line in /proc is open to all.
+    names = " | ".join(f"*/{quote(name)} | {quote(name)}" for name in programs) or "''"
+    return _FIND_SERVER.replace("PID_FILE", quote(pid_file)).replace("PROGRAMS", names)
+
+
 _FIND_SERVER = """scope=session pid=$$
 find_server() {
   local candidate word folder words
-  if { read -r candidate < "$data_dir/postmaster.pid"; } 2> /dev/null && [ -d "/proc/$candidate" ]; then
+  if { read -r candidate < "$data_dir/"PID_FILE; } 2> /dev/null && [ -d "/proc/$candidate" ]; then
     scope=server pid=$candidate
     return
   fi
   for folder in /proc/[0-9]*; do
     words=()
     { mapfile -d '' -t words < "$folder/cmdline"; } 2> /dev/null
-    case ${words[0]:-} in */postgres | */postmaster | postgres | postmaster) ;; *) continue ;; esac
+    case ${words[0]:-} in PROGRAMS) ;; *) continue ;; esac
     for word in "${words[@]:1}"; do
       if [ "${word%/}" = "$data_dir" ] || [ "${word%/}" = "-D$data_dir" ]; then
         scope=server pid=${folder#/proc/}

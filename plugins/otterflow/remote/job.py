@@ -25,7 +25,9 @@ from otterflow.remote.job_commands import (
     kill_command,
     parse_fetch,
     parse_poll,
+    parse_seconds,
     poll_command,
+    seconds_command,
     start_command,
     start_input,
 )
@@ -51,6 +53,16 @@ class JobEnd:
     def ok(self) -> bool:
         """Finished with exit code 0."""
         return self.state is JobState.finished and self.exit_code == 0
+
+    def __str__(self) -> str:
+        """How it ended, as the end of a sentence that begins with the job's name."""
+        if self.state is JobState.finished:
+            return f"ended with exit code {self.exit_code}"
+        if self.state is JobState.lost:
+            return (
+                "is gone and left no exit code: the host was restarted, its processes were killed, or the disk was full"
+            )
+        return f"is {self.state}"
 
 
 class RemoteJob:
@@ -78,10 +90,10 @@ class RemoteJob:
             self._session.close()
             self._session = None
 
-    def start_or_attach(self, script: str, files: Mapping[str, str], timeout_s: float) -> bool:
+    def start_or_attach(self, script: str, files: Mapping[str, str | bytes], timeout_s: float) -> bool:
         """Start `script` (bash, working folder with `files`) under a total limit; True if started, False if it was.
 
-        `files` is file name to text, written with mode 600; secrets belong there and not into the script's words.
+        `files` is file name to content, written with mode 600; secrets belong there and not into the script's words.
         A job of this id that exists, running or over, is attached to; `script` and `files` are then not looked at.
         """
         done = self._run(
@@ -122,6 +134,10 @@ class RemoteJob:
                 return JobEnd(poll.state, poll.exit_code, output.tail)
             if not behind:
                 wait_s = min(wait_s * 1.3, max_poll_s)
+
+    def seconds(self) -> float | None:
+        """How long the ended job took by its host's clock, whoever waited for it; None where that cannot be told."""
+        return parse_seconds(self._run(seconds_command(self.paths), "timing", STEP_TIMEOUT_S))
 
     def fetch(self, names: Sequence[str], *, max_bytes: int = 8 * 2**20) -> dict[str, str]:
         """Texts of the named files in the script's working folder; one that does not exist is left out.

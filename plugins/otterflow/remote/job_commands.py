@@ -7,7 +7,8 @@ A job is a folder `<work_dir>/jobs/<job_id>`, mode 700:
     files/      the caller's files, and the script's working folder
     log         the script's stdout and stderr
     pid         "<pid> <start time> <boot id>" of the wrapper; with all three no other process can be taken for it
-    exit_code   written last, atomically: when it is there, the job is over and its log is whole
+    exit_code   written last, atomically: when it is there, the job is over and its log is whole. Its room on the disk
+                is taken when the job starts, so that a job on a full disk can still say how it ended
 
 Starts, kills and clean-ups of one work folder take turns under `flock` on `jobs/.lock`. The wrapper inherits the lock
 and lets go of it only when its pid file is written. So a folder without a pid file, seen under the lock, can only be a
@@ -33,10 +34,15 @@ LOCK_WAIT_S = 20
 KILL_GRACE_S = 8
 """How long processes of a job may take to end after TERM, before KILL."""
 POLL_BYTES = 256 * 2**10
+EXIT_CODE_WIDTH, PID_WIDTH = 3, 80
+"""Bytes that these files take from the start on: they are later written over in place, which needs no more disk."""
 
 
 class JobState(StrEnum):
-    """`absent`: never started, or cleaned up. `lost`: the process is gone and left no exit code (host rebooted)."""
+    """`absent`: never started, or cleaned up. `lost`: the process is gone and left no exit code, or an empty one.
+
+    A job is lost when its host was restarted, when all its processes were killed, or when the disk took no byte more.
+    """
 
     absent = "absent"
     running = "running"
@@ -119,6 +125,8 @@ done
 if [ $whole != yes ]; then echo "the connection ended before the job's files had arrived" >&2; exit 74; fi
 printf '%s\\n' {quote(_wrapper(timeout_s))} > run
 : > log
+printf '%-{EXIT_CODE_WIDTH}s\\n' - > exit_code.tmp
+printf '%-{PID_WIDTH}s\\n' - > pid.tmp
 setsid bash ./run < /dev/null >> log 2>&1 &
 for _ in $(seq 200); do
   if [ -e pid ]; then echo started; exit 0; fi
@@ -129,10 +137,10 @@ exit 70
 """
 
 
-def start_input(script: str, files: Mapping[str, str]) -> str:
+def start_input(script: str, files: Mapping[str, str | bytes]) -> str:
     """Standard input of `start_command`: one line a file, base64; the last line says that nothing is missing."""
     lines = [f"script {_encoded(script)}"]
-    lines += [f"files/{check_file_name(name)} {_encoded(text)}" for name, text in files.items()]
+    lines += [f"files/{check_file_name(name)} {_encoded(content)}" for name, content in files.items()]
     return "\n".join([*lines, ".", ""])
 
 
@@ -171,7 +179,10 @@ else
   if [ -e exit_code ]; then state=finished; else state=lost; fi
 fi
 code=-
-[ $state != finished ] || read -r code < exit_code
+if [ $state = finished ]; then
+  read -r code < exit_code
+  case $code in '' | *[!0-9]*) state=lost code=- ;; esac
+fi
 echo "$state $code $(stat -c %s log 2> /dev/null || echo 0)"
 tail -c +{log_offset + 1} log 2> /dev/null | head -c {POLL_BYTES} | base64 -w 0
 """
@@ -186,6 +197,20 @@ def parse_poll(text: str) -> Poll:
     state, code, size = words
     exit_code = int(code) if code != "-" else None
     return Poll(JobState(state), exit_code, base64.b64decode(body.strip()), int(size))
+
+
+def seconds_command(paths: JobPaths) -> str:
+    """When the job started and when it ended by the host's clock, for `parse_seconds`; nothing while it has not."""
+    return f"cd -- {quote(paths.root)} 2> /dev/null && stat -c %.3Y pid exit_code 2> /dev/null || true"
+
+
+def parse_seconds(output: str) -> float | None:
+    """How long the job took; None where the host does not tell, or its clock was set back meanwhile."""
+    try:
+        begun, ended = (float(line) for line in output.split())
+    except ValueError:
+        return None
+    return ended - begun if ended >= begun else None
 
 
 def fetch_command(paths: JobPaths, names: Sequence[str], max_bytes: int) -> str:
@@ -224,7 +249,9 @@ cd -- {quote(paths.root)} 2> /dev/null || {{ echo "not running"; exit 0; }}
 if ! is_alive; then echo "not running"; exit 0; fi
 read -r pid _ < pid
 end_session "$pid"
-if [ ! -e exit_code ]; then echo {KILLED} > exit_code.tmp && mv -f exit_code.tmp exit_code; fi
+if [ ! -e exit_code ]; then
+{_written(str(KILLED))}
+fi
 echo killed
 """
 
@@ -241,8 +268,8 @@ rm -rf -- {quote(paths.root)}
 """
 
 
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+def _encoded(content: str | bytes) -> str:
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
 
 
 def _take_lock(paths: JobPaths) -> str:
@@ -297,7 +324,7 @@ def _wrapper(timeout_s: float) -> str:
 {_READ_STAT}
 {_END_SESSION}
 read_stat $$
-echo "$$ ${{stat[20]}} $(< /proc/sys/kernel/random/boot_id)" > pid.tmp
+printf '%-{PID_WIDTH}s\\n' "$$ ${{stat[20]}} $(< /proc/sys/kernel/random/boot_id)" 1<> pid.tmp
 mv -f pid.tmp pid
 exec 9>&-
 cd files
@@ -309,6 +336,12 @@ if [ $code -eq {TIMED_OUT} ] || {{ [ $code -eq 137 ] && [ $SECONDS -ge {int(time
   code={TIMED_OUT}
 fi
 cd ..
-echo $code > exit_code.tmp
-sync exit_code.tmp log
-mv -f exit_code.tmp exit_code"""
+{_written("$code")}"""
+
+
+def _written(code: str) -> str:
+    """Bash that puts the exit code into its file, whole or not at all, in the room that the start took for it."""
+    return f"""if printf '%-{EXIT_CODE_WIDTH}s\\n' {code} 1<> exit_code.tmp; then
+  sync exit_code.tmp log
+  mv -f exit_code.tmp exit_code
+fi"""

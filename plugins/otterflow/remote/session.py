@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from otterflow.errors import CommandFailed, CommandTimedOut, ConnectionFault
-from otterflow.remote.faults import connect_error, connection_lost
-from otterflow.remote.shell import join, quote
+from otterflow.remote.faults import connect_error, connection_lost, login_shell_error
+from otterflow.remote.framing import FramedOutput, framed, own_stderr
+from otterflow.remote.shell import quote
 
 if TYPE_CHECKING:
     import paramiko
@@ -31,6 +32,8 @@ GRACE_S = 10.0
 """How long past `KILL_AFTER_S` the host may take to say how the command ended."""
 QUIET_S = 0.3
 """How long output may be silent after the exit code: a daemon that inherited stdout keeps it open for ever."""
+SESSION_WAIT_S = 5.0
+"""How long sshd may refuse another session (MaxSessions) before that is a fault."""
 MAX_STDOUT_BYTES = 16 * 2**20
 MAX_STDERR_BYTES = 64 * 2**10
 _CHUNK = 32 * 2**10
@@ -51,8 +54,7 @@ class Completed:
 def bounded(command: str, timeout_s: float) -> str:
     """The command under bash and `timeout`: TERM at the limit, KILL a few seconds later, to its whole process group."""
     # `timeout` kills its own group, itself in it; the shell around it lives to tell the exit code.
-    limited = f'timeout -k {KILL_AFTER_S} {timeout_s:g} bash -c "$1"; exit $?'
-    return join(["sh", "-c", limited, "sh", command])
+    return framed(command, f"timeout -k {KILL_AFTER_S} {timeout_s:g}")
 
 
 def put_command(path: str, size_bytes: int, mode: int) -> str:
@@ -116,7 +118,8 @@ class Session:
 
         `what` names the command in errors and logs ("restart of the server"). With `check` a non-zero exit code
         raises CommandFailed. Raises CommandTimedOut when the limit was reached, ConnectionFault when the host could
-        not be reached, dropped the connection or fell silent, AccessRefused when it does not let us in.
+        not be reached, dropped the connection or fell silent, AccessRefused when it does not let us in or its login
+        shell does not run commands. What that shell prints of its own, such as a greeting, is not part of the output.
         """
         import paramiko
 
@@ -126,7 +129,7 @@ class Session:
         limit_s = timeout_s + KILL_AFTER_S + GRACE_S
         try:
             with _closed_after(transport, limit_s + 2):
-                channel = transport.open_session(timeout=min(limit_s, 30.0))
+                channel = _opened(transport, min(limit_s, 30.0))
                 try:
                     channel.exec_command(bounded(command, timeout_s))
                     exchange.drive(channel, started + limit_s)
@@ -146,6 +149,8 @@ class Session:
         log.debug("%s on %s: exit code %s after %.2f s", what, self.host, exit_code, elapsed_s)
         if exit_code in (124, 137) and elapsed_s >= timeout_s:
             raise CommandTimedOut(what, timeout_s, _tail(done.stderr or done.stdout))
+        if not exchange.stdout.shell_ran:
+            raise login_shell_error(self.host, exit_code, _tail(f"{exchange.stdout.outside}{done.stderr}", 500))
         if check and exit_code != 0:
             raise CommandFailed(what, exit_code, _tail(done.stderr or done.stdout))
         return done
@@ -154,20 +159,6 @@ class Session:
         """Write a file atomically: others see the old text or the new, never half. Its folder must exist."""
         command = put_command(path, len(text.encode()), mode)
         self.run(command, what=f"writing {path}", timeout_s=timeout_s, stdin=text)
-
-    def read_file(self, path: str, max_bytes: int, *, timeout_s: float = 60) -> str:
-        """The file's text. Raises CommandFailed when it cannot be read or is larger than `max_bytes`."""
-        what = f"reading {path}"
-        command = f"head -c {max_bytes + 1} -- {quote(path)}"
-        done = self.run(command, what=what, timeout_s=timeout_s, max_stdout_bytes=max_bytes)
-        if done.truncated:
-            raise CommandFailed(what, 27, f"the file is larger than {max_bytes} bytes")
-        return done.stdout
-
-    def read_tail(self, path: str, max_bytes: int, *, timeout_s: float = 60) -> str:
-        """The last `max_bytes` bytes of the file. Raises CommandFailed when it cannot be read."""
-        command = f"tail -c {max_bytes} -- {quote(path)}"
-        return self.run(command, what=f"reading the end of {path}", timeout_s=timeout_s).stdout
 
     def _transport(self) -> paramiko.Transport:
         transport = self._client.get_transport() if self._client else None
@@ -191,10 +182,8 @@ class _Exchange:
 
     def __init__(self, max_stdout_bytes: int, stdin: str | None) -> None:
         self._stdin = memoryview(stdin.encode() if stdin is not None else b"")
-        self._max_stdout_bytes = max_stdout_bytes
-        self._stdout = bytearray()
+        self.stdout = FramedOutput(max_stdout_bytes)
         self._stderr = bytearray()
-        self._truncated = False
 
     def drive(self, channel: paramiko.Channel, deadline: float) -> None:
         """Exchange data until the command ended and its output is drained, or until `deadline` (monotonic, seconds)."""
@@ -222,7 +211,12 @@ class _Exchange:
         if channel.exit_status_ready():
             self._stdin = self._stdin[:0]  # the command ended without reading it all
         while self._stdin and channel.send_ready():
-            sent = channel.send(self._stdin[:_CHUNK].tobytes())
+            try:
+                sent = channel.send(self._stdin[:_CHUNK].tobytes())
+            except OSError:
+                if not channel.closed:
+                    raise
+                sent = len(self._stdin)  # closed since we looked: whether the command ended says its exit code
             self._stdin = self._stdin[sent:]
         if not self._stdin and not channel.eof_sent and not channel.closed:
             channel.shutdown_write()
@@ -231,17 +225,28 @@ class _Exchange:
         got = False
         while channel.recv_ready() and (data := channel.recv(_CHUNK)):
             got = True
-            room = self._max_stdout_bytes - len(self._stdout)
-            self._truncated |= len(data) > room
-            self._stdout += data[: max(0, room)]
+            self.stdout.add(data)
         while channel.recv_stderr_ready() and (data := channel.recv_stderr(_CHUNK)):
             got = True
             self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
         return got
 
     def completed(self, exit_code: int) -> Completed:
-        stdout = self._stdout.decode(errors="replace")
-        return Completed(exit_code, stdout, self._stderr.decode(errors="replace"), self._truncated)
+        return Completed(exit_code, self.stdout.text, own_stderr(bytes(self._stderr)), self.stdout.truncated)
+
+
+def _opened(transport: paramiko.Transport, limit_s: float) -> paramiko.Channel:
+    """A new session. Where sshd allows one at a time, it closes the last one only a moment after we have."""
+    import paramiko
+
+    deadline = time.monotonic() + SESSION_WAIT_S
+    while True:
+        try:
+            return transport.open_session(timeout=limit_s)
+        except paramiko.ChannelException:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from otterflow.repository.copying import copy_repository
 from otterflow.repository.importing import ImportedExperiment, ImportedTrial
 from otterflow.repository.records import (
     Experiment,
+    ExperimentFiles,
     ExperimentState,
+    FileKind,
     JsonObject,
     LastGood,
     Measurement,
@@ -16,7 +18,9 @@ from otterflow.repository.records import (
     ModelScope,
     NewExperiment,
     Progress,
-    Snapshots,
+    RawCounters,
+    RecordingRecord,
+    Standing,
     StoredModel,
     Trial,
     TrialKind,
@@ -26,7 +30,9 @@ from otterflow.repository.repository import Repository
 
 __all__ = [
     "Experiment",
+    "ExperimentFiles",
     "ExperimentState",
+    "FileKind",
     "ImportedExperiment",
     "ImportedTrial",
     "JsonObject",
@@ -38,8 +44,10 @@ __all__ = [
     "ModelScope",
     "NewExperiment",
     "Progress",
+    "RawCounters",
+    "RecordingRecord",
     "Repository",
-    "Snapshots",
+    "Standing",
     "StoredModel",
     "Trial",
     "TrialKind",

@@ -54,7 +54,11 @@ def checked_url(url: str | URL) -> URL:
 def make_engine(url: URL) -> Engine:
     """An engine for a `checked_url`. Connects to nothing yet."""
     if url.get_backend_name() == "postgresql":
-        arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "otterflow"}
+        arguments: dict[str, Any] = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "otterflow",
+            "client_encoding": "utf8",  # a database of encoding SQL_ASCII would answer with bytes
+        }
         arguments = {key: value for key, value in arguments.items() if key not in url.query}
         return create_engine(
             url, poolclass=NullPool, json_serializer=to_json, hide_parameters=True, connect_args=arguments

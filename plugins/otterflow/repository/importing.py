@@ -20,7 +20,7 @@ from otterflow.repository.records import (
     JsonObject,
     MetricScope,
     NewExperiment,
-    Snapshots,
+    RawCounters,
     TrialKind,
     TrialState,
 )
@@ -39,7 +39,7 @@ class ImportedTrial:
     objective: float | None
     result: JsonObject | None
     metrics: dict[str, float]
-    snapshots: Snapshots | None
+    snapshots: RawCounters | None
     reset: list[str]
     reasons: JsonObject
     message: str

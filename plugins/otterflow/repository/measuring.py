@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import aliased
 
-from otterflow.errors import InvalidInput, Problem
-from otterflow.repository.records import JsonObject, MetricRow, MetricScope, Snapshots, TrialState
+from otterflow.errors import TEACHES_NOTHING, InvalidInput, Problem
+from otterflow.repository.records import JsonObject, MetricRow, MetricScope, RawCounters, TrialState
 from otterflow.repository.store import Store, insert_missing, keep_configuration
 from otterflow.repository.tables import ExperimentRow, MetricValueRow, SecondsRow, SnapshotRow, TrialRow
 from otterflow.repository.trials import find_try, locked_try
@@ -51,13 +51,13 @@ class MeasuringStore(Store):
             row = locked_try(session, experiment, iteration, attempt)
             session.merge(SnapshotRow(trial_id=row.id, moment="after", content=content))
 
-    def snapshots(self, experiment: str, iteration: int, *, attempt: int | None = None) -> Snapshots:
+    def raw_counters(self, experiment: str, iteration: int, *, attempt: int | None = None) -> RawCounters:
         """The raw counters around the measured window; a side that is not recorded yet is empty."""
         with self._database.read() as session:
             row = find_try(session, experiment, iteration, attempt)
             query = select(SnapshotRow.moment, SnapshotRow.content).where(SnapshotRow.trial_id == row.id)
             found = {moment: content for moment, content in session.execute(query)}
-        return Snapshots(before=found.get("before", {}), after=found.get("after", {}))
+        return RawCounters(before=found.get("before", {}), after=found.get("after", {}))
 
     def record_result(
         self,
@@ -122,13 +122,14 @@ class MeasuringStore(Store):
     ) -> list[MetricRow]:
         """Metrics of all trials that ended ok, by experiment, iteration and name; of all experiments if None is given.
 
-        Only the newest try of an iteration counts. Rows are plain tuples, for models that read many thousand.
+        Of an iteration, the try counts that `trials` gives. Rows are plain tuples, for models that read many thousand.
         """
         newer = aliased(TrialRow)
         replaced = (
             select(newer.id)
             .where(newer.experiment_id == TrialRow.experiment_id, newer.iteration == TrialRow.iteration)
-            .where(newer.attempt > TrialRow.attempt)
+            .where(newer.attempt > TrialRow.attempt, newer.state.in_([state for state in TrialState if state.ended]))
+            .where(newer.reasons[TEACHES_NOTHING].as_boolean().is_not(True))
         )
         query = (
             select(

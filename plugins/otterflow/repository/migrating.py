@@ -6,6 +6,7 @@ do, and a process killed half-way leaves the tables as they were.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def migrate(database: Database) -> None:
     user may not create tables, or the tables are of a newer otterflow.
     """
     if database.is_sqlite:
-        _make_sqlite_folder(database)
+        _make_sqlite_file(database)
     if _is_ready(database):
         return
     with _alone(database) as connection:
@@ -108,12 +109,31 @@ def _alone(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def _make_sqlite_folder(database: Database) -> None:
-    folder = Path(str(database.url.database)).parent
+def _make_sqlite_file(database: Database) -> None:
+    """The file, and its folder where there is none, for their owner alone; SQLite gives its other files the same mode.
+
+    A file of somebody else's is left as it is.
+    """
+    file = Path(str(database.url.database))
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise database.unavailable(f"folder {str(folder)!r} cannot be made: {error.strerror}") from error
+        raise database.unavailable(f"folder {str(file.parent)!r} cannot be made: {error.strerror}") from error
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            _close_to_others(part)
+    except OSError as error:
+        raise database.unavailable(f"file {str(error.filename or file)!r}: {error.strerror}") from error
+
+
+def _close_to_others(file: Path) -> None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+        file.chmod(0o600)
 
 
 def _journal_mode(database: Database, connection: Connection, *, switch_to: str = "") -> str:

@@ -6,13 +6,18 @@ str, booleans as bool). All times are aware datetimes in UTC; all durations are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+LONGEST_GAP_S = 60.0
+"""Of the time between two tasks, so much counts as the experiment's: what lies beyond was a pause, or a clock set."""
 
 JsonObject = dict[str, Any]
 """A JSON object: string keys; strings, finite numbers, booleans, None, lists and objects as values."""
+Made = TypeVar("Made")
 
 
 class ExperimentState(StrEnum):
@@ -60,6 +65,15 @@ class TrialState(StrEnum):
         return self not in {TrialState.planned, TrialState.running}
 
 
+class FileKind(StrEnum):
+    """The files that an experiment is begun with; `texts` are SQL and scripts, those that the benchmark's names."""
+
+    target = "target"
+    benchmark = "benchmark"
+    catalog = "catalog"
+    texts = "texts"
+
+
 class MetricScope(StrEnum):
     """Whose metric it is: the DBMS's or its host's."""
 
@@ -84,21 +98,39 @@ class ModelScope(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExperimentFiles:
+    """What the files said that an experiment was begun with; `texts` are SQL and scripts of the benchmark, by path."""
+
+    target: JsonObject
+    benchmark: JsonObject
+    catalog: JsonObject
+    texts: dict[str, str]
+
+    def by_kind(self) -> dict[FileKind, JsonObject]:
+        """Each kind's content."""
+        return {kind: dict(getattr(self, kind.value)) for kind in FileKind}
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewExperiment:
     """What is known of an experiment before its target is looked at.
 
     `spec` is the validated form; `extend` changes its keys `iterations` and `time_budget_min`. `target_definition` is
-    the target's file, kept with the target as last seen.
+    the target's file, kept with the target as last seen; `files` are kept with the experiment. `run` is the run that
+    opens it, as `<dag>/<run id>`.
     """
 
     name: str
     target: str
+    dbms: str
     benchmark: str
     objective: str
     spec: JsonObject
     seed: int
     code_version: str
     target_definition: JsonObject | None = None
+    files: ExperimentFiles | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +147,8 @@ class Experiment:
 
     name: str
     target: str
+    dbms: str
+    """The DBMS of the target, by its name in target files."""
     benchmark: str
     objective: str
     spec: JsonObject
@@ -140,6 +174,52 @@ class Experiment:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    files: ExperimentFiles | None = None
+    """What its files said when it began; None for one that began before they were kept."""
+    ran_s: float = 0.0
+    """For how long its trials ran, up to `clock_at`."""
+    clock_at: datetime | None = None
+    """Up to when the time is counted; None while nothing runs."""
+    finished_because: str = ""
+    """Why no further trial was made; empty as long as there is one to make."""
+
+    def ran_for_s(self, now: datetime) -> float:
+        """For how long the experiment ran until now: neither between an end and a resume, nor while a run is red.
+
+        Since its last task has ended, that is `LONGEST_GAP_S` at most, whatever the clock says.
+        """
+        passed_s = (now - self.clock_at).total_seconds() if self.clock_at else 0.0
+        return self.ran_s + min(max(passed_s, 0.0), LONGEST_GAP_S)
+
+    run: str = ""
+    """The run that may act for the experiment, as `<dag>/<run id>`; empty if none has taken it."""
+    heir: str = ""
+    """The run that `run` has named to go on; empty if none, or once that one has taken the experiment."""
+
+    _made: dict[Callable[[Experiment], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, make: Callable[[Experiment], Made]) -> Made:
+        """What `make` makes of this record, made when it is first asked for; the record carries it from then on."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What decides whether a task may act: the experiment's state, who holds it and its target, how far it is."""
+
+    experiment: str
+    target: str
+    state: ExperimentState
+    run: str
+    heir: str
+    holder: str | None
+    newest_begun: int | None
+    """The highest iteration that a run has begun; None before the first."""
+    trial: TrialState | None
+    """How far the newest try of the iteration asked for is; None if it is not planned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +271,7 @@ class Measurement:
     measured_at: datetime
 
 
-class Snapshots(NamedTuple):
+class RawCounters(NamedTuple):
     """The raw counters at the begin and at the end of a measured window; {} where none is recorded yet."""
 
     before: JsonObject
@@ -226,3 +306,22 @@ class Progress(NamedTuple):
 
     trials: int
     last_ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingRecord:
+    """A recording that was made: where it is kept, what interval it holds, and its manifest, which holds no value.
+
+    `name` is its file's; `target` is what it is replayed on, whose driver host has it as folder `path`.
+    `removed_at` is when that folder was removed, None while it is there.
+    """
+
+    id: str
+    name: str
+    target: str
+    path: str
+    start: datetime
+    end: datetime
+    manifest: JsonObject
+    recorded_at: datetime
+    removed_at: datetime | None = None

@@ -7,15 +7,31 @@ from sqlalchemy import URL
 from otterflow.repository.comparisons import ComparisonStore
 from otterflow.repository.database import Database
 from otterflow.repository.experiments import ExperimentStore
+from otterflow.repository.files import FileStore
 from otterflow.repository.importing import ImportStore
+from otterflow.repository.leases import LeaseStore
 from otterflow.repository.measuring import MeasuringStore
 from otterflow.repository.migrating import check_revision, migrate
 from otterflow.repository.models import ModelStore
+from otterflow.repository.recordings import RecordingStore
+from otterflow.repository.running_time import RunningTimeStore
 from otterflow.repository.targets import TargetStore
 from otterflow.repository.trials import TrialStore
 
 
-class Repository(TargetStore, ExperimentStore, TrialStore, MeasuringStore, ComparisonStore, ModelStore, ImportStore):
+class Repository(
+    TargetStore,
+    LeaseStore,
+    ExperimentStore,
+    FileStore,
+    RunningTimeStore,
+    TrialStore,
+    MeasuringStore,
+    ComparisonStore,
+    ModelStore,
+    RecordingStore,
+    ImportStore,
+):
     """Experiments, trials and what they measured. Every write is one transaction and may be repeated harmlessly.
 
     It holds no open connection, so it may live as long as a task and be passed over a fork. All methods raise
@@ -41,6 +57,11 @@ class Repository(TargetStore, ExperimentStore, TrialStore, MeasuringStore, Compa
     def migrate(self) -> None:
         """Make the tables, or bring them up to date. Harmless when repeated, and when many processes do it at once."""
         migrate(self._database)
+
+    @property
+    def name(self) -> str:
+        """The repository for messages: its URL without the password."""
+        return f"repository {self._database.name}"
 
     def __repr__(self) -> str:
         return f"Repository({self._database.name!r})"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.repository.database import Database
-from otterflow.repository.records import JsonObject
-from otterflow.repository.tables import Base, ConfigurationRow, ExperimentRow, SurroundingsRow
+from otterflow.repository.records import JsonObject, TrialState
+from otterflow.repository.tables import Base, ConfigurationRow, ExperimentRow, SurroundingsRow, TrialRow
 from otterflow.repository.values import content_hash, plain_object
 
 
@@ -61,3 +61,15 @@ def find_experiment(session: Session, name: str, *, lock: bool = False) -> Exper
 def _experiment_named(name: str, lock: bool) -> Select[ExperimentRow]:
     query = select(ExperimentRow).where(ExperimentRow.name == name)
     return query.with_for_update(key_share=True) if lock else query
+
+
+def has_started_trials(session: Session, row: ExperimentRow) -> bool:
+    """Whether any trial of the experiment is past its plan."""
+    started = exists().where(TrialRow.experiment_id == row.id, TrialRow.state != TrialState.planned)
+    return bool(session.scalar(select(started)))
+
+
+def has_measured_trials(session: Session, row: ExperimentRow) -> bool:
+    """Whether any trial of the experiment gave a number."""
+    measured = exists().where(TrialRow.experiment_id == row.id, TrialRow.objective.is_not(None))
+    return bool(session.scalar(select(measured)))

@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from otterflow.repository.records import (
     ExperimentState,
+    FileKind,
     JsonObject,
     MetricScope,
     ModelKind,
@@ -36,7 +37,7 @@ from otterflow.repository.records import (
     TrialState,
 )
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0006"
 """The migration that these tables need. Kept here so that opening a repository need not load Alembic."""
 
 VERSION_TABLE = "otterflow_revision"
@@ -98,7 +99,7 @@ def _configuration(nullable: bool = True) -> Mapped[Any]:
 
 
 class TargetRow(Base):
-    """A target, and the experiment that holds it."""
+    """A target, which server it is, and the experiment that holds it."""
 
     __tablename__ = "targets"
     __table_args__ = (CheckConstraint("(holder IS NULL) = (held_since IS NULL)", name="holder"),)
@@ -107,6 +108,7 @@ class TargetRow(Base):
     definition: Mapped[JsonObject | None]
     holder: Mapped[str | None]
     held_since: Mapped[datetime | None]
+    identity: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class ConfigurationRow(Base):
@@ -129,6 +131,28 @@ class SurroundingsRow(Base):
     catalog_hash: Mapped[str]
 
 
+class DefinitionRow(Base):
+    """What a file said, once, under the hash of its content: a target, a benchmark, a catalog, or SQL texts."""
+
+    __tablename__ = "definitions"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[JsonObject]
+
+
+class ExperimentFileRow(Base):
+    """Which definition an experiment was begun with, of each kind of file."""
+
+    __tablename__ = "experiment_files"
+    __table_args__ = (_one_of("kind", FileKind),)
+
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), ForeignKey("definitions.hash"))
+
+    definition: Mapped[DefinitionRow] = relationship(viewonly=True, lazy="joined")
+
+
 class ExperimentRow(Base):
     """An experiment."""
 
@@ -138,6 +162,7 @@ class ExperimentRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     target: Mapped[str] = mapped_column(ForeignKey("targets.name"))
+    dbms: Mapped[str] = mapped_column(String(40), server_default="postgresql")  # what there was before the column
     benchmark: Mapped[str]
     objective: Mapped[str]
     spec: Mapped[JsonObject]
@@ -158,10 +183,17 @@ class ExperimentRow(Base):
     comparison: Mapped[int]
     seed: Mapped[int] = mapped_column(BigInteger)
     code_version: Mapped[str]
+    run: Mapped[str] = mapped_column(default="", server_default="")
+    heir: Mapped[str] = mapped_column(default="", server_default="")
+    opened_by: Mapped[str] = mapped_column(default="", server_default="")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    ran_s: Mapped[float] = mapped_column(server_default="0")
+    clock_at: Mapped[datetime | None]
+    finished_because: Mapped[str] = mapped_column(server_default="")
 
+    files: Mapped[list[ExperimentFileRow]] = relationship(viewonly=True)
     baseline: Mapped[ConfigurationRow | None] = relationship(foreign_keys=[baseline_hash], viewonly=True)
     rules: Mapped[ConfigurationRow | None] = relationship(foreign_keys=[rules_hash], viewonly=True)
     last_good: Mapped[ConfigurationRow | None] = relationship(foreign_keys=[last_good_hash], viewonly=True)
@@ -275,3 +307,19 @@ class ModelRow(Base):
     sources: Mapped[JsonObject]
     content: Mapped[JsonObject]
     computed_at: Mapped[datetime]
+
+
+class RecordingRow(Base):
+    """A recording of a load."""
+
+    __tablename__ = "recordings"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    target: Mapped[str]
+    path: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    manifest: Mapped[JsonObject]
+    recorded_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]

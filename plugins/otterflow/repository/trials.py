@@ -7,12 +7,12 @@ Every write says the same when it is said twice. It goes to the newest try of th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from otterflow.errors import InvalidInput, Problem
+from otterflow.errors import TEACHES_NOTHING, InvalidInput, Problem
 from otterflow.repository.records import JsonObject, MetricScope, Trial, TrialKind, TrialState
 from otterflow.repository.store import Store, find_experiment, keep_configuration
 from otterflow.repository.tables import ExperimentRow, MetricValueRow, SnapshotRow, TrialRow
@@ -68,7 +68,7 @@ class TrialStore(Store):
         - Planned: the try opens, with no result and no snapshots. `code_version` is the experiment's unless given.
         - Open, its measured window not begun: it is returned as it is, for the task was retried.
         - Ended, or its measured window begun (the run was cleared): the next try opens with the same plan. The older
-          rows stay; one that was open ends as failed, for nobody is left to end it.
+          rows stay; one that was open ends as failed, for nobody is left to end it, and teaches nothing.
 
         So this belongs into the first task of a run, never into the one that measures: that one is retried inside the
         window, and must find its try.
@@ -79,6 +79,7 @@ class TrialStore(Store):
             if row.state == TrialState.running and _is_measured(session, row):
                 message = f"not ended before try {row.attempt + 1} began"
                 row.state, row.message, row.ended_at = TrialState.failed, message, now()
+                row.reasons = {**row.reasons, TEACHES_NOTHING: True}
             if TrialState(row.state).ended:
                 row = _next_try(row)
                 session.add(row)
@@ -103,27 +104,23 @@ class TrialStore(Store):
             return _with_metrics(session, experiment, find_try(session, experiment, iteration, attempt))
 
     def trials(self, experiment: str, *, metrics: Collection[str] | None = None) -> list[Trial]:
-        """The newest try of every iteration, in order of iteration; with these of the metrics where they are given.
+        """What every iteration has come to, in order of iteration; with these of the metrics where they are given.
 
-        A trial has a hundred metrics and more, which take most of the time that reading it takes.
+        That is its newest try, but one that is not finished, or that says nothing of its configuration, does not hide
+        an older one that is and does. A trial has a hundred metrics and more, which take most of the time that reading
+        it takes.
         """
         with self._database.read() as session:
             parent = find_experiment(session, experiment)
-            newest = (
-                select(TrialRow.iteration, func.max(TrialRow.attempt))
-                .where(TrialRow.experiment_id == parent.id)
-                .group_by(TrialRow.iteration)
-            )
             query = (
                 select(TrialRow)
-                .where(TrialRow.experiment_id == parent.id)
-                .where(tuple_(TrialRow.iteration, TrialRow.attempt).in_(newest))
+                .where(TrialRow.id.in_(_telling(session, parent.id)))
                 .options(joinedload(TrialRow.wanted), joinedload(TrialRow.in_force), joinedload(TrialRow.surroundings))
                 .options(selectinload(TrialRow.seconds))
                 .order_by(TrialRow.iteration)
             )
             rows = session.scalars(query).all()
-            found = _metrics(session, TrialRow.experiment_id == parent.id, metrics)
+            found = _metrics(session, TrialRow.id.in_([row.id for row in rows]), metrics)
             return [_trial(experiment, row, found[row.id]) for row in rows]
 
     def end_trial(
@@ -152,6 +149,19 @@ class TrialStore(Store):
                 raise InvalidInput(Problem("state", "'ok' for a trial without an objective", advice))
             row.state, row.ended_at = known, now()
             row.message, row.log_tail = text(message), text(log_tail)
+
+
+def _telling(session: Session, experiment_id: int) -> Iterable[int]:
+    """The ids of the tries that tell what their iterations have come to."""
+    columns = (TrialRow.id, TrialRow.iteration, TrialRow.attempt, TrialRow.state, TrialRow.reasons)
+    best: dict[int, tuple[tuple[bool, bool, int], int]] = {}
+    for row_id, iteration, attempt, state, reasons in session.execute(
+        select(*columns).where(TrialRow.experiment_id == experiment_id)
+    ):
+        over = TrialState(state).ended
+        rank = ((over and not reasons.get(TEACHES_NOTHING), over, attempt), row_id)
+        best[iteration] = max(best.get(iteration, rank), rank)
+    return [row_id for _, row_id in best.values()]
 
 
 def locked_try(session: Session, experiment: str, iteration: int, attempt: int | None) -> TrialRow:

@@ -13,7 +13,7 @@ from otterflow.tuner.ranking import Ranking
 from otterflow.tuner.trial import config_problems
 
 Mode = Literal["explore", "safe"]
-Repair = Callable[[Config], Mapping[str, Value]]
+Repairer = Callable[[Config], Mapping[str, Value]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Options:
     rules: Mapping[str, Value] | None = None
     mode: Mode = "explore"
     budget: int | None = None
-    repair: Repair | None = None
+    repair: Repairer | None = None
     algorithm: str = "default"
     pending: Sequence[Mapping[str, Value]] = ()
     past: Sequence[PastExperiment] = ()

@@ -41,19 +41,6 @@ class Outlook:
     incumbent: float
     """The processes' mean at the best configuration that keeps the constraints."""
 
-    @property
-    def expected(self) -> float:
-        """The mean gain."""
-        return float(self.gains.mean())
-
-    def probability_above(self, gain: float) -> float:
-        """The probability that more than `gain` is left."""
-        return float((self.gains > gain).mean())
-
-    def quantile(self, share: float) -> float:
-        """The gain that is not exceeded with probability `share`."""
-        return float(np.quantile(self.gains, share))
-
 
 def outlook(space: KnobSpace, trials: Sequence[Trial], *, seed: int = 0) -> Outlook | None:
     """What the trials so far leave to be hoped for; None as long as they are too few to say.

@@ -75,7 +75,7 @@ class Translation:
         self.current, self.past = current, past
         self._here = {knob.name: j for j, knob in enumerate(current.knobs)}
         self.shared = [k.name for k in past.knobs if k.name in self._here and _alike(k, current.space[k.name])]
-        self._start = past.genotype({k.name: k.default for k in past.knobs})
+        self._start = past.genotype({k.name: k.baseline for k in past.knobs})
 
     def genotypes(self, genotypes: Array) -> Array:
         """Current genotypes (n, knobs) as past genotypes (n, past knobs)."""
@@ -101,7 +101,7 @@ class Translation:
     def as_it_was(self, past: Mapping[str, Value], otherwise: Mapping[str, Value]) -> Config | None:
         """The same, if it is the very same: no value is another here, and what is not tuned here stood at its start."""
         config = self.config_here(past, otherwise)
-        stood = all(past[k.name] == k.default for k in self.past.knobs if k.name not in self.shared)
+        stood = all(past[k.name] == k.baseline for k in self.past.knobs if k.name not in self.shared)
         return config if stood and all(config[name] == past[name] for name in self.shared) else None
 
 

@@ -17,7 +17,7 @@ from otterflow.knobs.space import Config, KnobSpace, Value
 from otterflow.tuner.algorithms import ALGORITHMS, algorithm_problems
 from otterflow.tuner.design import NEAR, SHARES, design_point, design_size
 from otterflow.tuner.incumbent import incumbent_row
-from otterflow.tuner.options import Mode, Options, Repair, check_batch, option_problems
+from otterflow.tuner.options import Mode, Options, Repairer, check_batch, option_problems
 from otterflow.tuner.past import PastExperiment
 from otterflow.tuner.ranking import Ranking
 from otterflow.tuner.reasons import reasons_for
@@ -40,7 +40,7 @@ def suggest(
     rules: Mapping[str, Value] | None = None,
     mode: Mode = "explore",
     budget: int | None = None,
-    repair: Repair | None = None,
+    repair: Repairer | None = None,
     algorithm: str = "default",
     pending: Sequence[Mapping[str, Value]] = (),
     past: Sequence[PastExperiment] = (),
@@ -99,7 +99,7 @@ def _suggestions(space: KnobSpace, trials: Sequence[Trial], size: int, options: 
 def _next(turn: Turn) -> Suggestion:
     options, algorithm = turn.options, ALGORITHMS[turn.options.algorithm]
     if not turn.number:
-        return _plain(turn.space.default(), "baseline", "the configuration in force before the experiment")
+        return _plain(turn.space.baseline(), "baseline", "the configuration in force before the experiment")
     rules = options.rules
     if rules is not None and turn.number < _RULES_BY and not turn.tried.has(turn.encoder.genotype(rules)):
         if len(turn.tried.genotypes) < 2:
@@ -123,7 +123,7 @@ def _from_design(turn: Turn) -> Suggestion:
     if known.ok.any():
         centre, name = known.genotypes[incumbent_row(known, None)], "best so far"
     else:
-        centre, name = encoder.genotype(turn.space.default()), "baseline"
+        centre, name = encoder.genotype(turn.space.baseline()), "baseline"
     config: Config = {}
     shares = SHARES[options.mode]
     for _ in range(_DESIGN_DRAWS):

@@ -82,7 +82,7 @@ def polished(encoder: Encoder, worth: Worth, found: Array, rng: np.random.Genera
     """`found` (k, knobs) after a few rounds of children that move a knob or two: as many configurations, best first.
 
     A number moves `near` by that often, or else anywhere. A mild climb: a longer one follows the model up its own
-    mistakes, and into crashes (docs/tuner.md).
+    mistakes, and into crashes (docs/measurements/tuner.md).
     """
     tops, heights = found, worth(found)
     for _ in range(_ROUNDS):

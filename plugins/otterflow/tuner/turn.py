@@ -76,7 +76,7 @@ class Turn:
 
     @cached_property
     def _survival(self) -> History | None:
-        return self.chorus.with_crashes(self.measured, self.space.default()) if self.voices else None
+        return self.chorus.with_crashes(self.measured, self.space.baseline()) if self.voices else None
 
     @cached_property
     def voices(self) -> list[Voice]:

@@ -35,7 +35,7 @@ def warm_start(turn: Turn, first: int) -> Suggestion | None:
     if made >= MOST or not turn.voices or (made > 0 and not _improved(turn, first)):
         return None
     encoder, known = turn.encoder, turn.measured
-    start = turn.space.default()
+    start = turn.space.baseline()
     if known.ok.any():
         start = encoder.config(known.genotypes[incumbent_row(known, None)])
     for voice in _most_alike_first(turn) if made else turn.voices:
@@ -44,7 +44,9 @@ def warm_start(turn: Turn, first: int) -> Suggestion | None:
             genotype = encoder.genotype(config)
             if not turn.tried.has(genotype):
                 name = voice.model.name
-                reasons = reasons_for(f"warm start: the best of experiment {name}", encoder, config, start, None)
+                reasons = reasons_for(
+                    f"warm start: the best of experiment {name}, by a model of its trials", encoder, config, start, None
+                )
                 reasons["past"] = [{"experiment": name}]
                 probability = turn.crash_probability(genotype)
                 return Suggestion(config, kind="design", crash_probability=probability, reasons=reasons)

@@ -10,24 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.base import Dbms
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
+from otterflow.workloads.benchbase.ways import WAYS as BENCHBASE_WAYS
 from otterflow.workloads.benchbase.workload import BenchbaseWorkload
 from otterflow.workloads.command.batch import BatchWorkload
 from otterflow.workloads.command.settings import BatchSettings, CommandSettings
 from otterflow.workloads.command.workload import CommandWorkload
-from otterflow.workloads.definition import Benchmark
-from otterflow.workloads.job import JobScript, RunPlan, plan
+from otterflow.workloads.definition import Benchmark, RunPlan, plan
 from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.live.workload import LiveWorkload
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.pgbench.scripts_workload import PgbenchScriptsWorkload
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.workloads.replay.settings import RecordedLoad
+from otterflow.workloads.replay.workload import recorded_workload
 from otterflow.workloads.sysbench.settings import SysbenchSettings
+from otterflow.workloads.sysbench.ways import WAYS as SYSBENCH_WAYS
 from otterflow.workloads.sysbench.workload import SysbenchWorkload
 
 __all__ = ["JobScript", "RunPlan", "Workload", "plan", "workload_for"]
@@ -36,7 +41,7 @@ __all__ = ["JobScript", "RunPlan", "Workload", "plan", "workload_for"]
 class Workload(Protocol):
     """How one benchmark is loaded and run, as scripts, and how its output is read.
 
-    `bin_dir` is where PostgreSQL's client programs are on the driver host, None if they are on its PATH.
+    `bin_dir` is where the DBMS's client programs are on the driver host, None if they are on its PATH.
     """
 
     def programs(self) -> tuple[str, ...]:
@@ -61,14 +66,14 @@ class Workload(Protocol):
         """The result from the run's files and log.
 
         Raises BenchmarkFailed, with a sentence, for output that is empty, cut short or tells of a failure. Whether the
-        numbers are to be believed is `otterflow.workloads.result.believe`'s to say.
+        numbers are to be believed is `otterflow.workloads.belief.believe`'s to say.
         """
 
     def progress(self, line: str) -> str | None:
         """A line of a running job's log as a sentence for the task's log; None if it says nothing of progress."""
 
 
-def workload_for(benchmark: Benchmark) -> Workload:
+def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
     """The class that runs this benchmark's driver."""
     settings = benchmark.workload
     if isinstance(settings, PgbenchSettings):
@@ -78,13 +83,15 @@ def workload_for(benchmark: Benchmark) -> Workload:
     if isinstance(settings, AnalyticsSettings):
         return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, SysbenchSettings):
-        return SysbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+        return SysbenchWorkload(settings, SYSBENCH_WAYS[dbms.name], benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, BenchbaseSettings):
-        return BenchbaseWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
+        return BenchbaseWorkload(settings, BENCHBASE_WAYS[dbms.name], benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, CommandSettings):
         return CommandWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, BatchSettings):
         return BatchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, LiveSettings):
-        return LiveWorkload(settings, benchmark.run_timeout_s)
+        return LiveWorkload(settings, dbms.observation, benchmark.run_timeout_s)
+    if isinstance(settings, RecordedLoad):
+        return recorded_workload(settings, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")

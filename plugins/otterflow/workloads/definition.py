@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from otterflow.dbms.values import WorkloadKind
 from otterflow.errors import InvalidInput, Problem
-from otterflow.target import NAME_PATTERN, problems_of
-from otterflow.user_metrics import UserMetric
+from otterflow.measures.objective import Objective
+from otterflow.measures.percentiles import LEAST_TIMES
+from otterflow.measures.user_metrics import UserMetric
+from otterflow.remote.script import LONGEST_S
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
 from otterflow.workloads.command.settings import BatchSettings, CommandSettings
 from otterflow.workloads.live.settings import LiveSettings
-from otterflow.workloads.objective import Objective
-from otterflow.workloads.percentiles import LEAST_TIMES
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.pgbench.settings import PgbenchSettings
+from otterflow.workloads.replay.settings import Dumped, MixDriverSettings, RecordedLoad, ReplayDriverSettings
 from otterflow.workloads.sysbench.settings import SysbenchSettings
-from otterflow.yaml_files import read_mapping
-
-
-class WorkloadKind(StrEnum):
-    """What sort of load it is; the rule-based configuration depends on it."""
-
-    oltp = "oltp"
-    web = "web"
-    analytics = "analytics"
-    mixed = "mixed"
-
+from otterflow.yaml_files import NAME_PATTERN, checked_name, read_model
 
 DriverSettings = Annotated[
     PgbenchSettings
@@ -42,10 +34,15 @@ DriverSettings = Annotated[
     | BenchbaseSettings
     | CommandSettings
     | BatchSettings
-    | LiveSettings,
+    | LiveSettings
+    | ReplayDriverSettings
+    | MixDriverSettings,
     Field(discriminator="driver"),
 ]
 """One block for each driver; `otterflow.workloads.base` has the class that runs it."""
+
+_TIMES_OF_WORK = (Objective.run_time, Objective.total_time)
+"""How long something takes that has an end."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -53,9 +50,10 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 class Benchmark(BaseModel):
     """A workload with how to load it, run it and read its result.
 
-    A timed workload (pgbench, sysbench) warms up for `warmup_s` and is measured for `duration_s`. A stream of queries
-    runs `warmup_passes` times unmeasured and `passes` times measured; with `duration_s` it is measured for more passes,
-    as many as fit. A live server is observed for `duration_s`, `warmup_s` after a new configuration came into force.
+    A timed workload (pgbench, sysbench, a mix) warms up for `warmup_s` and is measured for `duration_s`. A stream of
+    queries runs `warmup_passes` times unmeasured and `passes` times measured; with `duration_s` it is measured for more
+    passes, as many as fit. A live server is observed for `duration_s`, `warmup_s` after a new configuration came into
+    force. A replay lasts as long as its recording.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,7 +71,7 @@ class Benchmark(BaseModel):
     passes: Annotated[int, Field(ge=1, le=1000)] | None = None
     load_timeout_s: Seconds = 3600
     run_timeout_s: Seconds
-    """How much longer than the asked time a run may take before it is ended; for a stream, the time of all passes."""
+    """How much longer than the asked time a run may take before it is ended; of a stream or a replay, all its time."""
     max_error_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of transactions that may fail before a result is no longer believed."""
     metrics: tuple[UserMetric, ...] = ()
@@ -85,9 +83,39 @@ class Benchmark(BaseModel):
         return self.workload.driver
 
     @property
+    def dbms(self) -> frozenset[str] | None:
+        """The DBMSs that its driver can load and run on, by name; None where that is the user's own affair."""
+        return self.workload.dbms
+
+    @property
     def is_live(self) -> bool:
         """Whether there is no load but that of the server's own users, whose data and sessions are to be left alone."""
         return isinstance(self.workload, LiveSettings)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its load is a recording's."""
+        return isinstance(self.workload, RecordedLoad)
+
+    @property
+    def is_on_own_copy(self) -> bool:
+        """Whether its data are the user's own copy, into which nothing is loaded."""
+        return isinstance(self.workload, RecordedLoad) and self.dump is None
+
+    @property
+    def dump(self) -> str | None:
+        """The dump on the target that its data are restored from; None where they come from elsewhere."""
+        data = self.workload.data if isinstance(self.workload, RecordedLoad) else None
+        return data.dump if isinstance(data, Dumped) else None
+
+    def with_recording(self, folder: str) -> Benchmark:
+        """The same load, of the recording in that folder on the driver host."""
+        return self.model_copy(update={"workload": self.workload.model_copy(update={"recording": folder})})
+
+    @property
+    def has_own_length(self) -> bool:
+        """Whether a run lasts as long as it lasts, and no time can be asked for."""
+        return isinstance(self.workload, ReplayDriverSettings)
 
     @property
     def scale(self) -> int:
@@ -98,7 +126,9 @@ class Benchmark(BaseModel):
     def _length_fits_the_driver(self) -> Benchmark:
         needed: tuple[str, ...]
         foreign: tuple[str, ...]
-        if self.workload.in_passes:
+        if self.has_own_length:
+            needed, foreign = (), ("warmup_s", "duration_s", "warmup_passes", "passes")
+        elif self.workload.in_passes:
             needed, foreign = ("passes", "warmup_passes"), ("warmup_s",)
         else:
             needed, foreign = ("warmup_s", "duration_s"), ("passes", "warmup_passes")
@@ -122,17 +152,18 @@ class Benchmark(BaseModel):
         """The objectives that every result of this benchmark has a number for.
 
         A timed workload has no run time; a stream has the percentiles that its number of query times can hold; of a
-        live server's statements only sums are counted; a user's own command says what it measures.
+        live server's statements only sums are counted; a user's own command says what it measures, and only a recorded
+        load has a total time.
         """
-        if isinstance(self.workload, CommandSettings):
+        if isinstance(self.workload, CommandSettings | ReplayDriverSettings | MixDriverSettings):
             return self.workload.measures
         if self.is_live:
             return Objective.throughput, Objective.latency_mean
         if not self.workload.in_passes:
-            return tuple(objective for objective in Objective if objective is not Objective.run_time)
+            return tuple(objective for objective in Objective if objective not in _TIMES_OF_WORK)
         times = len(self.workload.query_names) * (self.passes or 0)
-        too_few = {f"latency_p{percent}" for percent, least in LEAST_TIMES.items() if times < least}
-        return tuple(objective for objective in Objective if objective.value not in too_few)
+        absent = {f"latency_p{percent}" for percent, least in LEAST_TIMES.items() if times < least}
+        return tuple(objective for objective in Objective if objective.value not in absent | {Objective.total_time})
 
     def fewest_passes(self, names: Collection[str]) -> int:
         """How many passes of a stream are enough for a result to have the objectives called `names`."""
@@ -145,20 +176,67 @@ class Benchmark(BaseModel):
         return self.workload.further_numbers if isinstance(self.workload, PgbenchScriptsSettings) else ()
 
 
+@dataclass(frozen=True)
+class RunPlan:
+    """How long a benchmark warms up and is measured, in seconds, in passes of its stream, or in both."""
+
+    warmup_s: float = 0.0
+    duration_s: float = 0.0
+    warmup_passes: int = 0
+    passes: int = 0
+    seed: int = 0
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether anything is run before the measured window."""
+        return self.warmup_s > 0 or self.warmup_passes > 0
+
+
+def plan(
+    benchmark: Benchmark, warmup_s: float | None = None, duration_s: float | None = None, seed: int = 0
+) -> RunPlan:
+    """The benchmark's own times, or the ones asked for.
+
+    For a stream of queries, `duration_s` asks for as many whole passes as fit, and at least the benchmark's own number;
+    `warmup_s` likewise, and 0 for no warm-up at all. Raises InvalidInput that names the fields.
+    """
+    problems = [
+        Problem(name, f"{value!r} is not valid", f"give a number of seconds {'above' if above else 'from'} 0 to 86400")
+        for name, value, above in (("warmup_s", warmup_s, False), ("duration_s", duration_s, True))
+        if value is not None and not _valid_time(value, above)
+    ]
+    if not 0 <= seed < 2**62:
+        problems.append(Problem("seed", f"{seed!r} is not valid", "give a whole number from 0 to 2^62 - 1"))
+    if problems:
+        raise InvalidInput(problems)
+    return RunPlan(
+        warmup_s=(benchmark.warmup_s or 0.0) if warmup_s is None else float(warmup_s),
+        duration_s=(benchmark.duration_s or 0.0) if duration_s is None else float(duration_s),
+        warmup_passes=_warmup_passes(benchmark, warmup_s),
+        passes=benchmark.passes or 0,
+        seed=seed,
+    )
+
+
+def _valid_time(value: float, above: bool) -> bool:
+    return math.isfinite(value) and value <= LONGEST_S and (value > 0 if above else value >= 0)
+
+
+def _warmup_passes(benchmark: Benchmark, warmup_s: float | None) -> int:
+    if not benchmark.workload.in_passes or warmup_s == 0:
+        return 0
+    own = benchmark.warmup_passes or 0
+    return own if warmup_s is None else max(own, 1)
+
+
 def load_benchmark(path: Path) -> Benchmark:
     """Read and check one benchmark file; paths in it are relative to its folder.
 
     Raises InvalidInput that lists every wrong field, each with the file, the value and what would be right.
     """
-    record = read_mapping(path, field="benchmark", plural="benchmarks", example="include/benchmarks/ for examples")
-    try:
-        benchmark = Benchmark.model_validate(record, context={"folder": path.parent})
-    except ValidationError as error:
-        raise InvalidInput(problems_of(error, path.name)) from None
-    if benchmark.name != path.stem:
-        advice = f"name the file {benchmark.name}.yaml or the benchmark {path.stem!r}"
-        raise InvalidInput(Problem(f"{path.name}: name", f"{benchmark.name!r} differs from the file's name", advice))
-    return benchmark
+    example, context = "include/benchmarks/ for examples", {"folder": path.parent}
+    benchmark = read_model(Benchmark, path, field="benchmark", plural="benchmarks", example=example, context=context)
+    return checked_name(benchmark, path, "benchmark")
 
 
 def benchmarks(folder: Path) -> dict[str, Benchmark]:

@@ -3,6 +3,7 @@
     PYTHONPATH=plugins:. python -m tests.bench.tuner run                       # a minute: this tuner and random
     PYTHONPATH=plugins:. python -m tests.bench.tuner run otterflow --seeds 10 --out results.jsonl
     PYTHONPATH=plugins:. python -m tests.bench.tuner drift
+    PYTHONPATH=plugins:. python -m tests.bench.tuner drift-errors --seeds 200
     python -m tests.bench.tuner table results.jsonl peers.jsonl
 
 The peers run the same way in an environment of their own: `pip install numpy optuna torch smac`, and PYTHONPATH=. only.
@@ -37,6 +38,10 @@ def main(argv: list[str] | None = None) -> None:
         from tests.bench.tuner.drift_bench import compare
 
         print(compare(args.problems.split(","), args.seeds, args.budget))
+    elif args.command == "drift-errors":
+        from tests.bench.tuner.drift_errors import table as drift_table
+
+        print(drift_table(args.budget, range(args.first_seed, args.first_seed + args.seeds)))
     elif unknown := set(args.methods) - set(METHODS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; the methods are {', '.join(METHODS)}")
     else:
@@ -62,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     drift.add_argument("--problems", default="synthetic20")
     drift.add_argument("--seeds", type=int, default=2)
     drift.add_argument("--budget", type=int, default=40)
+    wrong = commands.add_parser("drift-errors", help="how far measurements are from the truth, with it and without")
+    wrong.add_argument("--first-seed", type=int, default=1000)
+    wrong.add_argument("--seeds", type=int, default=200)
+    wrong.add_argument("--budget", type=int, default=30)
     return parser
 
 

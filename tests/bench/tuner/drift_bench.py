@@ -1,4 +1,4 @@
-"""What reference trials and `otterflow.tuner.drift` are worth on a machine whose speed changes.
+"""What reference trials and `otterflow.measures.drift` are worth on a machine whose speed changes.
 
 Every fifth trial measures a known configuration again, the baseline and the best so far in turns, as the pipeline does.
 The same tuner then learns from the measurements as they are, or with the drift taken out; on a still machine neither
@@ -38,12 +38,12 @@ def compare(problems: Sequence[str], seeds: int, budget: int) -> str:
 def tuned(name: str, seed: int, budget: int, *, corrected: bool) -> float:
     """The final score of one run with reference trials on a problem that drifts."""
     from otterflow.knobs.space import KnobSpace
+    from otterflow.measures.drift import Sample, relative
     from otterflow.tuner import Trial, incumbent, suggest
-    from otterflow.tuner.drift import Measured, relative
 
     problem, noise = make(name, seed), np.random.default_rng(5000 + seed)
     space = KnobSpace.from_records([k.record() for k in problem.knobs])
-    measured: list[Measured] = []
+    measured: list[Sample] = []
 
     def told() -> list[Trial]:
         values = relative(measured) if corrected else [m.value for m in measured]
@@ -57,6 +57,6 @@ def tuned(name: str, seed: int, budget: int, *, corrected: bool) -> float:
         elif i and not reference:
             config = dict(suggest(space, told(), seed=seed))
         value = problem.observe(config, noise)
-        measured.append(Measured(config, value, "crashed" if value is None else "ok", reference))
+        measured.append(Sample(config, value, "crashed" if value is None else "ok", reference))
     best = problem.true(dict(incumbent(space, told(), seed=seed).config))
     return problem.score(problem.baseline if best is None else best)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otterflow.tuner.drift import Measured as Trial
-from otterflow.tuner.drift import relative
+from otterflow.measures.drift import Sample as Trial
+from otterflow.measures.drift import relative
 from tests.bench.tuner.__main__ import main
 from tests.bench.tuner.bench import run
 from tests.bench.tuner.catalogue import FURTHER, SIX, make
@@ -35,6 +35,7 @@ def test_packed_forests_predict_what_the_originals_do(name):
     assert problem.true(config) == pytest.approx(other, rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SIX, *FURTHER, "synthetic8@wander"])
 def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name):
     problem, rng = make(name, 1), np.random.default_rng(1)
@@ -50,6 +51,7 @@ def test_a_seed_is_an_instance_and_the_same_one_each_time():
     assert first.reference == again.reference != other.reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_leaves_the_other_knobs_where_they_stand(name):
     part, whole = make(name, 2), make(PARTS[name][0], 2)

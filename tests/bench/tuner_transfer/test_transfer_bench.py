@@ -13,6 +13,7 @@ from tests.bench.tuner_transfer.pairs import PAIRS, Alike
 from tests.bench.tuner_transfer.table import table, trials_needed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["synthetic20", "synthetic60"])
 def test_alike_problems_agree_on_the_order_and_unlike_ones_do_not(family):
     alike, rng = Alike(family, 0), np.random.default_rng(0)

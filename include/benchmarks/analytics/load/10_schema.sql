@@ -6,7 +6,7 @@ CREATE SCHEMA analytics;
 -- A number in [0, 1) that depends on the row's number i and on the column's salt alone.
 CREATE FUNCTION analytics.uniform(i bigint, salt bigint) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT ((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0 $$;
+AS $$ SELECT (((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0)::double precision $$;
 
 -- What a product costs, known without a look at the product.
 CREATE FUNCTION analytics.list_price(product_id bigint) RETURNS numeric

@@ -1,5 +1,5 @@
--- A dashboard of twelve tiles, one a subcategory: months of revenue, a percent of the fact table each, scattered over all
--- of it. Through the index or not is for the page costs to say; how fast a scattered page comes, for the caches.
+-- A dashboard of twelve tiles, one a subcategory: months of revenue, a percent of the fact table each, scattered over
+-- all of it. Through the index or not is for the page costs to say; how fast a scattered page comes, for the caches.
 SELECT format($tile$
     SELECT c.year, c.month, sum(f.quantity) AS pieces, sum(f.amount) AS revenue, count(DISTINCT f.customer_id) AS buyers
     FROM product AS p

@@ -7,7 +7,7 @@ CREATE SCHEMA tpcc;
 -- A number in [0, 1) that depends on the row's number i and on the column's salt alone.
 CREATE FUNCTION tpcc.uniform(i bigint, salt bigint) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT ((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0 $$;
+AS $$ SELECT (((hashint8extended(i, salt) >> 12) + 2251799813685248) / 4503599627370496.0)::double precision $$;
 
 -- A whole number from low to high, both included.
 CREATE FUNCTION tpcc.draw(i bigint, salt bigint, low int, high int) RETURNS int

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from otterflow.dbms.postgresql.probe import TOOLS, Probe
-from otterflow.dbms.postgresql.snapshot import space_needed
+from otterflow.dbms.postgresql import privileges
+from otterflow.dbms.postgresql.probe import TOOLS, Probe, parse_probe, probe_command
+from otterflow.dbms.postgresql.reach import reach_command, reach_problem
+from otterflow.dbms.postgresql.target import PgCtl, PgCtlCluster
+from otterflow.dbms.postgresql.versions import OLDEST
+from otterflow.dbms.target import SnapshotMethod, SystemdService, Target
+from otterflow.dbms.values import DatabaseAccess, Privileges, Query
 from otterflow.errors import Problem
+from otterflow.remote import host_facts
 from otterflow.remote.host_facts import HostReport
-from otterflow.target import PgCtl, PgCtlCluster, SnapshotMethod, SystemdService, Target
+from otterflow.remote.session import Session
 
-OLDEST_VERSION = 12
+LOOK_S = 60.0
+"""Time limit of a command that only looks."""
+_FREE = "free some, or move snapshot.dir or work_dir elsewhere; data are restored beside the old ones, which go last"
 FREE_AT_LEAST_BYTES = 256 * 2**20
 """Job folders, logs and the server's WAL need some room whatever the benchmark."""
 
@@ -26,7 +34,7 @@ def required_programs(target: Target, *, live: bool = False) -> list[str]:
         return names
     if target.snapshot.method is SnapshotMethod.dump:
         return [*names, "pg_dump", "pg_restore", "psql", "vacuumdb"]
-    return [*names, "pg_controldata"]
+    return [*names, "psql", "pg_controldata"]
 
 
 def problems(
@@ -50,16 +58,20 @@ def problems(
     return found
 
 
-def space_problems(
-    report: HostReport, target: Target, *, database_bytes: int, data_dir_bytes: int | None
-) -> list[Problem]:
-    """File systems with too little room for a snapshot and a restore, or nearly full; each with what is needed.
+def host_facts_command(target: Target) -> str:
+    """What `remote.host_facts` reads, of this server's process and the folders that otterflow writes to."""
+    return host_facts.host_facts_command(
+        target.data_dir, space_paths(target), pid_file="postmaster.pid", programs=("postgres", "postmaster")
+    )
 
-    `report` must hold the folders of `space_paths`.
+
+def space_problems(report: HostReport, target: Target, sizes: Mapping[str, int]) -> list[Problem]:
+    """File systems with too little room for a load, a snapshot and a restore, or nearly full; with what is needed.
+
+    `report` must hold the folders of `space_paths`; `sizes` is what `snapshot.space_needed` says, or nothing.
     """
     needed: dict[str, int] = {}
     folders: dict[str, list[str]] = {}
-    sizes = space_needed(target, database_bytes=database_bytes, data_dir_bytes=data_dir_bytes or database_bytes)
     for folder in space_paths(target):
         filesystem = report.filesystems.get(folder)
         if filesystem is not None:
@@ -71,7 +83,7 @@ def space_problems(
         names = ", ".join(folders[mount])
         if filesystem.free_bytes < size:
             state = f"file system {mount} ({names}) has {_mib(filesystem.free_bytes)} free and needs {_mib(size)}"
-            found.append(Problem("disk space", state, "free some, or move snapshot.dir or work_dir elsewhere"))
+            found.append(Problem("disk space", state, _FREE))
         if filesystem.free_inodes is not None and filesystem.free_inodes < 10_000:
             state = f"file system {mount} ({names}) has only {filesystem.free_inodes} free inodes"
             found.append(Problem("disk space", state, "remove some files"))
@@ -112,13 +124,19 @@ def _versions(probe: Probe, target: Target, server_version: int | None) -> list[
         return []
     major = server_version // 10000
     found = []
-    if major < OLDEST_VERSION:
-        found.append(Problem("server", f"is PostgreSQL {major}", f"otterflow needs {OLDEST_VERSION} or newer"))
+    if major < OLDEST:
+        found.append(Problem("server", f"is PostgreSQL {major}", f"otterflow needs {OLDEST} or newer"))
+    # Newer ones do: what they write and an old server does not know is left out of a restore, and every dump is
+    # restored once before it counts.
     for name in ("pg_dump", "pg_restore"):
         client = _major(probe["program", name])
         if client is not None and client < major:
             state = f"{name} is of version {client}, the server of {major}"
             found.append(Problem("bin_dir", state, f"set bin_dir to the programs of version {major}"))
+    dump, restore = _major(probe["program", "pg_dump"]), _major(probe["program", "pg_restore"])
+    if dump is not None and restore is not None and major <= restore < dump:
+        state = f"pg_restore is of version {restore} and cannot read what pg_dump of version {dump} writes"
+        found.append(Problem("bin_dir", state, f"set bin_dir to the programs of version {major}"))
     if isinstance(target.service, PgCtl):
         control = _major(probe["program", "pg_ctl"])
         if control is not None and control != major:
@@ -135,13 +153,27 @@ def _folders(probe: Probe, target: Target, *, live: bool) -> list[Problem]:
     for field, path in paths.items():
         if probe["folder", field] not in ("writable", "can be made"):
             state = f"{path} is {probe['folder', field] or 'not there'} for {probe.user!r}"
-            found.append(Problem(field, state, f"make it and give it to {probe.user!r} with mode 700"))
+            found.append(Problem(field, state, _own_folder(probe, field, "with mode 700")))
     access = probe["folder", "knobs_file"]
+    folder = posixpath.dirname(target.knobs_file)
     if access != "writable":
         seen = "not there" if access == "can be made" else access or "not there"
-        state = f"its folder {posixpath.dirname(target.knobs_file)} is {seen} for {probe.user!r}"
-        found.append(Problem("knobs_file", state, f"make the folder and give it to {probe.user!r}"))
+        state = f"its folder {folder} is {seen} for {probe.user!r}"
+        found.append(Problem("knobs_file", state, _own_folder(probe, "knobs_file", "with mode 755")))
+    elif closed := probe["closed", "folder"]:
+        state = (
+            f"{closed} is closed to the server's user {probe['closed', 'user']!r}, who has to read {target.knobs_file}"
+        )
+        found.append(Problem("knobs_file", state, f"let it enter the folder: chmod o+x {closed}"))
     return found
+
+
+def _own_folder(probe: Probe, field: str, mode: str) -> str:
+    """What to do for want of a folder; one that is there is somebody else's, the server's own configuration perhaps."""
+    user = probe.user
+    if probe["folder", field] in ("not writable", "no folder"):
+        return f"leave that as it is, and name a folder of otterflow's own here, made for {user!r} {mode}"
+    return f"make it and give it to {user!r} {mode}"
 
 
 def _data(probe: Probe, target: Target, *, live: bool) -> list[Problem]:
@@ -192,3 +224,34 @@ def _major(version_line: str) -> int | None:
 
 def _mib(size: int) -> str:
     return f"{size / 2**20:,.0f} MiB"
+
+
+def look_at_host(
+    session: Session, target: Target, *, live: bool, data_directory: str | None, version: int | None
+) -> list[Problem]:
+    """Programs, folders, log, service: what the target file says against what is on the host, in one round trip."""
+    programs = required_programs(target, live=live)
+    command = probe_command(target, programs, data_directory=data_directory)
+    probe = parse_probe(session.run(command, what="looking at the target", timeout_s=LOOK_S).stdout)
+    return problems(probe, target, programs, server_version=version, live=live)
+
+
+def look_from_host(
+    session: Session, target: Target, access: DatabaseAccess, *, own_programs: bool, field: str, host: str
+) -> Problem | None:
+    """Whether commands on `host` reach the server, called as the setting `field` says."""
+    command = reach_command(target, access, bin_dir=own_programs)
+    stdin = access.files().get("pgpass", "")
+    done = session.run(command, what="reaching the server", timeout_s=LOOK_S, stdin=stdin)
+    return reach_problem(done.stdout, access, field, host)
+
+
+def may_ask(query: Query, target: Target, *, live: bool) -> Privileges:
+    """What the SQL user may do on the target, and what it lacks for tuning it."""
+    row = query(privileges.privileges_sql(target.database))[0]
+    return Privileges(
+        reads_all=bool(row["superuser"] or row["read_all_settings"]),
+        problems=privileges.missing_privileges(row, target, live=live),
+        not_owned=privileges.not_owned(row, target),
+        limits=privileges.limits_of(row),
+    )

@@ -7,12 +7,11 @@ regard to case, the last setting of a name wins, and values stay in PostgreSQL's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
+from otterflow.dbms.postgresql import spelling
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs import units
-from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Value
 
 INCLUDES = ("include", "include_if_exists", "include_dir")
@@ -26,31 +25,37 @@ _LINE = re.compile(
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-@dataclass(frozen=True)
-class Include:
-    """An include directive: which of the three, and the path it names."""
-
-    directive: str
-    path: str
-
-
-def render(
-    config: Mapping[str, Value], live: Mapping[str, LiveSetting], *, keep: Mapping[str, str] | None = None, header: str
-) -> str:
+def render(config: Mapping[str, Value], live: Mapping[str, LiveSetting], *, keep: str = "", header: str) -> str:
     """The knobs file's text for canonical values, one knob a line, by name.
 
-    `keep` holds settings that go in as they are, spelled as `parse` gave them (the baseline's, say); a knob of `config`
-    wins over one of the same name. `header` becomes the comment on top. Raises InvalidInput for a name that the server
-    does not have.
+    `keep` is the text of a file (the baseline's, say) whose other settings and include directives go in before, in
+    their order, so that a knob of `config` wins over one of the same name and over what an included file sets.
+    `header` becomes the comment on top. Raises InvalidInput for a name that the server does not have, and for a line
+    of `keep` that is no setting.
     """
     unknown = sorted(name for name in config if name not in live)
     if unknown:
         advice = "the server has no such setting; take it out of the knob set"
         raise InvalidInput([Problem(name, "is unknown to the server", advice) for name in unknown])
-    lines = {name: units.render(value, live[name]) for name, value in config.items()}
-    lines = {name: units.quote(text) for name, text in (keep or {}).items()} | lines
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    return comment + "".join(f"{name} = {lines[name]}\n" for name in sorted(lines))
+    kept = "".join(
+        f"{name} {text}\n" if name in INCLUDES else f"{name} = {text}\n" for name, text in _kept(keep, config)
+    )
+    return (
+        comment + kept + "".join(f"{name} = {spelling.render(config[name], live[name])}\n" for name in sorted(config))
+    )
+
+
+def _kept(text: str, config: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """The settings and include directives of `text` that `config` leaves in force, each value quoted.
+
+    A setting that a later line of the file replaces is left out.
+    """
+    settings = [(name, value) for name, value in _settings(text) if name not in config]
+    last = {name: position for position, (name, _) in enumerate(settings)}
+    for position, (name, value) in enumerate(settings):
+        if name in INCLUDES or last[name] == position:
+            yield name, spelling.quote(value)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -61,13 +66,13 @@ def parse(text: str) -> dict[str, str]:
     return {name: value for name, value in _settings(text) if name not in INCLUDES}
 
 
-def includes(text: str) -> list[Include]:
-    """The include directives of a configuration file, in order. Lines that are no settings are passed over."""
+def numbered_settings(text: str) -> list[tuple[int, str, str]]:
+    """Line number, name and value of each setting and include directive, in order; other lines are passed over."""
     found = []
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), start=1):
         setting = _setting(line)
-        if setting is not None and setting[0] in INCLUDES:
-            found.append(Include(*setting))
+        if setting is not None:
+            found.append((number, *setting))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from otterflow.dbms.postgresql import secrets
 from otterflow.dbms.postgresql.quoting import literal
 
 OBJECTS_READ = 50
@@ -19,13 +20,15 @@ class View:
     """A statistics view. `key` is SQL that names a row, None where there is one row only.
 
     `rank` are the columns by which the busiest rows are found. `many` says that there may be thousands of rows: these
-    are summed on the server and only the busiest are read. `where` is a condition on the rows.
+    are summed on the server and only the busiest are read. `where` is a condition on the rows, `text` a
+    column with a statement's text.
     """
 
     key: str | None = None
     rank: tuple[str, ...] = ()
     many: bool = False
     where: str = "true"
+    text: str | None = None
 
     @property
     def summed_here(self) -> bool:
@@ -53,7 +56,11 @@ VIEWS: dict[str, View] = {
     "pg_stat_user_indexes": View(_INDEX, ("idx_tup_read", "idx_scan"), many=True),
     "pg_statio_user_indexes": View(_INDEX, ("idx_blks_read", "idx_blks_hit"), many=True),
     "pg_stat_statements": View(
-        "v.queryid", ("total_exec_time", "total_plan_time", "total_time"), many=True, where=_STATEMENT_WHERE
+        "v.queryid",
+        ("total_exec_time", "total_plan_time", "total_time"),
+        many=True,
+        where=_STATEMENT_WHERE,
+        text="query",
     ),
     "pg_stat_statements_info": View(),  # since 14
     # Made by this module, not views of the server:
@@ -107,21 +114,24 @@ SELECT c.relname AS view, quote_ident(n.nspname) || '.' || quote_ident(c.relname
 """  # noqa: S608 names from the table above, quoted
 
 
-def collect_sql(there: Mapping[str, str]) -> str:
-    """One statement that reads all views of `there` (name to qualified name): rows of `source`, `key`, `row` (JSON)."""
+def collect_sql(there: Mapping[str, str], *, texts: bool = True) -> str:
+    """One statement that reads all views of `there` (name to qualified name): rows of `source`, `key`, `row` (JSON).
+
+    Of statements only the texts that hold no constant are read, and with `texts` false none.
+    """
     parts = [_rows(source, "NULL", f"({sql})") for source, sql in _MADE_HERE.items()]
     for name, qualified in there.items():
         view = VIEWS[name]
         if view.many:
-            parts += [_sum(name, qualified, view), _busiest(name, qualified, view)]
+            parts += [_sum(name, qualified, view), _busiest(name, qualified, view, texts)]
         else:
             parts.append(_rows(name, view.key or "NULL", qualified))
     return "\nUNION ALL\n".join(f"({part})" for part in parts)
 
 
-def _rows(source: str, key: str, relation: str, *, where: str = "true") -> str:
+def _rows(source: str, key: str, relation: str, *, where: str = "true", row: str = "to_jsonb(v)") -> str:
     return (
-        f"SELECT {literal(source)} AS source, ({key})::text AS key, to_jsonb(v)::text AS row "  # noqa: S608
+        f"SELECT {literal(source)} AS source, ({key})::text AS key, ({row})::text AS row "  # noqa: S608
         f"FROM {relation} AS v WHERE {where}"
     )
 
@@ -135,7 +145,15 @@ SELECT {literal(source)}, NULL, coalesce(jsonb_object_agg(s.column_name, s.total
          GROUP BY e.key) AS s"""  # noqa: S608 names from the table above
 
 
-def _busiest(source: str, qualified: str, view: View) -> str:
+def _row_with_text(column: str, texts: bool) -> str:
+    """A row as JSON whose text column is there only if it holds no constant, and may be told at all."""
+    told = secrets.normalised_sql(f"v.{column}") if texts else "false"
+    return f"CASE WHEN {told} THEN to_jsonb(v) ELSE to_jsonb(v) - {literal(column)} END"
+
+
+def _busiest(source: str, qualified: str, view: View, texts: bool) -> str:
     # By way of JSON, because not every version has every column.
     work = " + ".join(f"coalesce((to_jsonb(v) ->> {literal(column)})::numeric, 0)" for column in view.rank)
-    return f"{_rows(source, view.key or 'NULL', qualified, where=view.where)} ORDER BY {work} DESC LIMIT {OBJECTS_READ}"
+    row = _row_with_text(view.text, texts) if view.text else "to_jsonb(v)"
+    rows = _rows(source, view.key or "NULL", qualified, where=view.where, row=row)
+    return f"{rows} ORDER BY {work} DESC LIMIT {OBJECTS_READ}"

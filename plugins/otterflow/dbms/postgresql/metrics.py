@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from otterflow.dbms.postgresql.metric_queries import OBJECTS_READ, VIEWS, collect_sql, discover_sql
+from otterflow.dbms.values import MetricWindow, Query
 
 Number = int | float
-Query = Callable[[str], list[dict[str, Any]]]
 
 GAUGES = frozenset(
     {
@@ -63,28 +63,23 @@ class MetricSnapshot:
         return cls(**record)
 
 
-@dataclass(frozen=True)
-class MetricWindow:
-    """What happened between two snapshots `seconds` apart.
-
-    `metrics` is `view.column` to a rate per second, or a gauge's last value. `objects` holds the same by column for the
-    busiest tables, indexes, statements and the like. `reset` names sources (`pg_stat_bgwriter`) and single counters
-    (`pg_stat_wal.wal_bytes`) that were reset in the window and are left out; `server` if it was restarted.
-    """
-
-    metrics: dict[str, float]
-    reset: list[str]
-    seconds: float
-    objects: dict[str, dict[str, float]] = field(default_factory=dict)
-    queries: dict[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The window as JSON takes it."""
-        return asdict(self)
+def counters(query: Query, *, texts: bool = True) -> dict[str, Any]:
+    """`snapshot` as JSON takes it."""
+    return snapshot(query, texts=texts).as_dict()
 
 
-def snapshot(query: Query) -> MetricSnapshot:
-    """All counters now. `query` runs one statement and gives its rows as mappings.
+def seconds_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
+    """How long after the one snapshot, as JSON has it, the other was taken."""
+    return float(after["epoch_s"]) - float(before["epoch_s"])
+
+
+def window_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> MetricWindow:
+    """`window` of two snapshots as JSON has them."""
+    return window(MetricSnapshot.from_dict(before), MetricSnapshot.from_dict(after))
+
+
+def snapshot(query: Query, *, texts: bool = True) -> MetricSnapshot:
+    """All counters now. `query` runs one statement and gives its rows as mappings; without `texts` none are kept.
 
     Its connection leads to the benchmark's database and is in no transaction that began before, which would see the
     counters of then. The server takes up to a second to add up what a session did, and all of it when that ends: ask
@@ -96,7 +91,7 @@ def snapshot(query: Query) -> MetricSnapshot:
     resets: dict[str, str] = {}
     queries: dict[str, str] = {}
     clock: dict[str, Any] = {}
-    for answer in query(collect_sql(there)):
+    for answer in query(collect_sql(there, texts=texts)):
         source, key, row = str(answer["source"]), answer["key"], json.loads(answer["row"])
         if source == "clock":
             clock = row

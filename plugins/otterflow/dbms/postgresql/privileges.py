@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otterflow.dbms.postgresql.quoting import literal
+from otterflow.dbms.postgresql.quoting import identifier, literal
+from otterflow.dbms.target import Target
 from otterflow.errors import Problem
-from otterflow.target import SnapshotMethod, Target
+
+MAY_READ_FILES_SQL = """
+SELECT has_table_privilege('pg_catalog.pg_file_settings', 'SELECT')
+       AND has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE') AS may
+"""
+"""Whether the role may read pg_file_settings in this database: asked first, for a refusal is an error in the log."""
+
+MAY_CHECKPOINT_SQL = """
+SELECT me.rolsuper OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles r
+                               WHERE r.rolname = 'pg_checkpoint' AND pg_has_role(r.oid, 'USAGE')) AS may
+  FROM pg_catalog.pg_roles me WHERE me.rolname = current_user
+"""
+"""Whether the role may ask for a checkpoint; before PostgreSQL 15 only a superuser may."""
 
 
 def privileges_sql(database: str) -> str:
@@ -29,42 +42,49 @@ SELECT current_user::text AS name, r.rolsuper AS superuser, r.rolcreatedb AS cre
 def missing_privileges(row: Mapping[str, Any], target: Target, *, live: bool = False) -> list[Problem]:
     """What must be granted before the target can be tuned; none for a superuser. `row` is `privileges_sql`'s.
 
-    The data of a `live` server are never restored, so it needs no privilege for that.
+    The data of a `live` server are never loaded or restored, so it needs no privilege for that. Whose the database is
+    is another question, asked by whoever knows what is in it: `not_owned`.
     """
     if row["superuser"]:
         return []
-    user = row["name"]
-    field = f"sql_conn_id {target.sql_conn_id!r}"
+    user = identifier(row["name"])
     problems = []
     if not (row["read_all_settings"] and row["read_all_stats"]):
-        found = f"user {user!r} may not read all settings and statistics"
-        problems.append(Problem(field, found, f'GRANT pg_monitor TO "{user}"'))
-    if target.snapshot.method is SnapshotMethod.dump and not live:
-        problems += _to_restore(row, target, field)
+        found = f"user {row['name']!r} may not read all settings and statistics"
+        problems.append(Problem(_field(target), found, f"GRANT pg_monitor TO {user}"))
+    if live:
+        return problems
+    if not row["createdb"]:
+        found = f"user {row['name']!r} may not create database {target.database!r}, which is made anew for the data"
+        problems.append(Problem(_field(target), found, f"ALTER ROLE {user} CREATEDB"))
+    if not row["signal_backend"]:
+        found = f"user {row['name']!r} may not end other users' sessions in {target.database!r}, which would stop that"
+        problems.append(Problem(_field(target), found, f"GRANT pg_signal_backend TO {user}"))
     return problems
+
+
+def not_owned(row: Mapping[str, Any], target: Target) -> list[Problem]:
+    """That the user cannot drop the database, which is otterflow's or empty; none where it is absent."""
+    if row["superuser"] or row["owns_database"] is not False:
+        return []
+    found = f"user {row['name']!r} does not own database {target.database!r}, which is dropped and made anew"
+    advice = (
+        "name one that is not there yet, or, as this one is empty, of otterflow's making, or a copy, "
+        f"ALTER DATABASE {identifier(target.database)} OWNER TO {identifier(row['name'])}"
+    )
+    return [Problem(_field(target), found, advice)]
 
 
 def limits_of(row: Mapping[str, Any]) -> list[Problem]:
     """What works less well for want of a privilege, but works; for the log and not to refuse the target."""
     if row["superuser"] or row["read_file_settings"]:
         return []
+    user = identifier(row["name"])
     advice = (
-        f'GRANT SELECT ON pg_file_settings TO "{row["name"]}"; '
-        f'GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO "{row["name"]}"'
+        f"GRANT SELECT ON pg_file_settings TO {user}; GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO {user}"
     )
     return [Problem("pg_file_settings", "errors in configuration files are seen only after a restart", advice)]
 
 
-def _to_restore(row: Mapping[str, Any], target: Target, field: str) -> list[Problem]:
-    user, database = row["name"], target.database
-    problems = []
-    if not row["createdb"]:
-        found = f"user {user!r} may not create database {database!r} anew when it is restored"
-        problems.append(Problem(field, found, f'ALTER ROLE "{user}" CREATEDB, or use snapshot.method copy'))
-    if row["owns_database"] is False:
-        found = f"user {user!r} does not own database {database!r}, which a restore drops"
-        problems.append(Problem(field, found, f'ALTER DATABASE "{database}" OWNER TO "{user}"'))
-    if not row["signal_backend"]:
-        found = f"user {user!r} may not end other users' sessions in {database!r}, which would stop a restore"
-        problems.append(Problem(field, found, f'GRANT pg_signal_backend TO "{user}"'))
-    return problems
+def _field(target: Target) -> str:
+    return f"sql_conn_id {target.sql_conn_id!r}"

@@ -10,9 +10,10 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from otterflow.dbms.postgresql.service import program
+from otterflow.dbms.postgresql.programs import program
+from otterflow.dbms.postgresql.target import PgCtlCluster
+from otterflow.dbms.target import SystemdService, Target
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
-from otterflow.target import PgCtlCluster, SystemdService, Target
 
 TOOLS = ("timeout", "setsid", "flock", "base64", "mktemp", "find", "mountpoint")
 """What remote jobs and commands need on the host, beside bash and the core utilities."""
@@ -31,12 +32,6 @@ class Probe:
     def user(self) -> str:
         """The SSH user's name on the host."""
         return self["user", "name"]
-
-    @property
-    def data_dir_bytes(self) -> int | None:
-        """The data directory's size where it could be read."""
-        text = self["size", "data_dir"]
-        return int(text) if text.isdigit() else None
 
 
 def probe_command(target: Target, programs: Sequence[str], *, data_directory: str | None = None) -> str:
@@ -59,6 +54,7 @@ def probe_command(target: Target, programs: Sequence[str], *, data_directory: st
             *(f"look_for program {quote(name)} {program(target, name)}" for name in programs),
             *(f"folder {key} {quote(path)}" for key, path in folders.items()),
             f"data={quote(target.data_dir)}",
+            f"closed_to_server {quote(posixpath.dirname(target.knobs_file))}",
             _same_folder(data_directory),
             _DATA,
             f"shopt -s nullglob; logs=({logs})",
@@ -68,6 +64,12 @@ def probe_command(target: Target, programs: Sequence[str], *, data_directory: st
             "exit 0\n",
         ]
     )
+
+
+def data_dir_size_command(target: Target) -> str:
+    """Print the data directory's size in bytes, 0 where it cannot be read; for `copy`, which keeps all of it."""
+    data = quote(target.data_dir)
+    return f"""if [ -r {data}/PG_VERSION ]; then du -sb -- {data} 2> /dev/null | cut -f 1; else echo 0; fi"""
 
 
 def parse_probe(text: str) -> Probe:
@@ -92,8 +94,8 @@ def _service_records(target: Target) -> Iterable[str]:
             )
         case PgCtlCluster(version=version, cluster=cluster, sudo=sudo):
             if sudo:
-                for verb in ("start", "stop"):
-                    words = ["pg_ctlcluster", version, cluster, verb]
+                for verbs in (["start"], ["stop"], ["--force", "stop"]):
+                    words = ["pg_ctlcluster", version, cluster, *verbs]
                     yield f"may_sudo {quote(' '.join(words))} {join(words)}"
             yield "clusters=$(pg_lsclusters -h 2> /dev/null | awk '{ print $1 \" \" $2 }')"
             wanted = quote(f"{version} {cluster}")
@@ -128,8 +130,24 @@ folder() {
     if [ -w "$path" ] && [ -x "$path" ]; then record folder "$1" writable; else record folder "$1" "not writable"; fi
     return
   fi
+  if [ -e "$path" ]; then record folder "$1" "no folder"; return; fi
   while [ ! -e "$path" ]; do path=$(dirname -- "$path"); done
   if [ -d "$path" ] && [ -w "$path" ]; then record folder "$1" "can be made"; else record folder "$1" "not there"; fi
+}
+closed_to_server() {
+  local at=$1 user mode owner group others=1
+  user=$(stat -L -c %U -- "$data" 2> /dev/null) || return
+  if [ "$user" = "$(id -un)" ]; then return; fi
+  while :; do
+    if read -r mode owner group < <(stat -L -c '%a %U %G' -- "$at" 2> /dev/null); then
+      if [ "$owner" = "$user" ]; then others=0100
+      elif grep -qxF -- "$group" <(id -Gn -- "$user" | tr ' ' '\n'); then others=010
+      else others=01; fi
+      if [ $((0$mode & others)) -eq 0 ]; then record closed folder "$at"; record closed user "$user"; return; fi
+    fi
+    if [ "$at" = / ] || [ "$at" = . ]; then return; fi
+    at=$(dirname -- "$at")
+  done
 }
 may_sudo() {
   local name=$1; shift
@@ -146,6 +164,5 @@ done
 record log state "$state\""""
 
 _DATA = """record data version "$(cat -- "$data/PG_VERSION" 2> /dev/null)"
-if [ -r "$data/PG_VERSION" ]; then record size data_dir "$(du -sb -- "$data" 2> /dev/null | cut -f 1)"; fi
 if [ -n "$(find "$data/pg_tblspc" -mindepth 1 -print -quit 2> /dev/null)" ]; then record data tablespaces yes; fi
 if [ -L "$data/pg_wal" ] || mountpoint -q -- "$data"; then record data whole no; fi"""

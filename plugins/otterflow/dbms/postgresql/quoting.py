@@ -1,4 +1,4 @@
-"""SQL string constants, for statements that take no parameters."""
+"""SQL string constants and names, for statements that take no parameters and for advice that is to be pasted."""
 
 from __future__ import annotations
 
@@ -9,3 +9,8 @@ def literal(text: str) -> str:
         raise ValueError(f"a string constant holds a NUL byte: {text!r}")
     quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
     return f" E{quoted}" if "\\" in text else quoted
+
+
+def identifier(name: str) -> str:
+    """A name in double quotes, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,18 +1,25 @@
 """Starting, stopping and restarting the server, and telling what became of it.
 
 Each builder gives one bash command for the target's kind of service. A start that failed prints to stderr what the
-server wrote to its log meanwhile, so that the reason stands beside the exit code. `classify_start` then tells a server
-that refused its configuration, which teaches the tuner, from a command that could not run, which does not.
+server wrote to its log meanwhile, and what the host itself shows (`start_facts`), so that the reason stands beside the
+exit code. `classify_start` then tells a server that refused its configuration, which teaches the tuner, from a command
+that could not run, which does not.
 """
 
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.programs import program
+from otterflow.dbms.postgresql.start_facts import WAS_SEEN, facts_functions
+from otterflow.dbms.postgresql.stoppage import control_state_command as control_state_command
+from otterflow.dbms.postgresql.stoppage import is_on_its_way as is_on_its_way
+from otterflow.dbms.postgresql.stoppage import is_shut_down as is_shut_down
+from otterflow.dbms.postgresql.stoppage import started as started
+from otterflow.dbms.postgresql.target import PgCtl, PgCtlCluster
+from otterflow.dbms.target import CommandService, SystemdService, Target
+from otterflow.dbms.values import Answer, DatabaseAccess, Query, StartOutcome
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
-from otterflow.target import CommandService, PgCtl, PgCtlCluster, SystemdService, Target
 
 RELOAD_SQL = "SELECT pg_reload_conf()"
 """Reload by SQL, where the user may: the same for every kind of service."""
@@ -28,22 +35,12 @@ ORPHANS_S = 10
 LOG_TAIL_BYTES = 16 * 2**10
 
 
-class StartOutcome(StrEnum):
-    """What became of a start: the server is up, it refused its configuration, or it never got the chance."""
+def start_command(target: Target, access: DatabaseAccess | None = None) -> str:
+    """Start the server and wait until it accepts connections. A running server is a success.
 
-    up = "up"
-    refused = "refused"
-    not_run = "not_run"
-
-
-def program(target: Target, name: str) -> str:
-    """The program's path on the target, quoted; its bare name where the target gives no `bin_dir`."""
-    return quote(f"{target.bin_dir.rstrip('/')}/{name}" if target.bin_dir else name)
-
-
-def start_command(target: Target) -> str:
-    """Start the server and wait until it accepts connections. A running server is a success."""
-    return f"{_LOG_FUNCTIONS}\n{_logs(target)}\n{service_functions(target)}\n{_reported('start_server')}\n"
+    With `access`, a start that failed also looks whether another process holds the server's port.
+    """
+    return _reported(target, "start_server", access)
 
 
 def stop_command(target: Target) -> str:
@@ -51,34 +48,27 @@ def stop_command(target: Target) -> str:
     return f"{service_functions(target)}\nstop_server\n"
 
 
-def restart_command(target: Target) -> str:
-    """Stop, then start, whatever state a failed restart has left: up, down, or a dead postmaster's children."""
-    return (
-        f"{_LOG_FUNCTIONS}\n{_logs(target)}\n{service_functions(target)}\n"
-        f"{_reported(f'{{ stop_server || exit {STILL_RUNNING}; start_server; }}')}\n"
-    )
+def restart_command(target: Target, access: DatabaseAccess | None = None) -> str:
+    """Stop, then start, whatever state a failed restart has left: up, down, or a dead postmaster's children.
+
+    `access` as in `start_command`.
+    """
+    return _reported(target, f"{{ stop_server || exit {STILL_RUNNING}; start_server; }}", access)
 
 
-def reload_command(target: Target) -> str:
-    """Have the running server read its configuration again."""
-    match target.service:
-        case SystemdService(unit=unit):
-            return join(["sudo", "-n", "systemctl", "reload", unit])
-        case PgCtlCluster() as cluster:
-            return f"{_pg_ctlcluster(cluster)} reload"
-        case _:
-            return f"{program(target, 'pg_ctl')} -D {quote(target.data_dir)} reload"
+def reload(query: Query) -> None:
+    """Have the running server read its files again, where the SQL user may."""
+    query(RELOAD_SQL)
 
 
-def status_command(target: Target) -> str:
-    """Exit code 0 where the service runs, whether or not it accepts connections; see `is_up_command` for that."""
-    match target.service:
-        case SystemdService(unit=unit):
-            return join(["systemctl", "is-active", "--quiet", unit])
-        case PgCtlCluster(version=version, cluster=name):
-            return join(["pg_ctlcluster", version, name, "status"])
-        case _:
-            return f"{program(target, 'pg_ctl')} -D {quote(target.data_dir)} status"
+def loaded_at(query: Query) -> str:
+    """When the files were last read, as this session knows it."""
+    return str(query(LOADED_AT_SQL)[0]["loaded_at"])
+
+
+def answer(exit_code: int) -> Answer:
+    """The answer behind the exit code of `is_up_command`."""
+    return {0: Answer.accepts, 1: Answer.rejects}.get(exit_code, Answer.none)
 
 
 def is_up_command(target: Target, access: DatabaseAccess, timeout_s: int = 3) -> str:
@@ -108,13 +98,15 @@ def restart_limit_s(target: Target) -> float:
 
 
 def classify_start(exit_code: int, stderr: str) -> StartOutcome:
-    """What became of `start_command` or `restart_command`, by exit code and by what it and the server's log say.
+    """What became of `start_command` or `restart_command`: by exit code, by facts of the host, by what was said.
 
     A full disk, a taken port, a missing program or a forbidden sudo is the machinery's fault; whatever else stops the
-    server is the configuration's.
+    server is the configuration's. The server's log may be in any language, so its words come last.
     """
     if exit_code == 0:
         return StartOutcome.up
+    if WAS_SEEN.search(stderr):
+        return StartOutcome.not_run
     if _UNREADABLE_CONFIGURATION.search(stderr):
         return StartOutcome.refused
     if exit_code in (STILL_RUNNING, 126, 127) or _NOT_THE_CONFIGURATION.search(stderr):
@@ -173,14 +165,19 @@ print_new_log() {{
 }}"""
 
 
-def _reported(command: str) -> str:
-    """The command; when it fails, the server's new log lines go to stderr and the exit code stays."""
+def _reported(target: Target, command: str, access: DatabaseAccess | None) -> str:
+    """The command; when it fails, the server's new log lines and the host's facts go to stderr; the exit code stays."""
     # The subshell keeps an `exit` inside the command from ending the report.
-    return f"""note_logs
+    return f"""{_LOG_FUNCTIONS}
+{_logs(target)}
+{service_functions(target)}
+{facts_functions(target, access)}
+note_logs
 ( {command} )
 code=$?
-if [ $code -ne 0 ]; then print_new_log >&2; fi
-exit $code"""
+if [ $code -ne 0 ]; then print_new_log >&2; print_facts >&2; fi
+exit $code
+"""
 
 
 def service_functions(target: Target) -> str:
@@ -197,9 +194,11 @@ def service_functions(target: Target) -> str:
                 f"stop_server() {{ {systemctl} stop {quote(unit)}; }}"
             )
         case PgCtlCluster() as cluster:
-            return _pg_ctlcluster_functions(_pg_ctlcluster(cluster))
+            return _pg_ctlcluster_functions(_pg_ctlcluster(cluster), f"{cluster.version}/{cluster.cluster}")
         case CommandService(start=start, stop=stop):
             return f"start_server() {{ bash -c {quote(start)}; }}\nstop_server() {{ bash -c {quote(stop)}; }}"
+        case service:
+            raise TypeError(f"no PostgreSQL server is driven by a service of kind {service.kind!r}")
 
 
 def _pg_ctlcluster(cluster: PgCtlCluster) -> str:
@@ -207,17 +206,26 @@ def _pg_ctlcluster(cluster: PgCtlCluster) -> str:
     return join([*sudo, "pg_ctlcluster", cluster.version, cluster.cluster])
 
 
-def _pg_ctlcluster_functions(command: str) -> str:
+def _pg_ctlcluster_functions(command: str, cluster_name: str) -> str:
     # Exit code 2 says that the server is in that state already. What a killed postmaster held is free once its children
-    # have ended and its parent took notice.
-    return f"""start_server() {{
+    # have ended and its parent took notice; Debian's clusters put their name into their processes' titles.
+    return f"""orphaned() {{
+  local file title
+  for file in /proc/[0-9]*/cmdline; do
+    title=
+    {{ IFS= read -r -d '' title < "$file"; }} 2> /dev/null
+    case $title in {quote(f"postgres: {cluster_name}: ")}*) return 0 ;; esac
+  done
+  return 1
+}}
+start_server() {{
   local round said code
   said=$(mktemp)
   for round in $(seq {ORPHANS_S}); do
     {command} start > "$said" 2>&1
     code=$?
     if [ $code -eq 0 ] || [ $code -eq 2 ]; then rm -f -- "$said"; return 0; fi
-    grep -qE 'lock file .* already exists|pre-existing shared memory block' "$said" || break
+    orphaned || grep -qE 'lock file .* already exists|pre-existing shared memory block' "$said" || break
     sleep 1
   done
   cat -- "$said" >&2

@@ -2,54 +2,72 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from itertools import compress
+from operator import not_
+from typing import TYPE_CHECKING, Any
 
-from otterflow.dbms.postgresql.configuration_file import Include
+from otterflow.dbms.postgresql import configuration_file, reading_order, secrets, spelling
+from otterflow.dbms.postgresql.configuration_file import render as render
+from otterflow.dbms.postgresql.database import CURRENT_USER_SQL
+from otterflow.dbms.postgresql.overriding import COMMAND_LINE, file_errors, overriding_settings, removal
+from otterflow.dbms.postgresql.privileges import MAY_READ_FILES_SQL
+from otterflow.dbms.postgresql.quoting import literal
+from otterflow.dbms.postgresql.rows import from_row as from_row
+from otterflow.dbms.values import Query, Version
 from otterflow.errors import InvalidInput, Problem
-from otterflow.knobs import units
-from otterflow.knobs.live import LiveSetting
+from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Value
+
+if TYPE_CHECKING:
+    from otterflow.dbms.target import Target
+    from otterflow.remote.session import Session
 
 VERSION_SQL = "SELECT current_setting('server_version_num')::int AS number, version() AS text"
 
-SETTINGS_SQL = """
+SETTINGS_SQL = f"""
 SELECT name, setting, unit, vartype, min_val, max_val, enumvals, context, boot_val, reset_val, source, sourcefile,
        pending_restart, category, short_desc
-  FROM pg_settings
- ORDER BY name"""
-"""All settings, for `LiveSetting.from_row`. `sourcefile` is NULL for a user without pg_read_all_settings."""
+  FROM pg_settings AS s
+ WHERE NOT {secrets.withheld_sql("s.name")}
+ ORDER BY name"""  # noqa: S608 constants
+"""All settings that hold no secret, for `from_row`. `sourcefile` is NULL for a user without
+pg_read_all_settings."""
 
-FILE_SETTINGS_SQL = """
-SELECT sourcefile, sourceline, seqno, name, setting, applied, error
-  FROM pg_file_settings
- ORDER BY seqno"""
+FILE_SETTINGS_SQL = f"""
+SELECT sourcefile, sourceline, seqno, name,
+       CASE WHEN {secrets.withheld_sql("f.name")} THEN {literal(secrets.WITHHELD)} ELSE setting END AS setting,
+       applied, error
+  FROM pg_file_settings AS f
+ ORDER BY seqno"""  # noqa: S608 constants
 """All lines of the configuration files as they are on disk now, read without a restart. For superusers, and those
-granted to. A line whose value is refused has an `error`, and so has one that takes a restart."""
+granted to. A line whose value is refused has an `error`, and so has one that takes a restart. Values that may be secret
+are not told."""
 
-PENDING_RESTART_ERROR = "setting could not be applied"
-"""What `pg_file_settings.error` says both of a refused value and of a change that takes a restart."""
-
-ROLE_SETTINGS_SQL = """
+ROLE_SETTINGS_SQL = f"""
 SELECT d.datname AS database, r.rolname AS role, split_part(c.entry, '=', 1) AS name,
-       substr(c.entry, strpos(c.entry, '=') + 1) AS setting
+       CASE WHEN {secrets.withheld_sql("split_part(c.entry, '=', 1)")} THEN {literal(secrets.WITHHELD)}
+            ELSE substr(c.entry, strpos(c.entry, '=') + 1) END AS setting
   FROM pg_db_role_setting s
   LEFT JOIN pg_database d ON d.oid = s.setdatabase
   LEFT JOIN pg_roles r ON r.oid = s.setrole
  CROSS JOIN LATERAL unnest(s.setconfig) AS c(entry)
- ORDER BY 1, 2, 3"""
+ ORDER BY 1, 2, 3"""  # noqa: S608 constants
 """Settings bound to a database or a role by ALTER DATABASE or ALTER ROLE; NULL means any."""
+
+IDENTITY_SQL = """
+SELECT system_identifier::text AS system, current_setting('data_directory') AS data_directory
+  FROM pg_control_system()"""
+"""Which cluster it is: the number that initdb gave it, which only a copy of its files shares, and where it lies."""
 
 DIRECTORIES_SQL = """
 SELECT current_setting('data_directory') AS data_directory, current_setting('config_file') AS config_file,
        current_setting('port')::int AS port"""
 
-_FIXED_SOURCES = {
-    "command line": "the server's command line",
-    "environment variable": "the server's environment",
-    "override": "the server itself, which forces this value",
-}
+_COMPUTED_SOURCES = ("override", "environment variable")
+"""Where the server found its own value because no configuration file gives one: what it computed at its start
+(`wal_buffers` up to 14, and wherever a file says -1), and what it took from its environment or its limits
+(`max_stack_depth` up to 14). Any file wins over both."""
 _SESSION_SOURCES = {
     "database": "ALTER DATABASE ... SET",
     "user": "ALTER ROLE ... SET",
@@ -57,6 +75,92 @@ _SESSION_SOURCES = {
     "client": "the client's own options",
     "session": "a SET of the session",
 }
+
+
+def version(query: Query) -> Version:
+    """The server's version."""
+    row = query(VERSION_SQL)[0]
+    return Version(row["number"] // 10_000, row["number"], row["text"])
+
+
+def identity(query: Query) -> tuple[str, str]:
+    """Which cluster it is, and its data directory."""
+    row = query(IDENTITY_SQL)[0]
+    return row["system"], row["data_directory"]
+
+
+def live_settings(query: Query) -> dict[str, LiveSetting]:
+    """Every row of pg_settings that holds no secret, by name."""
+    return {row["name"]: from_row(row) for row in query(SETTINGS_SQL)}
+
+
+def major(live: Mapping[str, LiveSetting]) -> int:
+    """The server's major version."""
+    return int(live["server_version_num"].value) // 10_000
+
+
+def connections(live: Mapping[str, LiveSetting]) -> int:
+    """How many connections the server takes."""
+    return int(live["max_connections"].value)
+
+
+def directories(query: Query) -> dict[str, Any]:
+    """`data_directory`, `config_file` and `port`."""
+    return query(DIRECTORIES_SQL)[0]
+
+
+def file_problems(query: Query, knobs_file: str) -> tuple[list[Problem], list[Problem]] | None:
+    """What the server would refuse of the knobs file, and of its other files; None for a user who may not read them."""
+    if not _may_read_files(query):
+        return None
+    rows, live = query(FILE_SETTINGS_SQL), live_settings(query)
+    own = [row["sourcefile"] in (None, knobs_file) for row in rows]
+    return file_errors(list(compress(rows, own)), live), file_errors(list(compress(rows, map(not_, own))), live)
+
+
+def knobs_file_problems(text: str, knobs_file: str) -> list[Problem]:
+    """Settings of the knobs file that may be secrets. Raises InvalidInput that names the lines that are no settings."""
+    try:
+        names = list(configuration_file.parse(text))
+    except InvalidInput as error:
+        found = [Problem(f"{knobs_file} {p.field}", p.found, p.advice) for p in error.problems]
+        raise InvalidInput(found) from None
+    return secrets.file_problems(names, knobs_file)
+
+
+def overrides(
+    query: Query,
+    session: Session,
+    target: Target,
+    live: Mapping[str, LiveSetting],
+    tuned: Collection[str],
+    knobs_text: str,
+) -> list[Problem]:
+    """Whether the knobs file is read, what would win over it, and what the server would refuse of its files."""
+    file_rows = query(FILE_SETTINGS_SQL) if _may_read_files(query) else []
+    role_rows = query(ROLE_SETTINGS_SQL)
+    user = query(CURRENT_USER_SQL)[0]["name"]
+    config_file = str(directories(query)["config_file"])
+    rows, problem = reading_order.lines(session, target.knobs_file, knobs_text, file_rows, config_file)
+    problems = [] if problem is None else [problem]
+    problems += overriding_settings(
+        live, rows, role_rows, tuned, knobs_file=target.knobs_file, database=target.database, user=user
+    )
+    return problems + file_errors(file_rows, live)
+
+
+def own_values(query: Query, tuned: Collection[str], database: str) -> list[tuple[str, str]]:
+    """Other roles, and the tuned knob each has a value of its own for (ALTER ROLE ... SET), in `database`."""
+    user = query(CURRENT_USER_SQL)[0]["name"]
+    return [
+        (row["role"], row["name"])
+        for row in query(ROLE_SETTINGS_SQL)
+        if row["name"] in tuned and row["database"] in (None, database) and row["role"] not in (None, user)
+    ]
+
+
+def _may_read_files(query: Query) -> bool:
+    return bool(query(MAY_READ_FILES_SQL)[0]["may"])
 
 
 def read_back(wanted: Mapping[str, Value], live: Mapping[str, LiveSetting], knobs_file: str) -> list[Problem]:
@@ -71,100 +175,12 @@ def read_back(wanted: Mapping[str, Value], live: Mapping[str, LiveSetting], knob
         if setting is None:
             problems.append(Problem(name, "is unknown to the server", "take it out of the knob set"))
         elif not _equal(value, setting):
-            found = f"wanted {units.display(value, setting)}, in force is {units.display(setting.value, setting)}"
+            found = f"wanted {spelling.display(value, setting)}, in force is {spelling.display(setting.value, setting)}"
             problems.append(Problem(name, found, _why(setting, knobs_file)))
         elif setting.pending_restart:
             found = "has another value in a configuration file that waits for a restart"
             problems.append(Problem(name, found, "restart the server"))
     return problems
-
-
-def overriding_settings(
-    live: Mapping[str, LiveSetting],
-    file_rows: Iterable[Mapping[str, Any]],
-    role_rows: Iterable[Mapping[str, Any]],
-    tuned: Collection[str],
-    *,
-    knobs_file: str,
-    database: str,
-    user: str,
-) -> list[Problem]:
-    """What would win over the knobs file for the tuned knobs, each with where it is and how to remove it.
-
-    `file_rows` is `FILE_SETTINGS_SQL`'s answer, empty if the user may not ask; then only what is in force now is seen.
-    Of `ROLE_SETTINGS_SQL`'s answer, `role_rows`, those count that reach `user` in `database`.
-    """
-    rows = list(file_rows)
-    problems = [
-        Problem(name, f"is set by {_FIXED_SOURCES[setting.source]}", f"remove {name} there, or exclude the knob")
-        for name, setting in sorted(live.items())
-        if name in tuned and setting.source in _FIXED_SOURCES and setting.context != "internal"
-    ]
-    problems += _overriding_lines(rows, tuned, knobs_file) if rows else _altered_system(live, tuned)
-    problems += [
-        _bound(row)
-        for row in role_rows
-        if row["name"] in tuned and row["database"] in (None, database) and row["role"] in (None, user)
-    ]
-    return problems
-
-
-def include_problem(file_rows: Iterable[Mapping[str, Any]], knobs_file: str, config_file: str) -> Problem | None:
-    """None if the server read the knobs file, by `FILE_SETTINGS_SQL`; for a knobs file that sets something.
-
-    `config_file` is the server's main file, where the missing line belongs.
-    """
-    if any(row["sourcefile"] == knobs_file for row in file_rows):
-        return None
-    return _not_included(knobs_file, config_file)
-
-
-def include_problem_by_text(found: Iterable[tuple[str, Include]], knobs_file: str, config_file: str) -> Problem | None:
-    """None if a directive names the knobs file or its folder; for a user who may not ask `FILE_SETTINGS_SQL`.
-
-    `found` holds, of each configuration file read, its path and each of its directives. Relative paths start at the
-    folder of the file they stand in.
-    """
-    wanted = posixpath.normpath(knobs_file)
-    for path, include in found:
-        named = posixpath.normpath(posixpath.join(posixpath.dirname(path), include.path))
-        in_folder = include.directive == "include_dir" and named == posixpath.dirname(wanted)
-        if named == wanted or (in_folder and wanted.endswith(".conf")):
-            return None
-    return _not_included(knobs_file, config_file)
-
-
-def file_errors(file_rows: Iterable[Mapping[str, Any]], live: Mapping[str, LiveSetting]) -> list[Problem]:
-    """Lines of the configuration files that the server would refuse, seen before a restart.
-
-    The server says the same of a value that only waits for a restart; such a line is passed over if the value is one
-    the setting takes. An error of no line at all speaks of a setting that was taken out of the files and keeps its
-    value until a restart.
-    """
-    problems = []
-    for row in file_rows:
-        if not row["error"] or (row["sourcefile"] is None and row["name"] is None):
-            continue
-        name = str(row["name"] or "")
-        if row["error"] == PENDING_RESTART_ERROR and _acceptable(row["setting"], live.get(name.lower())):
-            continue
-        where = f"{row['sourcefile']} line {row['sourceline']}"
-        shown = f"{name} = {row['setting']!r}" if name else "a line"
-        problems.append(Problem(name or where, f"{shown} in {where}: {row['error']}", "correct or remove the line"))
-    return problems
-
-
-def _acceptable(text: str | None, setting: LiveSetting | None) -> bool:
-    if text is None or setting is None or not setting.needs_restart:
-        return False
-    try:
-        value = units.read(text, setting.name, setting.vartype, setting.unit, setting.enumvals)
-    except InvalidInput:
-        return False
-    if isinstance(value, bool | str):
-        return True
-    low, high = setting.minimum, setting.maximum
-    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _equal(wanted: Value, setting: LiveSetting) -> bool:
@@ -180,58 +196,14 @@ def _equal(wanted: Value, setting: LiveSetting) -> bool:
 def _why(setting: LiveSetting, knobs_file: str) -> str:
     if setting.pending_restart:
         return "the server has not been restarted since the knobs file was written"
-    if setting.source in _FIXED_SOURCES:
-        return f"set by {_FIXED_SOURCES[setting.source]}; remove it there"
+    if setting.source == COMMAND_LINE:
+        return "set on the server's command line; remove it there"
+    if setting.source in _COMPUTED_SOURCES:
+        return f"the server computed it, since no file gave a value: {knobs_file} was not read; check the include line"
     if setting.source in _SESSION_SOURCES:
         return f"set by {_SESSION_SOURCES[setting.source]}; RESET it there"
     if setting.sourcefile == knobs_file:
         return f"{knobs_file} was read, and the server changed the value or the file was written by somebody else"
     if setting.sourcefile:
-        return f"{setting.sourcefile} sets it after {knobs_file}; {_removal(setting.sourcefile, setting.name)}"
+        return f"{setting.sourcefile} sets it after {knobs_file}; {removal(setting.sourcefile, setting, knobs_file)}"
     return f"its source is {setting.source!r}: {knobs_file} was not read; check the include line"
-
-
-def _removal(sourcefile: str, name: str) -> str:
-    if sourcefile.endswith("/postgresql.auto.conf"):
-        return f"run ALTER SYSTEM RESET {name}"
-    return "remove it there, or move the include line to the end"
-
-
-def _overriding_lines(rows: list[Mapping[str, Any]], tuned: Collection[str], knobs_file: str) -> list[Problem]:
-    """Lines read after the knobs file; without it, only those of postgresql.auto.conf, which is always read last."""
-    end_of_knobs = max((row["seqno"] for row in rows if row["sourcefile"] == knobs_file), default=None)
-    problems = []
-    for row in rows:
-        sourcefile, name = str(row["sourcefile"]), str(row["name"] or "").lower()
-        later = sourcefile.endswith("/postgresql.auto.conf") if end_of_knobs is None else row["seqno"] > end_of_knobs
-        if later and name in tuned and sourcefile != knobs_file:
-            found = f"is set to {row['setting']!r} in {sourcefile} line {row['sourceline']}, read after {knobs_file}"
-            problems.append(Problem(name, found, _removal(sourcefile, name)))
-    return problems
-
-
-def _altered_system(live: Mapping[str, LiveSetting], tuned: Collection[str]) -> list[Problem]:
-    problems = []
-    for name in sorted(tuned):
-        sourcefile = live[name].sourcefile if name in live else None
-        if sourcefile and sourcefile.endswith("/postgresql.auto.conf"):
-            problems.append(Problem(name, f"is set in {sourcefile}, which is read last", _removal(sourcefile, name)))
-    return problems
-
-
-def _bound(row: Mapping[str, Any]) -> Problem:
-    scope = " ".join(
-        f"{kind} {name}" for kind, name in (("role", row["role"]), ("database", row["database"])) if name is not None
-    )
-    if row["role"] is not None:
-        where = f" IN DATABASE {row['database']}" if row["database"] is not None else ""
-        reset = f"ALTER ROLE {row['role']}{where} RESET {row['name']}"
-    else:
-        reset = f"ALTER DATABASE {row['database']} RESET {row['name']}"
-    return Problem(str(row["name"]), f"is set to {row['setting']!r} for {scope or 'all roles'}", f"run {reset}")
-
-
-def _not_included(knobs_file: str, config_file: str) -> Problem:
-    quoted = units.quote(knobs_file)
-    advice = f"add this line at the end of {config_file}: include_if_exists = {quoted}"
-    return Problem("knobs_file", f"{knobs_file} is not read by the server", advice)

@@ -1,7 +1,8 @@
 """Keeping the benchmark's data and putting it back: bash scripts for remote jobs, by the target's snapshot method.
 
-A snapshot is a folder `<snapshot.dir>/<target>-<method>` with `data` and a marker file. It is made under another name
-and renamed when whole, so half a snapshot is never taken for one. The marker holds the fingerprint of what was kept;
+A snapshot is a folder `<snapshot.dir>/<target>-<method>` with `data`, what else the method needs (`dump`, `data_copy`),
+and a marker file. It is made under another name and renamed when whole, so half a snapshot is never taken for one, and
+the one before it goes last. The marker holds the fingerprint of what was kept;
 another benchmark, scale or server version asks for another fingerprint, and the snapshot is made anew.
 """
 
@@ -11,26 +12,16 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
-from otterflow.dbms.postgresql.service import STILL_RUNNING, program, service_functions
-from otterflow.remote.shell import join, quote
-from otterflow.target import SnapshotMethod, Target
+from otterflow.dbms.postgresql import data_copy, dump
+from otterflow.dbms.postgresql.dump import NOT_POSSIBLE
+from otterflow.dbms.target import SnapshotMethod, Target
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import quote
 
-MAINTENANCE_DATABASE = "postgres"
-"""Where to be connected while the benchmark's database is dropped and made."""
-NOT_POSSIBLE = 65
-"""Exit code of a script that refused before it touched anything; stderr says why."""
 MARKER = "snapshot.json"
-
-
-@dataclass(frozen=True)
-class JobScript:
-    """A script for `RemoteJob.start_or_attach`, and the files beside it; those may hold secrets."""
-
-    script: str
-    files: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -70,16 +61,11 @@ def parse_snapshot_state(text: str) -> SnapshotState | None:
 def take_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobScript:
     """Keep the data under the fingerprint `mark`, in place of what was kept before.
 
-    `dump` leaves the server running; `copy` stops it, and starts it again whatever happens. Exit code `NOT_POSSIBLE`
-    means that nothing was touched.
+    `dump` leaves the server running, and the database as a restore of what was kept; `copy` stops it, and starts it
+    again whatever happens. Exit code `NOT_POSSIBLE` means that nothing was touched.
     """
-    if target.snapshot.method is SnapshotMethod.dump:
-        body = _client(target, access) + _DUMP.format(
-            pg_dump=program(target, "pg_dump"), jobs=target.snapshot.jobs, database=quote(target.database)
-        )
-    else:
-        body = f"{_refusals(target)}\n{service_functions(target)}\n{_COPY}"
-    return JobScript(_in_new_folder(target, mark, body), _files(access))
+    method = dump if target.snapshot.method is SnapshotMethod.dump else data_copy
+    return JobScript(_in_new_folder(target, mark, method.take(target, access)), access.files())
 
 
 def restore_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobScript:
@@ -88,6 +74,7 @@ def restore_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobSc
     A script that was ended half-way may simply be run again. Exit code `NOT_POSSIBLE` when the snapshot is not the one
     of the fingerprint `mark`, or when nothing could be touched.
     """
+    method = dump if target.snapshot.method is SnapshotMethod.dump else data_copy
     head = f"""set -euo pipefail
 kept={quote(snapshot_dir(target))}
 if ! grep -qF {quote(json.dumps(mark))} "$kept/{MARKER}"; then
@@ -95,36 +82,26 @@ if ! grep -qF {quote(json.dumps(mark))} "$kept/{MARKER}"; then
   exit {NOT_POSSIBLE}
 fi
 """
-    if target.snapshot.method is SnapshotMethod.dump:
-        return JobScript(head + _client(target, access) + _restore_dump(target), _files(access))
-    return JobScript(head + _restore_copy(target), _files(access))
+    return JobScript(head + method.restore(target, access), access.files())
 
 
-def space_needed(target: Target, *, database_bytes: int, data_dir_bytes: int) -> dict[str, int]:
-    """Folder to bytes that a snapshot and a restore write there, with a tenth to spare.
+def space_needed(
+    target: Target, *, database_bytes: int, data_dir_bytes: int, loaded: bool = False, restores: bool = True
+) -> dict[str, int]:
+    """Folder to bytes that a load, a snapshot and a restore write there, with a tenth to spare.
 
-    A dump is compressed and so smaller than the database; a copy needs its size twice, once in the snapshot and once
-    beside the data directory (nothing where the file system shares blocks, which is not counted on).
+    A dump is compressed and so smaller than the database, and is restored beside it. A copy needs its size twice, once
+    in the snapshot and once beside the data directory (nothing where the file system shares blocks, which is not
+    counted on). Data that are `loaded` already are not loaded again; without `restores` nothing is kept.
     """
+    data_dir, database = target.data_dir.rstrip("/"), database_bytes * 11 // 10
+    needed = {target.data_dir: 0 if loaded else database}
+    if not restores:
+        return needed
     if target.snapshot.method is SnapshotMethod.dump:
-        return {target.snapshot.dir: database_bytes * 11 // 10}
+        return {target.data_dir: needed[target.data_dir] + database, target.snapshot.dir: database}
     size = data_dir_bytes * 11 // 10
-    return {target.snapshot.dir: size, posixpath.dirname(target.data_dir.rstrip("/")): size}
-
-
-def _files(access: DatabaseAccess) -> dict[str, str]:
-    return {"pgpass": access.pgpass} if access.pgpass else {}
-
-
-def _client(target: Target, access: DatabaseAccess) -> str:
-    """Bash that leads the PostgreSQL clients to the server; the password stays in the job's file."""
-    variables = access.to(MAINTENANCE_DATABASE).environment() | {"PGAPPNAME": "otterflow", "PGCONNECT_TIMEOUT": "20"}
-    # What the host's environment may hold for libpq must not lead elsewhere.
-    lines = ["unset PGSERVICE PGSERVICEFILE PGPASSWORD PGPASSFILE PGOPTIONS PGHOSTADDR"]
-    lines += [f"export {name}={quote(value)}" for name, value in variables.items()]
-    if access.pgpass:
-        lines.append('export PGPASSFILE="$PWD/pgpass"')
-    return "\n".join([*lines, ""])
+    return {**needed, target.snapshot.dir: size, posixpath.dirname(data_dir): size}
 
 
 def _in_new_folder(target: Target, mark: str, body: str) -> str:
@@ -132,103 +109,19 @@ def _in_new_folder(target: Target, mark: str, body: str) -> str:
     return f"""set -euo pipefail
 umask 077
 kept={quote(snapshot_dir(target))}
-new="$kept.new"
+new="$kept.new" old="$kept.old"
 mkdir -p -- "$(dirname -- "$kept")"
-rm -rf -- "$new"
+if [ ! -e "$kept" ] && [ -e "$old" ]; then mv -T -- "$old" "$kept"; fi
+rm -rf -- "$new" "$old"
 mkdir -- "$new"
 trap 'rm -rf -- "$new"' EXIT
 {body}
 size=$(du -sb -- "$new/data" | cut -f 1)
 printf {quote(marker + chr(92) + "n")} "$size" > "$new/{MARKER}"
 sync -f -- "$new"
-rm -rf -- "$kept"
+if [ -e "$kept" ]; then mv -T -- "$kept" "$old"; fi
 mv -T -- "$new" "$kept"
 trap - EXIT
+rm -rf -- "$old"
 echo "snapshot of $size bytes kept in $kept"
 """
-
-
-_DUMP = """echo "dumping database {database}"
-{pg_dump} --format=directory --jobs={jobs} --compress=1 --file="$new/data" {database}
-"""
-
-# The server is started again before the copy is declared whole: the experiment must not hang on the disk's speed.
-_COPY = f"""stop_server || {{ echo "the server did not stop" >&2; exit {STILL_RUNNING}; }}
-trap 'rm -rf -- "$new"; start_server' EXIT
-echo "copying $data"
-cp -a --reflink=auto -- "$data" "$new/data"
-trap 'rm -rf -- "$new"' EXIT
-start_server"""
-
-
-_DROP_SQL = r"""SELECT format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false', datname)
-  FROM pg_database WHERE datname = :'database' \gexec
-SELECT count(pg_terminate_backend(pid)) AS terminated
-  FROM pg_stat_activity WHERE datname = :'database' AND pid <> pg_backend_pid() \gset
-DROP DATABASE IF EXISTS :"database";
-"""
-
-
-def _restore_dump(target: Target) -> str:
-    psql = f"{program(target, 'psql')} -X -q -v ON_ERROR_STOP=1"
-    database = quote(target.database)
-    return f"""echo "dropping database {target.database}"
-{psql} -v database={database} <<'SQL'
-{_DROP_SQL}SQL
-echo "restoring from $kept"
-{program(target, "pg_restore")} --create --exit-on-error --jobs={target.snapshot.jobs} \\
-  --dbname={MAINTENANCE_DATABASE} "$kept/data"
-echo "vacuum and analyze"
-{program(target, "vacuumdb")} --quiet --analyze --jobs={target.snapshot.jobs} --dbname={database}
-{psql} -c CHECKPOINT || echo "no CHECKPOINT: the user may not; the restart makes one"
-echo restored
-"""
-
-
-def _refusals(target: Target) -> str:
-    """Bash that ends the script where a copy of the data directory would not be all of the data."""
-    return f"""data={quote(target.data_dir.rstrip("/"))}
-refuse() {{ echo "snapshot.method copy: $1; use snapshot.method dump" >&2; exit {NOT_POSSIBLE}; }}
-if [ ! -r "$data/PG_VERSION" ]; then refuse "$data is not readable by $(id -un), or is no data directory"; fi
-if [ -n "$(find "$data/pg_tblspc" -mindepth 1 -print -quit)" ]; then refuse "the cluster has tablespaces"; fi
-if [ -L "$data" ] || [ -L "$data/pg_wal" ]; then refuse "$data or its pg_wal is a symbolic link"; fi
-if mountpoint -q -- "$data"; then refuse "$data is a mount point and cannot be swapped"; fi
-if [ ! -w "$(dirname -- "$data")" ]; then refuse "$(dirname -- "$data") is not writable by $(id -un)"; fi"""
-
-
-def _restore_copy(target: Target) -> str:
-    control = f"LC_ALL=C {program(target, 'pg_controldata')}"
-    kept_files = join(["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf", *_log_inside(target)])
-    return f"""data={quote(target.data_dir.rstrip("/"))}
-aside="$data.otterflow-new" old="$data.otterflow-old"
-if [ ! -e "$data" ] && [ -e "$old" ]; then mv -T -- "$old" "$data"; fi
-{_refusals(target)}
-identity() {{ {control} "$1" | sed -n 's/^Database system identifier: *//p'; }}
-if [ "$(identity "$data")" != "$(identity "$kept/data")" ]; then
-  refuse "$kept is a copy of another cluster than $data; remove it and take a snapshot again"
-fi
-{service_functions(target)}
-echo "copying $kept"
-rm -rf -- "$aside"
-cp -a --reflink=auto -- "$kept/data" "$aside"
-stop_server || {{ echo "the server did not stop" >&2; exit {STILL_RUNNING}; }}
-# The snapshot is of the data; configuration and log stay those of today.
-for name in {kept_files}; do
-  if [ -e "$data/$name" ]; then
-    rm -rf -- "${{aside:?}}/$name"
-    cp -a --reflink=auto -- "$data/$name" "$aside/$name"
-  fi
-done
-rm -rf -- "$old"
-mv -T -- "$data" "$old"
-mv -T -- "$aside" "$data"
-sync -f -- "$data"
-rm -rf -- "$old"
-echo restored
-"""
-
-
-def _log_inside(target: Target) -> list[str]:
-    """The part of the data directory that holds the log, if it is there."""
-    inside = target.data_dir.rstrip("/") + "/"
-    return [target.log_file.removeprefix(inside).split("/")[0]] if target.log_file.startswith(inside) else []

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.percentiles import LEAST_TIMES
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.measures.percentiles import LEAST_TIMES
+from otterflow.measures.result import BenchmarkResult
 
 TIMINGS_FILE = "timings.txt"
 

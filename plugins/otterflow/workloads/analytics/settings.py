@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from otterflow.dbms.postgresql.sql_files import LOAD_NAME, LOAD_SHAPE, files_problem
 from otterflow.workloads.beside import folder_beside
-from otterflow.workloads.sql_load import LOAD_NAME, LOAD_SHAPE, files_problem
 
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 
@@ -23,6 +23,7 @@ class AnalyticsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = True
+    dbms: ClassVar[frozenset[str]] = frozenset({"postgresql"})
 
     driver: Literal["analytics"]
     sql: Path

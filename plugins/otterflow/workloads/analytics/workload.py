@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.postgresql.sql_files import END_IF_ABANDONED, PSQL, digest, load_progress, load_steps, texts
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
 from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.settings import AnalyticsSettings
-from otterflow.workloads.job import JobScript, RunPlan, access_files, prologue
+from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
-from otterflow.workloads.result import BenchmarkResult
-from otterflow.workloads.sql_load import END_IF_ABANDONED, PSQL, digest, load_progress, load_steps, texts
 
 STEP = f"stdbuf -oL {PSQL} --file=stream.sql | tee -a {TIMINGS_FILE}"
 
@@ -43,8 +44,8 @@ class AnalyticsWorkload:
     def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
         """Run the load files in the order of their numbers; those with the same number at the same time."""
         files = self.settings.load_files
-        script = prologue(access, bin_dir) + load_steps(files, {"scale": self.settings.scale})
-        contents = access_files(access) | {"session.sql": self._session()} | texts(files)
+        script = access.prologue(bin_dir) + load_steps(files, {"scale": self.settings.scale})
+        contents = access.files() | {"session.sql": self._session()} | texts(files)
         return JobScript(script, contents, self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
@@ -69,8 +70,8 @@ class AnalyticsWorkload:
         self, access: DatabaseAccess, bin_dir: str | None, passes: int, budget_s: float, results: tuple[str, ...]
     ) -> JobScript:
         queries = self.settings.query_files
-        files = access_files(access) | {"stream.sql": self._stream_sql()} | texts(queries)
-        script = prologue(access, bin_dir) + pass_loop(STEP, TIMINGS_FILE, passes=passes, budget_s=budget_s)
+        files = access.files() | {"stream.sql": self._stream_sql()} | texts(queries)
+        script = access.prologue(bin_dir) + pass_loop(STEP, TIMINGS_FILE, passes=passes, budget_s=budget_s)
         return JobScript(script, files, budget_s + self.run_timeout_s, results)
 
     def _session(self) -> str:

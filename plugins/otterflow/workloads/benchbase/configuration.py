@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from urllib.parse import quote
 from xml.etree import ElementTree
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.values import DatabaseAccess
 from otterflow.errors import InvalidInput, Problem
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
+from otterflow.workloads.benchbase.ways import Way
 
 LARGEST_SEED = 2**31 - 1
 """BenchBase's seed is a Java int; negative means the clock."""
@@ -22,7 +22,9 @@ _CHANGED_BY_BENCHBASE = re.compile(r"\$\{|^\s|\s\Z|[\x00-\x1f\x7f\ufffe\uffff\ud
 """Variables are replaced, blanks at the ends trimmed, and control characters are no XML."""
 
 
-def configuration(settings: BenchbaseSettings, access: DatabaseAccess, *, time_s: float = 1, seed: int = 0) -> str:
+def configuration(
+    settings: BenchbaseSettings, way: Way, access: DatabaseAccess, *, time_s: float = 1, seed: int = 0
+) -> str:
     """The file for one phase of `time_s` seconds, rounded up, without a warm-up of BenchBase's own.
 
     Its goodput counts what was committed in its warm-up too, over the measured time alone, and so would be too high
@@ -32,9 +34,9 @@ def configuration(settings: BenchbaseSettings, access: DatabaseAccess, *, time_s
     """
     root = ElementTree.Element("parameters")
     elements: dict[str, object] = {
-        "type": "POSTGRES",
-        "driver": "org.postgresql.Driver",
-        "url": jdbc_url(access),
+        "type": way.TYPE,
+        "driver": way.JDBC_DRIVER,
+        "url": way.jdbc_url(access),
         "username": access.user,
         "password": access.password,
         "isolation": f"TRANSACTION_{settings.isolation.upper().replace('-', '_')}",
@@ -61,16 +63,6 @@ def configuration(settings: BenchbaseSettings, access: DatabaseAccess, *, time_s
         _add(_add(types, "transactiontype"), "name", name)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def jdbc_url(access: DatabaseAccess) -> str:
-    """Where the database is, without user and password. Source: https://jdbc.postgresql.org/documentation/use/."""
-    if access.host.startswith("/"):
-        advice = "give the target a driver_host with a name or an address"
-        raise InvalidInput(Problem("driver_host", f"{access.host!r} is a socket, which Java does not reach", advice))
-    host = f"[{access.host}]" if ":" in access.host else access.host
-    database = quote(access.database, safe="")
-    return f"jdbc:postgresql://{host}:{access.port}/{database}?ApplicationName=otterflow&reWriteBatchedInserts=true"
 
 
 def _check(values: dict[str, object] | dict[str, str]) -> None:

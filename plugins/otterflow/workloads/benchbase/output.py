@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.percentiles import told, untold
-from otterflow.workloads.result import AGREEMENT, BenchmarkResult
+from otterflow.measures.percentiles import told, untold
+from otterflow.measures.result import AGREEMENT, BenchmarkResult
 
 SUMMARY_FILE = "summary.json"
 

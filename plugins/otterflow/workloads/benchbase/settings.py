@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from otterflow.target import AbsolutePath
+from otterflow.dbms.target import AbsolutePath
+from otterflow.workloads.benchbase.ways import WAYS
 
 XmlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 WRITTEN_BY_OTTERFLOW = {
@@ -24,6 +25,7 @@ class BenchbaseSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = False
+    dbms: ClassVar[frozenset[str]] = frozenset(WAYS)
 
     driver: Literal["benchbase"]
     benchmark: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]

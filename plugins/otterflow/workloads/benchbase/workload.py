@@ -12,12 +12,15 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import join
 from otterflow.workloads.benchbase.configuration import configuration
 from otterflow.workloads.benchbase.output import SUMMARY_FILE, read_result
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
-from otterflow.workloads.job import JobScript, RunPlan, access_files, command, prologue
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.workloads.benchbase.ways import Way
+from otterflow.workloads.definition import RunPlan
 
 CONFIGURATION_FILE = "benchbase.xml"
 
@@ -27,11 +30,6 @@ trap 'rm -f -- "$folder/{CONFIGURATION_FILE}"' EXIT
 cd -- HOME
 """
 """The configuration holds the password, so it does not outlive the job."""
-
-VACUUM = """\
-PGOPTIONS='-c client_min_messages=error' psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --command='VACUUM (ANALYZE)'
-"""
-"""Without a warning for every table of the system that only a superuser may vacuum."""
 
 KEEP_THE_SUMMARY = f"""\
 cd -- "$folder"
@@ -58,12 +56,13 @@ class BenchbaseWorkload:
     """One of BenchBase's benchmarks. Times are in seconds."""
 
     settings: BenchbaseSettings
+    way: Way
     load_timeout_s: float
     run_timeout_s: float
 
     def programs(self) -> tuple[str, ...]:
-        """Java, BenchBase itself, and psql for the vacuum after the load."""
-        return (self.settings.java, self.settings.jar, "psql")
+        """Java, BenchBase itself, and what its tables are tended with after the load."""
+        return (self.settings.java, self.settings.jar, *self.way.PROGRAMS)
 
     def data_fingerprint(self) -> str:
         """The benchmark and its scale, and a hash of its own options, which may change the data too."""
@@ -76,9 +75,9 @@ class BenchbaseWorkload:
         return self.settings.scale * self.settings.bytes_per_scale
 
     def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
-        """Make the benchmark's tables anew and fill them, then vacuum, so that no run begins with that work."""
+        """Make the benchmark's tables anew and fill them, then tend them, so that no run begins with that work."""
         java = self._java("--create=true", "--load=true", "--execute=false")
-        script = prologue(access, bin_dir) + self._head() + java + VACUUM
+        script = access.prologue(bin_dir) + self._head() + java + self.way.AFTER_LOAD
         return JobScript(script, self._files(access), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
@@ -86,13 +85,13 @@ class BenchbaseWorkload:
         if not asked.warms_up:
             return None
         files = self._files(access, time_s=asked.warmup_s, seed=2 * asked.seed)
-        script = prologue(access, bin_dir) + self._head() + self._execute() + 'rm -rf -- "$folder/results"\n'
+        script = access.prologue(bin_dir) + self._head() + self._execute() + 'rm -rf -- "$folder/results"\n'
         return JobScript(script, files, asked.warmup_s + self.run_timeout_s)
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load; only the summary is kept."""
         files = self._files(access, time_s=asked.duration_s, seed=2 * asked.seed + 1)
-        script = prologue(access, bin_dir) + self._head() + self._execute() + KEEP_THE_SUMMARY
+        script = access.prologue(bin_dir) + self._head() + self._execute() + KEEP_THE_SUMMARY
         return JobScript(script, files, asked.duration_s + self.run_timeout_s, (SUMMARY_FILE,))
 
     def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
@@ -108,8 +107,8 @@ class BenchbaseWorkload:
         return phase.group(1)[0].lower() + phase.group(1)[1:] if phase else None
 
     def _files(self, access: DatabaseAccess, *, time_s: float = 1, seed: int = 0) -> dict[str, str]:
-        text = configuration(self.settings, access, time_s=time_s, seed=seed)
-        return access_files(access) | {CONFIGURATION_FILE: text}
+        text = configuration(self.settings, self.way, access, time_s=time_s, seed=seed)
+        return access.files() | {CONFIGURATION_FILE: text}
 
     def _head(self) -> str:
         return IN_ITS_FOLDER.replace("HOME", shlex.quote(self.settings.home))
@@ -119,5 +118,5 @@ class BenchbaseWorkload:
 
     def _java(self, *options: str) -> str:
         """BenchBase with these options, each of them bash text."""
-        words = command(self.settings.java, "-jar", self.settings.jar, f"--bench={self.settings.benchmark}")
+        words = join([self.settings.java, "-jar", self.settings.jar, f"--bench={self.settings.benchmark}"])
         return f'{words} --config="$folder/{CONFIGURATION_FILE}" {" ".join(options)}\n'

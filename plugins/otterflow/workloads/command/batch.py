@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.values import DatabaseAccess
 from otterflow.errors import BenchmarkFailed
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
 from otterflow.workloads.command.jobs import bash, data_fingerprint, load_job, own_job, said
 from otterflow.workloads.command.settings import BatchSettings
-from otterflow.workloads.job import JobScript, RunPlan
+from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
-from otterflow.workloads.result import BenchmarkResult
 
 PASSES_FILE = "passes.txt"
 

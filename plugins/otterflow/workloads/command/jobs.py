@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.remote.script import JobScript
 from otterflow.workloads.command.settings import OwnCommands
-from otterflow.workloads.job import JobScript, access_files, prologue
 
 LONGEST_LINE = 200
 """How much of a line is shown in the task's log."""
@@ -37,9 +37,9 @@ def own_job(
     results: tuple[str, ...] = (),
 ) -> JobScript:
     """A job whose `script` runs `command`, the user's text, as the file of that name beside the user's files."""
-    head = prologue(access, bin_dir) + f"export OTTERFLOW_SCALE={settings.scale}\n"
+    head = access.prologue(bin_dir) + f"export OTTERFLOW_SCALE={settings.scale}\n"
     text = command if command.endswith("\n") else command + "\n"
-    return JobScript(head + script, access_files(access) | _files(settings) | {file: text}, timeout_s, results)
+    return JobScript(head + script, access.files() | _files(settings) | {file: text}, timeout_s, results)
 
 
 def load_job(settings: OwnCommands, access: DatabaseAccess, bin_dir: str | None, timeout_s: float) -> JobScript:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.objective import Objective
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.measures.objective import Objective
+from otterflow.measures.result import BenchmarkResult
 
 RESULT_FILE = "result.txt"
 """The end of what the command printed to its standard output."""

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from otterflow.measures.objective import Objective
 from otterflow.workloads.beside import own_folder
-from otterflow.workloads.objective import Objective
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 TAKEN_NAMES = {"pgpass", "load.sh", "warm_up.sh", "run.sh", "output.txt", "result.txt", "passes.txt"}
@@ -73,6 +73,7 @@ class CommandSettings(OwnCommands):
     """A program that loads the server for `OTTERFLOW_DURATION_S` seconds and prints its result as a last line."""
 
     in_passes: ClassVar[bool] = False
+    dbms: ClassVar[frozenset[str] | None] = None
 
     driver: Literal["command"]
     warm_up: ShellText | None = None
@@ -85,6 +86,8 @@ class CommandSettings(OwnCommands):
     def _no_run_time(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
         if Objective.run_time in value:
             raise ValueError("run_time is of work that has an end; use driver batch, which measures it")
+        if Objective.total_time in value:
+            raise ValueError("total_time is of a recorded load, which driver replay measures")
         return value
 
 
@@ -92,5 +95,6 @@ class BatchSettings(OwnCommands):
     """A piece of work with an end, such as a nightly job: how long it takes is measured, what it prints is not read."""
 
     in_passes: ClassVar[bool] = True
+    dbms: ClassVar[frozenset[str] | None] = None
 
     driver: Literal["batch"]

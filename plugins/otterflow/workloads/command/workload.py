@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
 from otterflow.workloads.command.jobs import bash, data_fingerprint, load_job, own_job, said
 from otterflow.workloads.command.output import RESULT_FILE, read_result
 from otterflow.workloads.command.settings import CommandSettings
-from otterflow.workloads.job import JobScript, RunPlan
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.workloads.definition import RunPlan
 
 RESULT_BYTES = 65_536
 """How much of the output's end is kept for the parser."""

@@ -12,13 +12,14 @@ class LiveSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = False
+    dbms: ClassVar[frozenset[str] | None] = None
 
     driver: Literal["live"]
     scope: Literal["database", "server"] = "database"
     """The target's own database, or all databases of the server."""
     least_transactions: Annotated[int, Field(ge=1)] = 100
-    """A window with fewer commits is no measurement: of an idle server, autovacuum and monitoring are all there is to
-    see, and with fewer than a hundred chance alone moves the number by a tenth."""
+    """A window with fewer commits is no measurement: of an idle server, its own upkeep and monitoring are all there is
+    to see, and with fewer than a hundred chance alone moves the number by a tenth."""
 
     @property
     def scale(self) -> int:

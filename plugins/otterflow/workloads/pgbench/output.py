@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.percentiles import told, untold
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.measures.percentiles import told, untold
+from otterflow.measures.result import BenchmarkResult
 
 REPORT_FILE = "pgbench.txt"
 LATENCY_FILE = "latency.txt"
@@ -39,6 +39,8 @@ def read_report(report: str, log: str) -> Report:
     if not report.strip():
         raise BenchmarkFailed(f"pgbench printed no report: {_complaint(log)}")
     transactions = int(_one(_TRANSACTIONS, report, "number of transactions actually processed"))
+    if transactions == 0:  # then it reports no rate either
+        raise BenchmarkFailed("pgbench did not end a single transaction in the measured time")
     throughput = number(_one(_TPS, report, "tps"), "tps")
     failed = _FAILED.search(report)  # not reported before version 15, where a failure ends the client
     return Report(transactions, throughput, int(failed.group(1)) if failed else None)

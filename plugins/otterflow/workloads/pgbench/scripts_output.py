@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.percentiles import untold
+from otterflow.measures.percentiles import untold
+from otterflow.measures.result import BenchmarkResult
 from otterflow.workloads.pgbench.output import (
     LATENCY_FILE,
     REPORT_FILE,
@@ -20,7 +21,6 @@ from otterflow.workloads.pgbench.output import (
 )
 from otterflow.workloads.pgbench.scripts_report import Counts, agree, read_sections
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
-from otterflow.workloads.result import BenchmarkResult
 
 CHECK_FILE, CHECK_DONE = "checks.txt", "checked"
 PAUSE = "_pause"

@@ -6,14 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
-from otterflow.workloads.job import JobScript, RunPlan, access_files, command, prologue
-from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, summarise
-from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
-from otterflow.workloads.pgbench.scripts_output import CHECK_DONE, CHECK_FILE, PAUSE, read_scripts
-from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
-from otterflow.workloads.result import BenchmarkResult
-from otterflow.workloads.sql_load import (
+from otterflow.dbms.postgresql.sql_files import (
     END_IF_ABANDONED,
     PSQL,
     digest,
@@ -22,6 +15,15 @@ from otterflow.workloads.sql_load import (
     psql_variables,
     texts,
 )
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import join
+from otterflow.workloads.definition import RunPlan
+from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, summarise
+from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
+from otterflow.workloads.pgbench.scripts_output import CHECK_DONE, CHECK_FILE, PAUSE, read_scripts
+from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 
 CHECK_SQL, PAUSE_SQL = "_check.sql", f"{PAUSE}.sql"
 
@@ -66,15 +68,15 @@ class PgbenchScriptsWorkload:
         chosen = self.settings
         steps = load_steps(chosen.load_files, self._variables(), chosen.load_parts)
         check = f'{self._check()}if [ "$(cat {CHECK_FILE})" != {CHECK_DONE} ]; then cat {CHECK_FILE} >&2; exit 1; fi\n'
-        script = prologue(access, bin_dir) + steps + (check if chosen.check_sql else "")
+        script = access.prologue(bin_dir) + steps + (check if chosen.check_sql else "")
         return JobScript(script, self._sql_files(access) | texts(chosen.load_files), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
         """The same load, not logged and not checked."""
         if not asked.warms_up:
             return None
-        script = prologue(access, bin_dir) + command(*self._words(asked.warmup_s, seed=2 * asked.seed)) + "\n"
-        return JobScript(script, access_files(access) | self._scripts(), asked.warmup_s + self.run_timeout_s)
+        script = access.prologue(bin_dir) + join([*self._words(asked.warmup_s, seed=2 * asked.seed)]) + "\n"
+        return JobScript(script, access.files() | self._scripts(), asked.warmup_s + self.run_timeout_s)
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load, its log reduced to latencies of each script, and then the check."""
@@ -82,8 +84,8 @@ class PgbenchScriptsWorkload:
         words = [*self._words(asked.duration_s, seed=2 * asked.seed + 1), *LOG_OPTIONS]
         if chosen.latency_sample < 1:
             words.append(f"--sampling-rate={chosen.latency_sample:g}")
-        run = f"{command(*words)} | tee {REPORT_FILE}\n{summarise(len(chosen.scripts))}"
-        script = prologue(access, bin_dir) + run + self._check()
+        run = f"{join([*words])} | tee {REPORT_FILE}\n{summarise(len(chosen.scripts))}"
+        script = access.prologue(bin_dir) + run + self._check()
         files = self._sql_files(access) | SUMMARY_FILES | self._scripts()
         results = (REPORT_FILE, LATENCY_FILE, *((CHECK_FILE,) if chosen.check_sql else ()))
         return JobScript(script, files, asked.duration_s + self.run_timeout_s, results)
@@ -118,7 +120,7 @@ class PgbenchScriptsWorkload:
 
     def _sql_files(self, access: DatabaseAccess) -> dict[str, str]:
         """What psql needs for the load and for the check."""
-        files = access_files(access) | {"session.sql": END_IF_ABANDONED + self.settings.session_sql}
+        files = access.files() | {"session.sql": END_IF_ABANDONED + self.settings.session_sql}
         return files | ({CHECK_SQL: UNCOUNTED + self.settings.check_sql} if self.settings.check_sql else {})
 
     def _scripts(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ class ClientSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = False
+    dbms: ClassVar[frozenset[str]] = frozenset({"postgresql"})
 
     scale: Annotated[int, Field(ge=1, le=100_000)]
     """The size of the data, in the benchmark's own unit."""

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
-from otterflow.workloads.job import JobScript, RunPlan, access_files, command, prologue
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import join
+from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, summarise
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE, read_result
 from otterflow.workloads.pgbench.settings import PgbenchSettings
-from otterflow.workloads.result import BenchmarkResult
 
 BYTES_PER_SCALE = 16 * 1024 * 1024
 """100,000 accounts and their primary key, measured on PostgreSQL 15: 15 MB."""
@@ -42,16 +44,16 @@ class PgbenchWorkload:
     def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
         """Make pgbench's four tables."""
         words = ("pgbench", "--initialize", "--quiet", f"--scale={self.settings.scale}")
-        script = prologue(access, bin_dir) + command(*words) + "\n"
-        return JobScript(script, access_files(access), self.load_timeout_s)
+        script = access.prologue(bin_dir) + join([*words]) + "\n"
+        return JobScript(script, access.files(), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
         """The same load, not logged. It starts with pgbench's vacuum, which empties the history of earlier trials."""
         if not asked.warms_up:
             return None
         words = self._words(asked.warmup_s, seed=2 * asked.seed)
-        script = prologue(access, bin_dir) + command(*words) + "\n"
-        return JobScript(script, access_files(access), asked.warmup_s + self.run_timeout_s)
+        script = access.prologue(bin_dir) + join([*words]) + "\n"
+        return JobScript(script, access.files(), asked.warmup_s + self.run_timeout_s)
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load: pgbench's report, and its log reduced to latency percentiles where it was written."""
@@ -60,8 +62,8 @@ class PgbenchWorkload:
             words.append(f"--sampling-rate={self.settings.latency_sample:g}")
         if asked.warms_up:  # whose vacuum has been done
             words.append("--no-vacuum")
-        script = prologue(access, bin_dir) + f"{command(*words)} | tee {REPORT_FILE}\n" + summarise()
-        files = access_files(access) | SUMMARY_FILES
+        script = access.prologue(bin_dir) + f"{join([*words])} | tee {REPORT_FILE}\n" + summarise()
+        files = access.files() | SUMMARY_FILES
         return JobScript(script, files, asked.duration_s + self.run_timeout_s, (REPORT_FILE, LATENCY_FILE))
 
     def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from otterflow.errors import BenchmarkFailed
-from otterflow.workloads.percentiles import told, untold
-from otterflow.workloads.result import PERCENTILES, BenchmarkResult
+from otterflow.measures.percentiles import told, untold
+from otterflow.measures.result import PERCENTILES, BenchmarkResult
 
 REPORT_FILE = "sysbench.txt"
 

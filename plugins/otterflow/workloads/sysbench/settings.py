@@ -6,12 +6,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from otterflow.workloads.sysbench.ways import WAYS
+
 
 class SysbenchSettings(BaseModel):
     """One of sysbench's OLTP tests, its data and its load. Names follow sysbench's own options, but for `test`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = False
+    dbms: ClassVar[frozenset[str]] = frozenset(WAYS)
 
     driver: Literal["sysbench"]
     test: Literal["oltp_read_write", "oltp_read_only", "oltp_write_only", "oltp_point_select"]

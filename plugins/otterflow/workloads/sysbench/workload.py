@@ -1,7 +1,6 @@
 """The scripts that load and run sysbench 1.0. Source: sysbench(1), and /usr/share/sysbench/oltp_common.lua.
 
-sysbench passes an empty `--pgsql-password` on to libpq, which then reads the password file: no password is on the
-command line or in the environment.
+What differs from one DBMS to another is in `ways`.
 """
 
 from __future__ import annotations
@@ -11,14 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.access import DatabaseAccess
-from otterflow.workloads.job import JobScript, RunPlan, access_files, command, prologue
-from otterflow.workloads.result import BenchmarkResult
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.measures.result import BenchmarkResult
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import join
+from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.sysbench.output import REPORT_FILE, read_result
 from otterflow.workloads.sysbench.settings import SysbenchSettings
+from otterflow.workloads.sysbench.ways import Way
 
 BYTES_PER_ROW = 256
-"""A row with its entries in two indexes, measured on PostgreSQL 15 with 100,000 and 400,000 rows a table: 255."""
+"""A row with its entries in two indexes, measured with 100,000 and 400,000 rows a table: 255."""
 LARGEST_SEED = 2**31 - 2
 """sysbench's seed is a C int, and 0 means the current time."""
 LOAD_SEED = 1
@@ -34,12 +36,13 @@ class SysbenchWorkload:
     """One of sysbench's OLTP tests. Times are in seconds."""
 
     settings: SysbenchSettings
+    way: Way
     load_timeout_s: float
     run_timeout_s: float
 
     def programs(self) -> tuple[str, ...]:
-        """sysbench, psql for the vacuum after the load, and what the scripts are made of."""
-        return ("sysbench", "psql", "stdbuf", "tee")
+        """sysbench, what its tables are tended with after the load, and what the scripts are made of."""
+        return ("sysbench", *self.way.PROGRAMS, "stdbuf", "tee")
 
     def data_fingerprint(self) -> str:
         """All OLTP tests share the same tables."""
@@ -50,33 +53,32 @@ class SysbenchWorkload:
         return self.settings.scale * BYTES_PER_ROW
 
     def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
-        """Drop and fill the tables, several at the same time, then vacuum, so that no run begins with that work."""
+        """Drop and fill the tables, several at the same time, then tend them, so that no run begins with that work."""
         chosen = self.settings
         threads = min(chosen.load_threads, chosen.tables)
         prepare = (f"--threads={threads}", f"--rand-seed={LOAD_SEED}", "prepare")
-        tables = ", ".join(f"sbtest{number}" for number in range(1, chosen.tables + 1))
-        psql = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
+        tables = [f"sbtest{number}" for number in range(1, chosen.tables + 1)]
         lines = [
-            command(*self._words(access), "cleanup"),
-            command("stdbuf", "-oL", *self._words(access), *prepare),
-            command(*psql, f"--command=VACUUM (ANALYZE) {tables}"),
+            join([*self._words(access), "cleanup"]),
+            join(["stdbuf", "-oL", *self._words(access), *prepare]),
+            self.way.after_load(tables),
         ]
-        script = prologue(access, bin_dir) + "\n".join(lines) + "\n"
-        return JobScript(script, access_files(access), self.load_timeout_s)
+        script = access.prologue(bin_dir) + "\n".join(lines) + "\n"
+        return JobScript(script, access.files(), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
         """The same load, whose numbers nobody reads."""
         if not asked.warms_up:
             return None
         words = self._run_words(access, asked.warmup_s, seed=2 * asked.seed)
-        script = prologue(access, bin_dir) + command(*words, "run") + "\n"
-        return JobScript(script, access_files(access), asked.warmup_s + self.run_timeout_s)
+        script = access.prologue(bin_dir) + join([*words, "run"]) + "\n"
+        return JobScript(script, access.files(), asked.warmup_s + self.run_timeout_s)
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load, with a histogram of the latencies in the report."""
         words = [*self._run_words(access, asked.duration_s, seed=2 * asked.seed + 1), "--histogram=on", "run"]
-        script = prologue(access, bin_dir) + f"{command(*words)} | tee {REPORT_FILE}\n"
-        return JobScript(script, access_files(access), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
+        script = access.prologue(bin_dir) + f"{join([*words])} | tee {REPORT_FILE}\n"
+        return JobScript(script, access.files(), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
 
     def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
         """The result from the report; raises BenchmarkFailed."""
@@ -98,11 +100,7 @@ class SysbenchWorkload:
         return [
             "sysbench",
             chosen.test,
-            "--db-driver=pgsql",
-            f"--pgsql-host={access.host}",
-            f"--pgsql-port={access.port}",
-            f"--pgsql-user={access.user}",
-            f"--pgsql-db={access.database}",
+            *self.way.options(access),
             f"--tables={chosen.tables}",
             f"--table-size={chosen.table_size}",
         ]

@@ -1,0 +1,194 @@
+"""Logging of statements switched on for a window and back: a job on the server's host that ends by itself.
+
+The settings are a block at the end of the knobs file, which the server's configuration includes. The job takes the
+block out again at its deadline, or when it is told to end, whoever lives then; it takes out the block and puts no older
+text back, so what somebody else has written meanwhile stays. `put_back_job` does the same for a job that was killed
+with KILL, or whose host was restarted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from otterflow.dbms.postgresql.quoting import literal
+from otterflow.dbms.target import Target
+from otterflow.dbms.values import Captured, DatabaseAccess
+from otterflow.errors import Problem
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import quote, quote_glob
+
+BEGIN, END = "# otterflow capture: begin", "# otterflow capture: end"
+CAPTURED_FILE = "captured"
+RELOAD_S = 20
+"""How long a reload may take to show."""
+DOWN_S = 60
+"""How long a server that is down is waited for, to have it read its files again; its next start reads them anyway."""
+SPARE_S = 300.0
+"""How much longer than its window the job may take."""
+_LOOK_EVERY_S = 2
+
+
+def capture_job(
+    target: Target, access: DatabaseAccess, settings: Mapping[str, str], patterns: Sequence[str], *,
+    recording: str, end: datetime, longest_s: float, max_log_bytes: int, keep_free_bytes: int,
+) -> JobScript:  # fmt: skip
+    """Put the settings in force until `end`, by the host's clock and for no longer than `longest_s`.
+
+    Ends earlier where the log grows by more than `max_log_bytes`, where less than `keep_free_bytes` of its disk are
+    free, or where the block is gone from the file. `read_capture` reads what it leaves.
+    """
+    block = [f"{_begin(recording)}, until {end:%Y-%m-%dT%H:%M:%SZ}"]
+    block += [f"{name} = {literal(value).strip()}" for name, value in settings.items()]
+    in_force = " AND ".join(
+        f"EXISTS (SELECT FROM pg_settings WHERE name = {literal(name)} AND setting = {literal(value)})"
+        for name, value in settings.items()
+    )
+    script = f"""{access.prologue(target.bin_dir)}
+{_functions(target, recording)}
+max_log_bytes={max_log_bytes} keep_free_kib={keep_free_bytes // 1024}
+end=$(( $(date +%s) + {int(longest_s)} ))
+if [ {int(end.timestamp())} -lt $end ]; then end={int(end.timestamp())}; fi
+logs() {{ for log in {" ".join(quote_glob(pattern) for pattern in patterns)}; do
+  if [ -f "$log" ]; then printf '%s\\0' "$log"; fi
+done; }}
+of_logs() {{ {{ logs | xargs -0 -r "$@" 2> /dev/null; }} || true; }}
+log_bytes() {{ of_logs stat -L -c %s -- | awk '{{ n += $1 }} END {{ print n + 0 }}'; }}
+free_kib() {{ of_logs df -Pk -- | awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'; }}
+trap 'exit 143' TERM INT HUP
+take_turn
+other=$(if [ -e "$knobs" ]; then sed -n {quote(f"s/^{BEGIN}; recording //p")} -- "$knobs"; fi | head -n 1)
+until=${{other#*, until }}
+if [ -n "$other" ] && [ "$(date -d "${{until%%;*}}" +%s)" -gt "$(date +%s)" ]; then
+  echo "recording $other has the server log its statements; two windows of one server must not overlap"
+  exit 5
+fi
+trap put_back EXIT
+if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
+{{
+  without_block {quote(BEGIN)}
+  printf '%s%s\\n' {quote(block[0])} "$new"
+  cat settings
+  echo {quote(END)}
+}} > with_block
+write < with_block
+end_turn
+sql 'SELECT pg_reload_conf()' > /dev/null
+for _ in $(seq {RELOAD_S * 5}); do
+  if [ "$(sql {quote(f"SELECT {in_force}")})" = t ]; then on=yes; break; fi
+  sleep 0.2
+done
+if [ -z "${{on:-}}" ]; then
+  echo "the settings are not in force {RELOAD_S} s after a reload; what is in force, and from where:"
+  sql {quote(_where_from(settings))}
+  exit 3
+fi
+# A record at the very start, in the format of now: what the log lacks is judged from there.
+sql {quote(f"DO 'BEGIN RAISE LOG $$otterflow records {recording}$$; END'")} > /dev/null 2>&1 || true
+on=$(date +%s.%N)
+echo "on $on" > {CAPTURED_FILE}
+echo "logging of statements is on until $(date -u -d @$end +%H:%M:%S) UTC"
+before=$(log_bytes) why=end
+while [ $(date +%s) -lt $end ]; do
+  sleep {_LOOK_EVERY_S} &
+  wait $!
+  if ! grep -qF -- {quote(block[0])} "$knobs" 2> /dev/null; then why=replaced; break; fi
+  if [ $(( $(log_bytes) - before )) -gt $max_log_bytes ]; then why=log_size; break; fi
+  free=$(free_kib)
+  if [ -n "$free" ] && [ "$free" -lt $keep_free_kib ]; then why=disk; break; fi
+done
+echo "off $(date +%s.%N) $why" >> {CAPTURED_FILE}
+"""  # noqa: S608 quoted
+    text = "".join(f"{line}\n" for line in block[1:])
+    return JobScript(
+        script, access.files() | {"settings": text}, longest_s + SPARE_S, results=(CAPTURED_FILE,)
+    )  # fmt: skip
+
+
+def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobScript:
+    """Take the recording's block out of the knobs file, if it is there, and have the server read its files again."""
+    script = f"{access.prologue(target.bin_dir)}\n{_functions(target, recording)}\nput_back\n"
+    return JobScript(script, access.files(), RELOAD_S + DOWN_S + 60.0)
+
+
+def read_capture(results: Mapping[str, str]) -> Captured | None:
+    """When logging was in force, by the host's clock, and why it ended; None where it never was."""
+    found = re.search(r"on ([\d.]+)(?:\noff ([\d.]+) (\w+))?", results.get(CAPTURED_FILE, ""))
+    if found is None:
+        return None
+    return Captured(float(found[1]), float(found[2]) if found[2] else None, _WHY.get(found[3] or "", ""))
+
+
+_WHY = {
+    "replaced": "somebody has replaced the knobs file while the load was recorded",
+    "log_size": "the log grew by more than budget.log_size",
+    "disk": "the disk of the log was nearly full",
+}
+
+
+def left_on(knobs_text: str, knobs_file: str) -> Problem | None:
+    """That settings of a recording are in the knobs file, in which they stay only while it is made."""
+    found = re.search(rf"^{BEGIN}; recording (\S+), until (\S+)", knobs_text, re.MULTILINE)
+    if found is None:
+        return None
+    return Problem(
+        "knobs_file", f"{knobs_file} has the server log every statement for recording {found[1]}, until {found[2]}",
+        "wait for that; if it is over, they were left on: clear the task `put_back` of that recording's run, or remove "
+        f"the lines from {BEGIN!r} to {END!r} and reload",
+    )  # fmt: skip
+
+
+def _where_from(settings: Mapping[str, str]) -> str:
+    names = ", ".join(literal(name) for name in settings)
+    said = "name || ' = ' || setting || ', by ' || source || coalesce(' ' || sourcefile, '')"
+    return f"SELECT {said} FROM pg_settings WHERE name IN ({names})"  # noqa: S608 quoted
+
+
+def _begin(recording: str) -> str:
+    return f"{BEGIN}; recording {recording}"
+
+
+def _functions(target: Target, recording: str) -> str:
+    """Bash functions: `write` replaces the knobs file, `without_block MARK` prints it without blocks that begin so.
+
+    `put_back` takes the recording's own block out and ends the script; `take_turn` and `end_turn` keep two recordings
+    from writing the file at once.
+    """
+    return f"""knobs=$(readlink -f -- {quote(target.knobs_file)})
+own={quote(f"{_begin(recording)},")}
+sql() {{ psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --command="$1" < /dev/null; }}
+take_turn() {{ exec 9< "$(dirname -- "$knobs")"; flock -w 30 9; }}
+end_turn() {{ exec 9<&-; }}
+without_block() {{ if [ -e "$knobs" ]; then sed "/^$1/,/^"{quote(END)}"/d" -- "$knobs"; fi; }}
+write() {{
+  local part
+  part=$(mktemp -- "$knobs.XXXXXXXX")
+  if cat > "$part" && chmod 644 -- "$part" && sync -- "$part" && mv -fT -- "$part" "$knobs"; then return 0; fi
+  rm -f -- "$part"
+  return 1
+}}
+put_back() {{
+  local code=$? round
+  trap '' TERM INT HUP
+  trap - EXIT
+  set +e
+  take_turn
+  if grep -qF -- "$own" "$knobs" 2> /dev/null; then
+    if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
+      rm -f -- "$knobs" || code=4
+    else
+      without_block "$own" > without && write < without || code=4
+    fi
+    end_turn
+    for round in $(seq {DOWN_S // 2}); do
+      if sql 'SELECT pg_reload_conf()' > /dev/null 2>&1; then
+        echo "the settings of the log are as they were"
+        exit $code
+      fi
+      sleep 2
+    done
+    echo "the settings of the log are as they were in $knobs; the server does not answer, and reads that when it starts"
+  fi
+  exit $code
+}}"""

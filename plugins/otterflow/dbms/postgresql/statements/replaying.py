@@ -1,0 +1,165 @@
+"""Which statements are not to be sent again, and why.
+
+A replay must do to the database what the recorded sessions did, and nothing to the server or the world outside. So
+administration, copying, notification and calls that leave the database are left out. DDL is sent, and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from otterflow.dbms.postgresql.statements.tokens import CONSTANT, QUOTED, WORD, Token, tokens
+
+COPY = "copy"
+NOTIFICATION = "notification"
+ADMINISTRATION = "administration"
+OUTSIDE = "calls out of the database"
+TWO_PHASE = "two-phase commit"
+REPLICATION = "replication"
+LIMITS = "sets a time limit, and the replay has its own"
+ENCODING = "sets the client's encoding, and the text is in the database's"
+VALUES = "its values are not known"
+DDL = "changes the schema"
+TEMPORARY = "temporary table"
+
+_FIRST_WORDS = {
+    "copy": COPY, "listen": NOTIFICATION, "notify": NOTIFICATION, "unlisten": NOTIFICATION,
+    "vacuum": ADMINISTRATION, "analyze": ADMINISTRATION, "analyse": ADMINISTRATION, "cluster": ADMINISTRATION,
+    "reindex": ADMINISTRATION, "checkpoint": ADMINISTRATION, "load": ADMINISTRATION, "grant": ADMINISTRATION,
+    "revoke": ADMINISTRATION, "reassign": ADMINISTRATION, "security": ADMINISTRATION, "import": OUTSIDE,
+    "start_replication": REPLICATION, "identify_system": REPLICATION, "base_backup": REPLICATION,
+    "create_replication_slot": REPLICATION, "drop_replication_slot": REPLICATION,
+    "read_replication_slot": REPLICATION, "timeline_history": REPLICATION,
+}  # fmt: skip
+_DDL_VERBS = frozenset({"create", "alter", "drop", "truncate", "comment", "refresh"})
+_ADMINISTERED = frozenset(
+    {
+        "system", "database", "tablespace", "role", "user", "group", "extension", "subscription", "publication",
+        "server", "foreign", "language", "access", "event", "owned", "default",
+    }
+)  # fmt: skip
+_BEFORE_OBJECT = frozenset({"or", "replace", "trusted", "procedural", "unique", "global", "local", "unlogged"})
+_FUNCTIONS = {
+    **dict.fromkeys(
+        (
+            "pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf", "pg_rotate_logfile", "pg_switch_wal",
+            "pg_promote", "pg_wal_replay_pause", "pg_wal_replay_resume", "pg_create_restore_point", "pg_start_backup",
+            "pg_stop_backup", "pg_backup_start", "pg_backup_stop", "pg_stat_reset", "pg_stat_reset_shared",
+            "pg_stat_reset_single_table_counters", "pg_stat_statements_reset", "pg_log_backend_memory_contexts",
+            "pg_export_snapshot", "pg_import_system_collations", "pg_stat_reset_slru",
+        ),
+        ADMINISTRATION,
+    ),
+    **dict.fromkeys(
+        (
+            "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "pg_stat_file", "lo_import", "lo_export",
+            "pg_file_write", "pg_file_read", "pg_file_rename", "pg_file_unlink", "http", "http_get", "http_post",
+            "http_put", "http_delete", "query_to_xml_and_post",
+        ),
+        OUTSIDE,
+    ),
+    "pg_notify": NOTIFICATION,
+}  # fmt: skip
+_FUNCTION_STARTS = (("dblink", OUTSIDE), ("pg_logical_", REPLICATION), ("pg_replication_", REPLICATION))
+_LIMITS = frozenset(
+    {
+        "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout",
+        "transaction_timeout",
+    }
+)  # fmt: skip
+
+
+class Judgement(NamedTuple):
+    """Why a statement is left out (None: it is sent), and what is to be told of one that is sent."""
+
+    left_out: str | None = None
+    told: str | None = None
+
+
+_SENT = Judgement()
+
+
+def judge(text: str) -> Judgement:
+    """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+    told: str | None = None
+    for words in statements_of(text):
+        reason = _why_not(words)
+        if reason is not None:
+            return Judgement(reason)
+        told = told or _to_tell(words)
+    return Judgement(None, told) if told else _SENT
+
+
+def statements_of(text: str) -> Iterator[list[Token]]:
+    """The statements of a text, each as its tokens, of which there is at least one."""
+    words: list[Token] = []
+    for token in tokens(text):
+        if token.text == ";":
+            if words:
+                yield words
+            words = []
+        else:
+            words.append(token)
+    if words:
+        yield words
+
+
+def _why_not(words: list[Token]) -> str | None:
+    first, second = _word(words, 0), _word(words, 1)
+    if first in _FIRST_WORDS:
+        return _FIRST_WORDS[first]
+    if (first == "prepare" and second == "transaction") or (first in {"commit", "rollback"} and second == "prepared"):
+        return TWO_PHASE
+    if first in _DDL_VERBS and _object(words) in _ADMINISTERED:
+        return ADMINISTRATION
+    if first in {"set", "reset"}:
+        return _why_not_set(words)
+    return _why_not_called(words)
+
+
+def _why_not_set(words: list[Token]) -> str | None:
+    at = 2 if _word(words, 1) in {"local", "session"} else 1
+    name = _word(words, at)
+    if name in _LIMITS:
+        return LIMITS
+    return ENCODING if name in {"client_encoding", "names"} else None
+
+
+def _why_not_called(words: list[Token]) -> str | None:
+    """The reason for a function that is called, wherever in the statement."""
+    for place, token in enumerate(words[:-1]):
+        if token.kind not in {WORD, QUOTED} or words[place + 1].text != "(":
+            continue
+        name = token.text.strip('"').lower()
+        if name in _FUNCTIONS:
+            return _FUNCTIONS[name]
+        if name == "set_config" and len(words) > place + 2 and words[place + 2].kind == CONSTANT:
+            setting = words[place + 2].text.strip("'").lower()
+            if setting in _LIMITS:
+                return LIMITS
+            if setting == "client_encoding":
+                return ENCODING
+        for start, reason in _FUNCTION_STARTS:
+            if name.startswith(start):
+                return reason
+    return None
+
+
+def _to_tell(words: list[Token]) -> str | None:
+    if _word(words, 0) not in _DDL_VERBS:
+        return None
+    early = {_word(words, place) for place in range(1, 4)}
+    return TEMPORARY if _word(words, 0) == "create" and early & {"temp", "temporary"} else DDL
+
+
+def _object(words: list[Token]) -> str:
+    """What CREATE, ALTER or DROP is about."""
+    place = 1
+    while _word(words, place) in _BEFORE_OBJECT:
+        place += 1
+    return _word(words, place)
+
+
+def _word(words: list[Token], place: int) -> str:
+    return words[place].text.lower() if place < len(words) and words[place].kind == WORD else ""

@@ -1,0 +1,154 @@
+"""What happens next in an experiment: another trial, of which kind, or the end; and what the tuner is told.
+
+Pure functions over the repository's records, so that the loop's decisions are tested without Airflow or a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from otterflow.errors import TEACHES_NOTHING as TEACHES_NOTHING
+from otterflow.experiment.spec import ExperimentSpec
+from otterflow.experiment.typed import space_of, spec_of
+from otterflow.experiment.window import Needs, reason_to_close
+from otterflow.measures.formula import Formula
+from otterflow.measures.goal import Goal
+from otterflow.measures.objective import Objective
+from otterflow.measures.scale import Scale
+
+if TYPE_CHECKING:
+    from otterflow.repository import Experiment, Trial
+    from otterflow.tuner import Trial as TunerTrial
+
+BROKEN = -1.0
+"""The slack of a constraint that cannot be shown to hold."""
+OUTLOOK = "outlook"
+"""The key of a trial's reasons under which what was left to gain after it is recorded."""
+
+LITTLE_LEFT = "is still to be gained"
+"""What the reason to finish says where the search has little left to find."""
+
+METRICS_LEFT_OUT = "metrics_left_out"
+"""The key of a trial's reasons under which it says why it has no counters."""
+
+
+def reason_to_finish(
+    experiment: Experiment,
+    iterations_done: int,
+    now: datetime,
+    outlook: Mapping[str, Any] | None = None,
+    needed: Needs | None = None,
+) -> str | None:
+    """Why no further trial should be made, or None to go on.
+
+    `outlook` is what the last trial left to be gained, `needed` what a trial and the finish take; without it a window
+    is closed only by the clock.
+    """
+    if experiment.stop_requested:
+        return f"a stop was requested: {experiment.stop_reason or 'no reason was given'}"
+    spec = spec_of(experiment)
+    if iterations_done >= spec.iterations:
+        return f"all {spec.iterations} iterations are done"
+    minutes = experiment.ran_for_s(now) / 60
+    if spec.time_budget_min is not None and minutes >= spec.time_budget_min:
+        return f"the time budget of {spec.time_budget_min:g} minutes is spent ({minutes:.1f})"
+    if spec.stop_at is not None:
+        closed = reason_to_close(now, spec.stop_at, needed or Needs(0.0, 0.0, 0.0), spec.final_rounds)
+        if closed is not None:
+            return closed
+    return _little_left(spec, outlook or {})
+
+
+def _little_left(spec: ExperimentSpec, outlook: Mapping[str, Any]) -> str | None:
+    """The stopping rule: less than `stop_below_percent` is left with a probability of `stop_confidence`."""
+    if spec.stop_below_percent is None or outlook.get("below_percent") != spec.stop_below_percent:
+        return None
+    if outlook["probability_below"] < spec.stop_confidence:
+        return None
+    return (
+        f"less than {spec.stop_below_percent:g} % {LITTLE_LEFT} with probability "
+        f"{outlook['probability_below']:.2f} (stop_confidence {spec.stop_confidence:g}); "
+        f"{outlook['expected_percent']:.1f} % is expected"
+    )
+
+
+def reason_to_give_up(trial: Trial) -> str | None:
+    """Why an experiment cannot go on after this trial; None for any but a baseline that gave no number.
+
+    Without one nothing can be said to be better than it, and what keeps the benchmark from running on the user's own
+    configuration keeps it from running on any.
+    """
+    if trial.kind != "baseline" or not trial.state.ended or trial.state == "ok":
+        return None
+    return f"the baseline gave no number, so there is nothing to compare with: it {trial.state}: {trial.message}"
+
+
+def reference_due(spec: ExperimentSpec, iteration: int) -> bool:
+    """Whether this iteration measures a known configuration again rather than trying a new one."""
+    return spec.reference_every > 0 and iteration > 0 and iteration % spec.reference_every == 0
+
+
+def reference_is_baseline(spec: ExperimentSpec, iteration: int) -> bool:
+    """Reference trials measure the baseline and the incumbent in turns, the baseline first."""
+    return (iteration // spec.reference_every) % 2 == 1
+
+
+def scoring(trials: Sequence[Trial], objective: Objective | Formula) -> tuple[Scale, list[float | None]]:
+    """The scale of the trials' values, and each trial's score; None where it has none.
+
+    On the logarithmic scale the machine's drift is taken out; see `otterflow.measures.scale` for the other.
+    """
+    from otterflow.measures.drift import Sample, relative
+
+    values = [trial.objective if trial.state == "ok" else None for trial in trials]
+    scale = Scale.of([value for value in values if value is not None], maximise=objective.maximise)
+    if scale.logarithmic:
+        values = relative(
+            [
+                Sample(
+                    config=trial.in_force or trial.wanted,
+                    value=value,
+                    state=trial.state,
+                    reference=trial.kind in ("baseline", "reference"),
+                )
+                for trial, value in zip(trials, values, strict=True)
+            ]
+        )
+    return scale, [None if value is None else scale.score(value) for value in values]
+
+
+def relative_gains(trials: Sequence[Trial], objective: Objective | Formula) -> list[float | None]:
+    """Each trial's gain over the baseline, drift taken out (1.2: 20 % better); None where it has none."""
+    scale, scores = scoring(trials, objective)
+    first = next((score for trial, score in zip(trials, scores, strict=True) if trial.kind == "baseline"), None)
+    return [None if score is None or first is None else 1.0 + scale.gain(score, first) for score in scores]
+
+
+def history(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list[TunerTrial]:
+    """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only.
+
+    Each says by how much it kept the constraints; one that the result lacks a number for counts as broken. A
+    configuration that the space has no words for (a value that only the server's file could hold) is left out, and so
+    is a trial in which there was nothing to measure.
+    """
+    return [told for _, told in history_with_trials(experiment, trials, goal)]
+
+
+def history_with_trials(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, TunerTrial]]:
+    """`history`, each beside the trial that it tells of."""
+    from otterflow.tuner import Trial as TunerTrial
+    from otterflow.tuner.trial import config_problems
+
+    space = space_of(experiment)
+    ended = [t for t in trials if t.state.ended and (t.objective is not None or not t.reasons.get(TEACHES_NOTHING))]
+    told: list[tuple[Trial, TunerTrial]] = []
+    for trial, score in zip(ended, scoring(ended, goal.objective)[1], strict=True):
+        known = trial.in_force or trial.wanted
+        config = {name: known[name] for name in space.names if name in known}
+        if not config_problems("config", space, config):
+            kept = goal.slacks(trial.result) if score is not None and trial.result else ()
+            slacks = tuple(BROKEN if slack is None else slack for slack in kept)
+            told.append((trial, TunerTrial(config=config, value=score, state=trial.state.value, slacks=slacks)))
+    return told

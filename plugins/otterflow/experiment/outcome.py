@@ -1,0 +1,200 @@
+"""What came of an experiment, as `result.json` says it. `otterflow.experiment.summary` says the same to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
+
+from otterflow.dbms.base import Spelling
+from otterflow.experiment.changes import changed
+from otterflow.experiment.comparison import BASELINE, BEST, RULES, SEARCHED, Ratio, distinct, improvement, winner
+from otterflow.experiment.loop import TEACHES_NOTHING, relative_gains
+from otterflow.experiment.plan import Plan
+from otterflow.experiment.summary import verdict
+from otterflow.experiment.typed import live_settings_of
+from otterflow.knobs.setting import LiveSetting
+from otterflow.measures.formula import Formula
+from otterflow.measures.goal import Goal
+from otterflow.measures.objective import Objective
+
+if TYPE_CHECKING:
+    from otterflow.repository import Experiment, Measurement, Trial
+
+
+HOW_TO_READ = {
+    "baseline, rules, best": "medians of the comparison's turns, in `unit`",
+    "ratio": "best against baseline, above 1 is better: the geometric mean of the ratios within each round, where the "
+    "machine's drift is the same for both; so it is not the quotient of the medians",
+    "configurations": "values of knobs are in the server's own unit, which `knobs` names beside readable values",
+    "compared": "the arms' names where the form gave them: then nothing was searched, and nothing is installed",
+    "comparison.faults": "the arms that cannot win, for one of their turns failed by a fault of their own",
+    "trials.relative": "the gain over the baseline with the machine's drift taken out: 1.2 is 20 % better",
+    "run": "1, and one more for each time the experiment was resumed; result.json is of the newest",
+}
+"""What `result.json` says of its own figures."""
+
+
+def values_by_arm(measurements: Sequence[Measurement]) -> dict[str, dict[int, float]]:
+    """The comparison's values: arm to round to value; turns that failed are left out."""
+    values: dict[str, dict[int, float]] = {}
+    for m in measurements:
+        if m.value is not None:
+            values.setdefault(m.arm, {})[m.round] = m.value
+    return values
+
+
+def broken_arms(measurements: Sequence[Measurement], goal: Goal) -> set[str]:
+    """The arms that break a constraint by its mean slack over the comparison's rounds.
+
+    A turn is shorter than a trial, so its result may lack a number; such a constraint is not judged here.
+    """
+    slacks: dict[tuple[str, int], list[float]] = {}
+    for m in measurements:
+        for position, slack in enumerate(goal.slacks(m.result) if m.value is not None else ()):
+            if slack is not None:
+                slacks.setdefault((m.arm, position), []).append(slack)
+    return {arm for (arm, _), values in slacks.items() if fmean(values) < 0}
+
+
+def faulty_arms(measurements: Sequence[Measurement]) -> dict[str, str]:
+    """The arms that had a turn which failed by a fault of their own, each with what was said of the first."""
+    faults: dict[str, str] = {}
+    for m in measurements:
+        if m.state != "ok" and not m.result.get(TEACHES_NOTHING):
+            faults.setdefault(m.arm, f"{m.state} in round {m.round}: {m.result.get('message', '')}")
+    return faults
+
+
+def ratios(measurements: Sequence[Measurement], objective: Objective | Formula) -> dict[str, Ratio | None]:
+    """Each arm against the baseline, pairwise within the rounds; all intervals hold at once."""
+    values = values_by_arm(measurements)
+    baseline = values.get(BASELINE, {})
+    others = {m.arm for m in measurements} - {BASELINE}
+    return {
+        arm: improvement(baseline, values.get(arm, {}), maximise=objective.maximise, comparisons=max(len(others), 1))
+        for arm in sorted(others.union(SEARCHED))
+    }
+
+
+def outcome(
+    experiment: Experiment,
+    plan: Plan,
+    trials: Sequence[Trial],
+    measurements: Sequence[Measurement],
+    arms: Mapping[str, Mapping[str, Any]],
+    in_force: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The design's `result.json`, with the comparison behind its figures.
+
+    `baseline`, `rules` and `best` are medians of the final comparison in the objective's unit; `ratio` is best against
+    baseline (larger than 1 is better) as the geometric mean of the rounds' ratios. `best` is the winner, or where
+    nothing beat the baseline beyond noise, what the search thought best; `installed` says which is in force: the
+    `winner`, or the baseline where the winner is only proposed. Raw values of knobs are in the server's units; `knobs`
+    names the units, with readable values beside them.
+    """
+    values = values_by_arm(measurements)
+    found = ratios(measurements, plan.objective)
+    medians = {arm: median(of.values()) for arm, of in values.items() if of}
+    measured = [t.objective for t in trials if t.kind == "baseline" and t.objective is not None]
+    baseline = medians.get(BASELINE, measured[0] if measured else None)
+    broken = broken_arms(measurements, plan.goal)
+    faulty = faulty_arms(measurements)
+    won = winner(found, broken, faulty)
+    best_arm = (_likeliest(arms, found) if plan.spec.arms else distinct(arms)[BEST]) if won == BASELINE else won
+    best_ratio = found.get(best_arm)
+    installed, before = (dict(experiment.last_good.configuration) if experiment.last_good else {}), experiment.baseline
+    if not plan.spec.install:
+        installed, before = dict(arms[won]), dict(arms[BASELINE])  # proposed: what would change
+    live = live_settings_of(experiment)
+    result = {
+        "experiment": experiment.name,
+        "target": experiment.target,
+        "benchmark": experiment.benchmark,
+        "objective": plan.objective.value,
+        "unit": plan.objective.unit,
+        "maximise": plan.objective.maximise,
+        "constraints": [constraint.text for constraint in plan.goal.constraints],
+        "baseline": baseline,
+        "rules": medians.get(distinct(arms).get(RULES, RULES)),
+        "best": medians.get(best_arm, baseline),
+        "ratio": best_ratio.ratio if best_ratio else 1.0,
+        "best_configuration": dict(arms[best_arm]),
+        "installed": won if plan.spec.install else BASELINE,
+        "winner": won,
+        "in_force": dict(in_force),
+        "changed_knobs": [asdict(c) for c in changed(installed, before or {}, live, plan.dbms, plan.catalog)],
+        "compared": list(arms) if plan.spec.arms else None,
+        "comparison": {
+            "values": {arm: [of[r] for r in sorted(of)] for arm, of in values.items()},
+            "ratios": {arm: ratio.as_dict() for arm, ratio in found.items() if ratio},
+            "breaks_a_constraint": sorted(broken),
+            "faults": faulty,
+            "metrics": _metrics_by_arm(measurements),
+        },
+        "knobs": _readable({**arms, "in_force": in_force}, live, plan.dbms.spelling),
+        "undo": {
+            "knobs_file": plan.target.knobs_file,
+            "text": experiment.baseline_file or "",
+            "then": "reload the server" if plan.is_live else "restart the server",
+        },
+        "trials": _trials(trials, plan.objective),
+        "seed": experiment.seed,
+        "versions": experiment.versions,
+        "hardware": experiment.hardware,
+        "catalog_hash": experiment.catalog_hash,
+        "code_version": experiment.code_version,
+        "finished_because": experiment.finished_because,
+        "run": experiment.comparison,
+        "how_to_read": HOW_TO_READ,
+    }
+    return {"verdict": verdict(result), **result}
+
+
+def _likeliest(arms: Mapping[str, Any], found: Mapping[str, Ratio | None]) -> str:
+    """Of given arms, the one that looked best."""
+    ratios = {arm: ratio.ratio for arm in arms if (ratio := found.get(arm)) is not None}
+    return max(ratios, key=lambda arm: ratios[arm], default=BASELINE)
+
+
+def _readable(
+    configurations: Mapping[str, Mapping[str, Any]], live: Mapping[str, LiveSetting], spelling: Spelling
+) -> dict[str, dict[str, str]]:
+    """Each knob's values in the DBMS's spelling (`128MB`), and the unit that the raw numbers are in ("" for none)."""
+    names = dict.fromkeys(name for config in configurations.values() for name in config)
+    return {
+        name: {"unit": live[name].unit or ""}
+        | {arm: spelling.display(config[name], live[name]) for arm, config in configurations.items() if name in config}
+        for name in names
+        if name in live
+    }
+
+
+def _metrics_by_arm(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
+    """The user's own metrics: the median of each arm's turns."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for m in measurements:
+        for name, value in m.result.get("metrics", {}).items() if m.value is not None else ():
+            values.setdefault(m.arm, {}).setdefault(name, []).append(value)
+    return {arm: {name: median(of) for name, of in metrics.items()} for arm, metrics in values.items()}
+
+
+def _trials(trials: Sequence[Trial], objective: Objective | Formula) -> list[dict[str, Any]]:
+    """The ended trials; `relative` is the gain over the baseline, drift taken out (1.2: 20 % better)."""
+    ended = [t for t in trials if t.state.ended]
+    return [
+        {
+            "iteration": t.iteration,
+            "kind": t.kind.value,
+            "state": t.state.value,
+            "value": t.objective,
+            "relative": None if relative is None else round(relative, 4),
+            "metrics": (t.result or {}).get("metrics", {}),
+            "load_1m": t.host.get("host.load_1m"),
+            "configuration": t.in_force or t.wanted,
+            "seconds": t.seconds,
+            "message": t.message,
+        }
+        for t, relative in zip(ended, relative_gains(ended, objective), strict=True)
+    ]

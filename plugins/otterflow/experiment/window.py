@@ -1,0 +1,119 @@
+"""The window of a night: when it opens and closes by the wall clock, and whether what is next still fits into it.
+
+Nothing is begun that would not be over when the window closes, judged by the seconds that the like of it has taken so
+far. So no task is ever cut off: what is in force at the end was put there in an orderly way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from otterflow.experiment.comparison import ARMS, LEAST_ROUNDS
+
+if TYPE_CHECKING:
+    from otterflow.repository import Trial
+
+INSTALLING_S = 60.0
+"""What installing the winner takes beyond the longest restart seen: reading back, recovery, Airflow's own seconds."""
+BETWEEN_TASKS = 1.15
+"""By how much a trial takes longer than the sum of its tasks, for what the scheduler needs between them."""
+_TURN = ("restore", "free_cache", "restart", "benchmark")
+"""The tasks whose steps a turn of the final comparison takes as well."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when until when something may be done; both aware, in UTC."""
+
+    opens: datetime
+    closes: datetime
+
+    @property
+    def hours(self) -> float:
+        """How long it is."""
+        return (self.closes - self.opens).total_seconds() / 3600
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether `now` lies in it."""
+        return self.opens <= now < self.closes
+
+
+def window_from(opens: datetime, until: time, zone: ZoneInfo) -> Window:
+    """The window that opens then and closes when the clocks of `zone` next show `until`.
+
+    A time that the spring's change leaves out counts as the moment of the change plus what it lies beyond it; of one
+    that the autumn has twice, the first counts.
+    """
+    start = opens.astimezone(UTC)
+    day = start.astimezone(zone).date()
+    for days in range(3):
+        closes = datetime.combine(day + timedelta(days=days), until, zone).astimezone(UTC)
+        if closes > start:
+            return Window(start, closes)
+    raise AssertionError("a wall clock shows every time within two days")  # pragma: no cover
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Seconds that the like has taken at most so far: a trial with all its tasks, a turn, and installing the winner."""
+
+    trial_s: float
+    turn_s: float
+    installing_s: float
+
+    def round_s(self, arms: int = len(ARMS)) -> float:
+        """One round of the comparison."""
+        return arms * self.turn_s
+
+    def finish_s(self, rounds: int, arms: int = len(ARMS)) -> float:
+        """The comparison with so many rounds, and the installing."""
+        return rounds * self.round_s(arms) + self.installing_s
+
+
+def needs(trials: Sequence[Trial], repeats: int) -> Needs:
+    """What a further trial and the finish will take, by the longest of each task so far; zero before the first.
+
+    The tasks' longest are added up: a trial with a restore is longer than most, and the next may be one.
+    """
+    longest: dict[str, float] = {}
+    for trial in trials:
+        for task, seconds in trial.seconds.items():
+            if "." not in task:  # with a dot it is a part of a task
+                longest[task] = max(longest.get(task, 0.0), seconds)
+    benchmark = longest.get("benchmark", 0.0) / max(repeats, 1)
+    turn = sum(longest.get(task, 0.0) for task in _TURN if task != "benchmark") + benchmark
+    installing = longest.get("restart", 0.0) + INSTALLING_S
+    return Needs(sum(longest.values()) * BETWEEN_TASKS, turn, installing)
+
+
+def reason_to_close(now: datetime, closes: datetime, needed: Needs, final_rounds: int) -> str | None:
+    """Why no further trial fits into the window, or None if one does, with the comparison after it."""
+    left = (closes - now).total_seconds()
+    wanted = needed.trial_s + needed.finish_s(final_rounds)
+    if wanted <= left:
+        return None
+    return (
+        f"the window closes at {closes.isoformat(timespec='minutes')}, in {_minutes(left)}: another trial would take "
+        f"about {_minutes(needed.trial_s)} and the final comparison {_minutes(needed.finish_s(final_rounds))}"
+    )
+
+
+def reason_to_end_rounds(now: datetime, closes: datetime, needed: Needs, arms: int, done: int) -> str | None:
+    """Why no further round of the comparison fits into the window, or None if one does."""
+    left = (closes - now).total_seconds()
+    if needed.finish_s(1, arms) <= left:
+        return None
+    enough = "" if done >= LEAST_ROUNDS else f"; {LEAST_ROUNDS} are the least that can have a winner"
+    return (
+        f"the window closes at {closes.isoformat(timespec='minutes')}, in {_minutes(left)}: another round would take "
+        f"about {_minutes(needed.round_s(arms))} and installing {_minutes(needed.installing_s)}, so the comparison "
+        f"ends after {done} rounds{enough}"
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"

@@ -1,0 +1,1 @@
+"""The small safe expression language of catalogs and formulas."""

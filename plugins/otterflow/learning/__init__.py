@@ -1,0 +1,1 @@
+"""What earlier experiments teach: past experiments, and models that are kept."""

@@ -1,0 +1,315 @@
+"""One connection to a server: a statement is sent, its rows are read and dropped, and its outcome comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from otterflow.workloads.replay.replayer import wire
+from otterflow.workloads.replay.replayer.scram import MECHANISM, Scram, ScramError
+
+CONNECT_TIMEOUT_S = 30.0
+IDLE, IN_BLOCK, FAILED = "I", "T", "E"
+LOST = "08006"
+_PASSED = frozenset(b"Dd12T3ntsN")
+"""Kinds of messages of which nothing is needed: rows and what announces them, data of COPY, notices."""
+_ROW = ord("D")
+_UNKNOWN = b"\0"
+"""No statement has this text."""
+_HEAD = struct.Struct("!BI")
+
+
+class CannotConnect(Exception):
+    """No connection came to be; `sqlstate` is the server's, or 08001 for one that was not reached."""
+
+    def __init__(self, message: str, sqlstate: str = "08001") -> None:
+        self.sqlstate = sqlstate
+        super().__init__(message)
+
+
+class ConnectionLost(Exception):
+    """The connection ended while it was needed; `sqlstate` is what the server said last, or 08006."""
+
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+        super().__init__(sqlstate)
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach the database. `tls` is one of libpq's words for `sslmode`; a host may be the folder of a socket."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+    password: str = field(default="", repr=False)
+    tls: str = "prefer"
+    tls_root: str | None = None
+
+
+class Outcome(NamedTuple):
+    """What became of a text: the rows returned or touched by all its statements, and the SQLSTATE of its error."""
+
+    rows: int
+    error: str | None
+
+
+class Waiter(Protocol):
+    """Who waits for an answer, as an asyncio.Future does."""
+
+    def done(self) -> bool:
+        """Whether it waits no longer."""
+
+    def set_result(self, outcome: Outcome) -> None:
+        """The server has answered."""
+
+    def set_exception(self, error: Exception) -> None:
+        """No answer will come."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection. `status` is its transaction's: idle, in a block, or failed; `parameters` are the server's words."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._skipped = 0
+        self._waiter: Waiter | None = None
+        self._tls_answer: asyncio.Future[bytes] | None = None
+        self._scram: Scram | None = None
+        self._rows = 0
+        self._error: str | None = None
+        self._message = ""
+        self._kept: list[list[str | None]] | None = None
+        self._key: tuple[int, bytes] | None = None
+        self._prepared: dict[bytes, bytes] = {}
+        self.status = IDLE
+        self.is_lost = False
+        self.parameters: dict[str, str] = {}
+
+    async def open(self, settings: Mapping[str, str]) -> None:
+        """Connect, by TLS where it is wanted, and log in with `settings` in force. Raises CannotConnect."""
+        try:
+            await asyncio.wait_for(self._open(settings), CONNECT_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            self.abort()
+            raise CannotConnect(f"no answer within {CONNECT_TIMEOUT_S:g} s") from None
+        except (OSError, ScramError) as error:
+            self.abort()
+            raise CannotConnect(str(error)) from None
+        except ConnectionLost as lost:
+            raise CannotConnect(self._message or "the server closed the connection", lost.sqlstate) from None
+
+    async def simple(self, text: bytes) -> Outcome:
+        """Send a text by the simple protocol, and wait. Raises ConnectionLost."""
+        return await self._sent(wire.query(text))
+
+    async def extended(self, text: bytes, parameters: Sequence[bytes | None], name: bytes) -> Outcome:
+        """Send a text and its values apart, and wait. Raises ConnectionLost."""
+        return await self._sent(self.execution(text, parameters, name))
+
+    def execution(self, text: bytes, parameters: Sequence[bytes | None], name: bytes) -> bytes:
+        """A text and its values apart, to send; one with a name is prepared where the session has it first, or anew."""
+        message = wire.execute(name, parameters) + wire.SYNC
+        known = self._prepared.get(name) if name else None
+        if known != text:
+            message = wire.parse(name, text) + message
+            if known is not None:
+                message = wire.close_statement(name) + message
+            if name:
+                self._prepared[name] = text
+        return message
+
+    def send(self, message: bytes, waiter: Waiter) -> None:
+        """Send a message to whose answer somebody waits. Raises ConnectionLost."""
+        if self.is_lost or self._transport is None:
+            raise ConnectionLost(self._error or LOST)
+        self._rows, self._error = 0, None
+        self._waiter = waiter
+        self._transport.write(message)
+
+    async def rows(self, text: bytes) -> tuple[list[list[str | None]], str | None]:
+        """The rows of a query of the replayer's own, values as text, and the SQLSTATE of its error."""
+        self._kept = []
+        try:
+            outcome = await self.simple(text)
+            return self._kept, outcome.error
+        finally:
+            self._kept = None
+
+    def doubt(self, *names: bytes) -> None:
+        """What was prepared under these names, or without any under all, may be gone: it is prepared anew."""
+        self._prepared.update(dict.fromkeys(names or self._prepared, _UNKNOWN))
+
+    async def cancel(self) -> None:
+        """Ask the server to give up the statement that is running."""
+        if self._key is None or self.is_lost:
+            return
+        protocol = _Quiet()
+        try:
+            transport = await self._connected(protocol)
+        except OSError:
+            return
+        transport.write(wire.cancel_request(*self._key))
+        await protocol.ended
+        transport.close()
+
+    def close(self) -> None:
+        """End the session in good order."""
+        if self._transport is not None and not self.is_lost:
+            self._transport.write(wire.TERMINATE)
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Part of asyncio's protocol: take what came, message by message. Rows are dropped as they come."""
+        if self._tls_answer is not None and not self._tls_answer.done():
+            self._tls_answer.set_result(data)
+            return
+        at = min(self._skipped, len(data))
+        self._skipped -= at
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        end = len(data)
+        while end - at >= 5:
+            kind, length = _HEAD.unpack_from(data, at)
+            following = at + 1 + length
+            if kind in _PASSED and not (kind == _ROW and self._kept is not None):
+                if following > end:
+                    self._skipped = following - end
+                    return
+            elif following > end:
+                break
+            else:
+                self._take(chr(kind), data[at + 5 : following])
+            at = following
+        self._rest = data[at:]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Part of asyncio's protocol: whoever waits is told."""
+        self.is_lost = True
+        for waiter in (self._waiter, self._tls_answer):
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(ConnectionLost(self._error or LOST))
+
+    async def _open(self, settings: Mapping[str, str]) -> None:
+        access = self._access
+        transport = await self._connected(self)
+        self._transport = transport
+        if access.tls != "disable" and not access.host.startswith("/"):
+            await self._start_tls(transport)
+        given = {"user": access.user, "database": access.database, **settings}
+        await self._sent(wire.startup(given))
+        if self._error is not None:
+            raise ConnectionLost(self._error)
+
+    async def _connected(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        loop, access = asyncio.get_running_loop(), self._access
+        if access.host.startswith("/"):
+            path = f"{access.host}/.s.PGSQL.{access.port}"
+            made = await loop.create_unix_connection(lambda: protocol, path)
+        else:
+            made = await loop.create_connection(lambda: protocol, access.host, access.port)
+        return made[0]
+
+    async def _start_tls(self, transport: asyncio.Transport) -> None:
+        loop, access = asyncio.get_running_loop(), self._access
+        self._tls_answer = loop.create_future()
+        transport.write(wire.SSL_REQUEST)
+        answer = await self._tls_answer
+        if answer == b"S":
+            context = tls_context(access.tls, access.tls_root)
+            upgraded = await loop.start_tls(transport, self, context, server_hostname=access.host)
+            self._transport = upgraded
+        elif answer != b"N":
+            raise OSError("the server's answer to the request for TLS is wrong")
+        elif access.tls != "prefer":
+            raise OSError(f"tls: {access.tls!r} is asked for, and the server has no TLS")
+
+    async def _sent(self, message: bytes) -> Outcome:
+        waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.send(message, waiter)
+        return await waiter
+
+    def _take(self, kind: str, body: bytes) -> None:
+        if kind == "C":
+            self._rows += wire.rows_of_tag(body)
+        elif kind == "Z":
+            self.status = chr(body[0])
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(Outcome(self._rows, self._error))
+        elif kind == "E":
+            fields = wire.fields_of_error(body)
+            if self._error is None:
+                self._error, self._message = fields.get("C", "XX000"), fields.get("M", "")
+        elif kind == "D" and self._kept is not None:
+            self._kept.append(wire.values_of_row(body))
+        elif kind in "GW":
+            self._write(wire.copy_fail()) if kind == "G" else self.abort()
+        else:
+            self._take_start(kind, body)
+
+    def _take_start(self, kind: str, body: bytes) -> None:
+        """The messages of a session's beginning; all others say nothing that a replay needs."""
+        if kind == "S":
+            name, _, value = body.rstrip(b"\0").partition(b"\0")
+            self.parameters[name.decode()] = value.decode("utf-8", "replace")
+        elif kind == "K":
+            self._key = int.from_bytes(body[:4], "big"), body[4:]
+        elif kind == "R":
+            self._authenticate(int.from_bytes(body[:4], "big"), body[4:])
+
+    def _authenticate(self, wanted: int, data: bytes) -> None:
+        access = self._access
+        try:
+            if wanted == 3:
+                self._write(wire.password(wire.to_bytes(access.password) + b"\0"))
+            elif wanted == 5:
+                self._write(wire.password(wire.md5_password(access.user, access.password, data)))
+            elif wanted == 10 and MECHANISM in data.split(b"\0"):
+                self._scram = Scram(access.password)
+                self._write(wire.sasl_first(MECHANISM, self._scram.first()))
+            elif wanted == 11 and self._scram is not None:
+                self._write(wire.password(self._scram.final(data)))
+            elif wanted == 12 and self._scram is not None:
+                self._scram.check(data)
+            elif wanted != 0:
+                raise ScramError(f"the server wants authentication {wanted}, which the replayer does not know")
+        except (ScramError, ValueError) as error:
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(ScramError(str(error)))
+
+    def _write(self, message: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(message)
+
+
+class _Quiet(asyncio.Protocol):
+    """A connection of which only the end matters."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+def tls_context(mode: str, root: str | None) -> ssl.SSLContext:
+    """How strictly the server's certificate is looked at: not at all up to `require`, as libpq does it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = mode == "verify-full"
+    context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
+    if mode.startswith("verify"):
+        context.load_verify_locations(root) if root else context.load_default_certs()
+    return context

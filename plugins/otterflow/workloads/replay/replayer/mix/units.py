@@ -1,0 +1,219 @@
+"""Cuts a recording into units that can be done over any connection, in any order, and again.
+
+A unit is a transaction, or a statement that was one by itself, with the settings of its session. Where something
+outlives a transaction in its session (a temporary table, a cursor WITH HOLD, a lock), the unit goes on until that is
+given up. What cannot be cut so is left out, and counted by reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from otterflow.dbms.postgresql.statements.replaying import DDL
+from otterflow.dbms.postgresql.statements.session_state import (
+    ALL,
+    NOTHING,
+    PREPARED,
+    TEMPORARY,
+    Held,
+    Touch,
+    mentions,
+    touch_of,
+)
+from otterflow.dbms.postgresql.statements.transactions import ends_block, state_after
+from otterflow.dbms.statement import Statement
+from otterflow.workloads.replay.replayer.sieve import Sieve
+
+MOST_STATEMENTS = 2_000
+MOST_BYTES = 16 * 2**20
+"""A unit with more is left out: it would be a load of its own, and would have to be held whole."""
+_CACHED, _CACHED_LENGTH = 10_000, 64 * 1024
+
+ONCE = "changes the schema, which can be done but once"
+TOO_LONG = "a transaction of more than 2,000 statements or 16 MiB"
+NEEDS = "needs what its session made before: "
+SEQUENCE = NEEDS + "the last value of a sequence"
+SNAPSHOT = NEEDS + "an exported snapshot"
+
+Parameters = Optional[tuple[Optional[str], ...]]
+Context = tuple[tuple[str, Parameters], ...]
+"""The statements that set what was set in the session."""
+
+
+class Unit(NamedTuple):
+    """Statements that belong together, and the seconds that the server worked at them.
+
+    `leaves_state` is whether something is left in the session after it, of which the next one is to know nothing.
+    """
+
+    context: Context
+    statements: tuple[Statement, ...]
+    seconds: float
+    leaves_state: bool
+
+
+@dataclass
+class Out:
+    """Statements that are not in the mix, and the seconds that the server worked at them."""
+
+    statements: int = 0
+    seconds: float = 0.0
+
+    def add(self, statements: int, seconds: float) -> None:
+        """Count some more."""
+        self.statements += statements
+        self.seconds += seconds
+
+
+@dataclass
+class _Session:
+    settings: dict[str, tuple[str, Parameters]] = field(default_factory=dict)
+    held: set[Held] = field(default_factory=set)
+    passing: set[Held] = field(default_factory=set)
+    lost: set[Held] = field(default_factory=set)
+    """What is held by a unit that was too long: whoever mentions it is left out too."""
+    statements: list[Statement] = field(default_factory=list)
+    number: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    transaction: int | None = None
+    context: Context = ()
+    leaves_state: bool = False
+    why_not: str | None = None
+
+
+class Units:
+    """Takes a recording's statements in the order of their start and gives `take` each unit when it is whole.
+
+    `left_out` has by reason what is in no unit; `settings` counts the statements that only set something.
+    """
+
+    def __init__(self, take: Callable[[Unit], None]) -> None:
+        self._take = take
+        self._sieve = Sieve()
+        self._touches: dict[str, Touch] = {}
+        self._sessions: dict[str, _Session] = {}
+        self.left_out: dict[str, Out] = {}
+        self.settings = Out()
+        self.statements = 0
+        self.seconds = 0.0
+
+    def cut(self, statements: Iterable[Statement]) -> None:
+        """Take a whole recording."""
+        for statement in statements:
+            self._add(statement)
+        for session in self._sessions.values():
+            self._close(session)
+
+    def leave_out(self, reason: str, statements: int, seconds: float) -> None:
+        """Count what is not in the mix."""
+        self.left_out.setdefault(reason, Out()).add(statements, seconds)
+
+    def _add(self, statement: Statement) -> None:
+        seconds = (statement.duration_ms or 0.0) / 1000
+        self.statements += 1
+        self.seconds += seconds
+        judgement = self._sieve.judge(statement)
+        if judgement.left_out is not None:
+            self.leave_out(judgement.left_out, 1, seconds)
+            return
+        session = self._sessions.get(statement.session)
+        if session is None:
+            session = self._sessions[statement.session] = _Session()
+        if session.number and not session.held and statement.transaction != session.transaction:
+            self._close(session)
+        touch = self._touch(statement.text)
+        if touch.only_sets and not session.number and statement.transaction is None:
+            self._set(session, touch, statement)
+            self.settings.add(1, seconds)
+            return
+        if not session.number:
+            session.context = tuple(session.settings.values())
+        session.transaction = statement.transaction
+        self._hold(session, statement, seconds)
+        if judgement.told == DDL and not _can_come_again(statement.text, session):
+            session.why_not = ONCE
+        self._heed(session, touch, statement)
+        if self._is_whole(session, statement):
+            self._close(session)
+
+    def _hold(self, session: _Session, statement: Statement, seconds: float) -> None:
+        session.number += 1
+        session.seconds += seconds
+        session.bytes += len(statement.text) + sum(len(each or "") for each in statement.parameters or ())
+        if session.number > MOST_STATEMENTS or session.bytes > MOST_BYTES:
+            session.statements.clear()
+            session.lost |= session.held
+            session.held.clear()
+            session.why_not = session.why_not or TOO_LONG
+        else:
+            session.statements.append(statement)
+
+    def _heed(self, session: _Session, touch: Touch, statement: Statement) -> None:
+        """What the statement makes, gives up and needs."""
+        for held in session.lost:
+            if mentions(statement.text, held):
+                session.why_not = session.why_not or NEEDS + held[0]
+        if touch is NOTHING:
+            return
+        lacking = touch.executes - {name for kind, name in session.held if kind == PREPARED}
+        if lacking:
+            session.why_not = session.why_not or NEEDS + PREPARED
+        if touch.takes_snapshot:
+            session.why_not = session.why_not or SNAPSHOT
+        if touch.asks_sequence and session.number == 1:
+            session.why_not = session.why_not or SEQUENCE
+        for gone in touch.gives_up:
+            for kept in (session.held, session.lost):
+                kept -= {each for each in kept if each[0] == gone[0] and gone[1] in {each[1], ALL}}
+        session.held |= touch.makes
+        session.passing |= touch.passing
+        if touch.makes or touch.settings:
+            session.leaves_state = True
+        self._set(session, touch, statement)
+
+    def _set(self, session: _Session, touch: Touch, statement: Statement) -> None:
+        for name, text in touch.settings:
+            if name == ALL:
+                session.settings.clear()
+            elif text is None:
+                session.settings.pop(name, None)
+            else:
+                session.settings[name] = text, statement.parameters
+
+    def _is_whole(self, session: _Session, statement: Statement) -> bool:
+        if session.held:
+            return False
+        if statement.transaction is None:
+            return True
+        return ends_block(statement.text) and state_after(statement.text, True)[1]
+
+    def _close(self, session: _Session) -> None:
+        if session.why_not is not None:
+            self.leave_out(session.why_not, session.number, session.seconds)
+        elif session.number:
+            self._take(Unit(session.context, tuple(session.statements), session.seconds, session.leaves_state))
+        session.statements = []
+        session.number = session.bytes = 0
+        session.seconds = 0.0
+        session.leaves_state = False
+        session.why_not = None
+        session.held.clear()
+        session.passing.clear()
+
+    def _touch(self, text: str) -> Touch:
+        touch = self._touches.get(text)
+        if touch is None:
+            touch = touch_of(text)
+            if len(self._touches) < _CACHED and len(text) < _CACHED_LENGTH:
+                self._touches[text] = touch
+        return touch
+
+
+def _can_come_again(text: str, session: _Session) -> bool:
+    """Whether a change of the schema is of the session's own temporary tables, or one that may be done at any time."""
+    if text.lstrip()[:7].lower() == "refresh":
+        return True
+    return any(kind == TEMPORARY and mentions(text, (kind, name)) for kind, name in session.held | session.passing)

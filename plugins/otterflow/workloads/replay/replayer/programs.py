@@ -1,0 +1,112 @@
+"""The replayer's programs: a replay of all that was recorded, a mix of it, and a look at what that is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from otterflow.workloads.recording.reading import open_recording
+from otterflow.workloads.replay.replayer.connection import Access
+from otterflow.workloads.replay.replayer.dealing import deal, shares, total
+from otterflow.workloads.replay.replayer.mix.mix_outcome import covered, mix_record
+from otterflow.workloads.replay.replayer.mix.mix_run import MixRun
+from otterflow.workloads.replay.replayer.mix.store import open_store
+from otterflow.workloads.replay.replayer.outcome import to_record
+from otterflow.workloads.replay.replayer.processes import Make, play
+from otterflow.workloads.replay.replayer.ran import Ran
+from otterflow.workloads.replay.replayer.running import Progress, first_words
+from otterflow.workloads.replay.replayer.server_times import ServerTimes, read_counters, times_between
+from otterflow.workloads.replay.replayer.sessions_run import SessionsRun
+from otterflow.workloads.replay.replayer.settings import MixSettings, ReplaySettings, RunSettings
+from otterflow.workloads.replay.replayer.spool import Spool
+
+Makes = Callable[[Access, Mapping[str, str]], Sequence[Make]]
+
+
+def replay(settings: ReplaySettings) -> dict[str, object]:
+    """Replay and write the result. Raises OtterflowError that says what is wrong."""
+    recording = open_recording(Path(settings.recording))
+    with Spool(str(Path(settings.result_file).parent)) as spool:
+        spool.fill(recording.statements())
+        hands = deal(spool, settings)
+        say(
+            f"{spool.statements} statements of {len(spool.sessions)} sessions, {total(hands)} at once"
+            + _by_processes(len(hands))
+        )
+
+        def makes(access: Access, startup: Mapping[str, str]) -> Sequence[Make]:
+            return [partial(SessionsRun, spool, hand, settings, access, startup) for hand in hands]
+
+        ran, server = _played(settings, makes, spool.shapes, f"of {spool.statements} ")
+        return _written(to_record(ran, spool, settings, server), settings)
+
+
+def mix(settings: MixSettings) -> dict[str, object]:
+    """Run a mix and write the result. Raises OtterflowError that says what is wrong."""
+    recording = open_recording(Path(settings.recording))
+    with open_store(recording, settings, Path(settings.result_file).parent, say) as store:
+        dealt = shares(settings)
+        say(
+            f"{store.kept} transactions of {len(store.kinds)} kinds, {settings.clients} clients"
+            + _by_processes(len(dealt))
+        )
+
+        say(covered(store))
+
+        def makes(access: Access, startup: Mapping[str, str]) -> Sequence[Make]:
+            return [partial(MixRun, store, share, settings, access, startup) for share in dealt]
+
+        ran, server = _played(settings, makes, store.shapes, "")
+        return _written(mix_record(ran, store, settings, server), settings)
+
+
+def look(folder: Path) -> dict[str, object]:
+    """What a recording is of. Raises OtterflowError where there is none, or none that is whole."""
+    recording = open_recording(folder)
+    recording.verify()
+    manifest = recording.manifest
+    origin = manifest.origin
+    return {
+        "dbms": origin.dbms,
+        "source": origin.source,
+        "start": str(origin.start),
+        "end": str(origin.end),
+        "sessions": manifest.sessions,
+        "statements": manifest.statements,
+        "missing": "; ".join(manifest.missing),
+    }
+
+
+def say(line: str) -> None:
+    """A line of progress."""
+    print(f"replay: {line}", flush=True)
+
+
+def _played(settings: RunSettings, makes: Makes, shapes: Mapping[str, str], whole: str) -> tuple[Ran, ServerTimes]:
+    """Play between two looks at the server's own times."""
+
+    def tell(seconds: float, now: Progress) -> None:
+        say(f"{seconds:.0f} s: {now.done} {whole}statements, {now.errors} errors, {now.open} sessions open")
+
+    access = settings.access()
+    startup = asyncio.run(first_words(access, settings.startup()))
+    before = asyncio.run(read_counters(access, startup, with_texts=False))
+    ran = play(makes(access, startup), tell, settings.deadline_s, settings.progress_s)
+    after = asyncio.run(read_counters(access, startup, with_texts=True))
+    return ran, times_between(before, after, shapes)
+
+
+def _written(record: dict[str, object], settings: RunSettings) -> dict[str, object]:
+    path = Path(settings.result_file)
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(record, indent=1) + "\n")
+    os.replace(new, path)
+    return record
+
+
+def _by_processes(number: int) -> str:
+    return f", by {number} processes" if number > 1 else ""

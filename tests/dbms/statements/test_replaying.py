@@ -1,0 +1,104 @@
+"""What is not sent again, with its reason; and what is sent and told."""
+
+from __future__ import annotations
+
+import pytest
+
+from otterflow.dbms.postgresql.statements import replaying
+from otterflow.dbms.postgresql.statements.replaying import Judgement, judge
+from otterflow.dbms.postgresql.statements.transactions import ends_block, state_after
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("COPY t FROM STDIN", replaying.COPY),
+        ("/* x */ copy (SELECT 1) TO PROGRAM 'mail me'", replaying.COPY),
+        ("LISTEN channel", replaying.NOTIFICATION),
+        ("SELECT pg_notify('a', 'b')", replaying.NOTIFICATION),
+        ("VACUUM (ANALYZE) t", replaying.ADMINISTRATION),
+        ("ALTER SYSTEM SET work_mem = '1GB'", replaying.ADMINISTRATION),
+        ("CREATE DATABASE x", replaying.ADMINISTRATION),
+        ("create user bob password 'x'", replaying.ADMINISTRATION),
+        ("DROP EXTENSION IF EXISTS x", replaying.ADMINISTRATION),
+        ("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity", replaying.ADMINISTRATION),
+        ("SELECT 1; SELECT \"pg_reload_conf\"()", replaying.ADMINISTRATION),
+        ("SELECT * FROM dblink('host=x', 'SELECT 1') AS t(a int)", replaying.OUTSIDE),
+        ("SELECT pg_read_file('/etc/passwd')", replaying.OUTSIDE),
+        ("SELECT * FROM pg_logical_slot_get_changes('s', NULL, NULL)", replaying.REPLICATION),
+        ("PREPARE TRANSACTION 'x'", replaying.TWO_PHASE),
+        ("COMMIT PREPARED 'x'", replaying.TWO_PHASE),
+        ("SET statement_timeout = 0", replaying.LIMITS),
+        ("SET LOCAL lock_timeout TO '1h'", replaying.LIMITS),
+        ("SELECT set_config('statement_timeout', '0', false)", replaying.LIMITS),
+        ("SET client_encoding TO 'LATIN1'", replaying.ENCODING),
+        ("SET NAMES 'LATIN1'", replaying.ENCODING),
+    ],
+)  # fmt: skip
+def test_left_out(text: str, reason: str) -> None:
+    assert judge(text) == Judgement(left_out=reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "SELECT 'COPY t FROM STDIN; pg_terminate_backend(1)'",
+        "SELECT listen, vacuum FROM t -- pg_reload_conf()",
+        "UPDATE t SET copy = 1",
+        "BEGIN; SELECT 1; COMMIT",
+        "PREPARE x AS SELECT 1",
+        "SET search_path TO a, b",
+        "SET work_mem = '64MB'",
+        "DECLARE c CURSOR FOR SELECT 1",
+        "DISCARD ALL",
+        "EXPLAIN ANALYZE SELECT 1",
+        "",
+    ],
+)
+def test_sent(text: str) -> None:
+    assert judge(text) == Judgement()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CREATE TABLE t (a int)", replaying.DDL),
+        ("create unique index i on t (a)", replaying.DDL),
+        ("TRUNCATE t", replaying.DDL),
+        ("CREATE TEMP TABLE t AS SELECT 1", replaying.TEMPORARY),
+        ("CREATE LOCAL TEMPORARY TABLE t (a int)", replaying.TEMPORARY),
+    ],
+)
+def test_sent_and_told(text: str, told: str) -> None:
+    assert judge(text) == Judgement(None, told)
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("BEGIN", False, (True, False)),
+        ("start transaction isolation level serializable", False, (True, False)),
+        ("SELECT 1", True, (True, False)),
+        ("COMMIT", True, (False, True)),
+        ("/* a */ End", True, (False, True)),
+        ("ROLLBACK", True, (False, True)),
+        ("ROLLBACK TO SAVEPOINT s", True, (True, False)),
+        ("ROLLBACK WORK TO s", True, (True, False)),
+        ("COMMIT AND CHAIN", True, (True, True)),
+        ("COMMIT AND NO CHAIN", True, (False, True)),
+        ("BEGIN; SELECT 1", False, (True, False)),
+        ("BEGIN; SELECT 1; COMMIT", False, (False, True)),
+        ("SELECT 'BEGIN'", False, (False, False)),
+        ("SELECT start FROM begin", False, (False, False)),
+    ],
+)
+def test_transaction_blocks(text: str, before: bool, after: tuple[bool, bool]) -> None:
+    assert state_after(text, before) == after
+
+
+def test_what_a_failed_block_still_takes() -> None:
+    assert ends_block("rollback to savepoint s")
+    assert ends_block("COMMIT")
+    assert not ends_block("SELECT 1")
+    assert not ends_block("")

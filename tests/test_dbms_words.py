@@ -1,0 +1,68 @@
+"""Nothing but a DBMS's own folder, and its own drivers, speaks of it: one more DBMS is one more folder.
+
+Every line of every module is read, comments and docstrings too. `ALLOWED` has the places that may speak of PostgreSQL,
+each with its reason; a place that does not need its line any more fails.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tests.rooms import imports, modules
+
+WORDS = re.compile(r"postgres|\bpg_|psql|libpq|\b5432\b|\bwal\b|wal_|vacuum", re.IGNORECASE)
+
+ALLOWED = {
+    "otterflow.dbms.postgresql": "PostgreSQL",
+    "otterflow.dbms.registry": "the list of what there is",
+    "otterflow.workloads.pgbench": "PostgreSQL's own driver",
+    "otterflow.workloads.analytics": "PostgreSQL's own driver: a stream of SQL files that psql runs",
+    "otterflow.workloads.sysbench.postgresql": "what sysbench is told of PostgreSQL",
+    "otterflow.workloads.sysbench.ways": "the list of the DBMSs that sysbench is driven on",
+    "otterflow.workloads.benchbase.postgresql": "what BenchBase is told of PostgreSQL",
+    "otterflow.workloads.benchbase.ways": "the list of the DBMSs that BenchBase is driven on",
+    "otterflow.workloads.benchbase.settings": "the name of BenchBase's own distribution",
+    "otterflow.workloads.recording": "recordings are of PostgreSQL's statements, and of no other DBMS's yet",
+    "otterflow.workloads.replay": "replays are of PostgreSQL's statements, and of no other DBMS's yet",
+    "otterflow.ottertune": "OtterTune's files that can be read are PostgreSQL's",
+    "dags.import_ottertune": "the form for OtterTune's files",
+    "otterflow.repository": "otterflow's own database may be PostgreSQL, whatever is tuned",
+    "otterflow.operators.connections": "the connection of otterflow's own database",
+    "otterflow.tuner.ranking": "the name of a published table of measurements",
+}
+"""A module, or a package with all in it, and why."""
+
+
+def speaking() -> dict[str, list[str]]:
+    """Module to its lines with one of the words."""
+    found = {}
+    for name, path in modules().items():
+        lines = [f"{path}:{i}: {line.strip()}" for i, line in enumerate(path.read_text().splitlines(), 1)]
+        if said := [line for line in lines if WORDS.search(line.split(": ", 1)[1])]:
+            found[name] = said
+    return found
+
+
+def test_only_its_own_places_speak_of_a_dbms() -> None:
+    elsewhere = [line for name, lines in speaking().items() if place_of(name) is None for line in lines]
+    assert elsewhere == [], "ask the target's DBMS (otterflow.dbms.base), or move it into dbms/<name>/"
+
+
+def test_every_place_that_may_needs_it() -> None:
+    assert ALLOWED.keys() - {place_of(name) for name in speaking()} == set(), "these do not: strike them out"
+
+
+def place_of(module: str) -> str | None:
+    """The entry of `ALLOWED` that the module falls under."""
+    return next((place for place in ALLOWED if f"{module}.".startswith(f"{place}.")), None)
+
+
+def test_nothing_outside_imports_the_inside_of_a_dbms() -> None:
+    """But for PostgreSQL's own drivers, OtterTune's files, and the commands that wire things up."""
+    inside = "otterflow.dbms.postgresql."
+    outside = {
+        arrow.importer
+        for arrow in imports()
+        if arrow.imported.startswith(inside) and not arrow.importer.startswith(inside)
+    }
+    assert {module for module in outside if place_of(module) is None} == set()
