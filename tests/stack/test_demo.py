@@ -12,12 +12,13 @@ import pytest
 from otterflow.errors import InvalidInput
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.measures.objective import Objective
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from stack.airflow_client import AirflowClient
 from stack.demo import DemoSettings
 from stack.lab import lab_folder
 from stack.users import ServerUser, server_user
 from stack.watch import ExperimentFailed, Progress, follow
+from tests.repository.samples import new_experiment
 
 
 @pytest.mark.parametrize(
@@ -109,11 +110,8 @@ def looks(repository: Repository, client: object) -> Iterator[Progress]:
 
 def create(repository: Repository) -> None:
     repository.create_experiment(
-        NewExperiment(
-            name="demo", target="demo", dbms="postgresql", benchmark="analytics", objective="run_time",
-            spec={"iterations": 2}, seed=0, code_version="test",
-        )
-    )  # fmt: skip
+        new_experiment("demo", target="demo", benchmark="analytics", objective="run_time", spec={"iterations": 2})
+    )
 
 
 def test_a_failed_run_ends_the_watch_with_the_end_of_its_log(repository: Repository) -> None:
