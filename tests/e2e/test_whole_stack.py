@@ -56,7 +56,7 @@ def schedules(folder: Path) -> Path:
 
 
 def recordings(folder: Path) -> Path:
-    """The load of the lab's own server by another name, from its log, each minute."""
+    """The load of the lab's own server by another name: from its log, each minute, and for a window when asked."""
     made = folder / "recordings"
     made.mkdir()
     recording = {
@@ -64,6 +64,8 @@ def recordings(folder: Path) -> Path:
         "dir": str(folder / "kept" / "recordings"), "cron": "* * * * *", "length": "1min", "method": "server_log",
     }  # fmt: skip
     (made / "shop_log.yaml").write_text(yaml.safe_dump(recording))
+    window = {"name": "shop_window", "method": "window", "cron": "0 0 29 2 *", "length": "2min"}
+    (made / "shop_window.yaml").write_text(yaml.safe_dump(recording | window))
     return made
 
 
@@ -348,3 +350,32 @@ def test_a_backfill_records_what_is_left_in_the_log(lab: Lab, shop: Path) -> Non
     assert sum(recorded(record) for record in found) == sum(counts)
     assert abs(recorded(found[0]) - counts[0]) <= 1, "one may have begun just before the minute"
     assert found[1].manifest["complete"]
+
+
+def test_a_window_is_recorded_by_a_job_on_the_host_while_no_worker_waits(lab: Lab, shop: Path) -> None:
+    client, cluster = lab.airflow.client, lab.host.cluster
+    lab.host.user.write_file(cluster.knobs_file, "work_mem = '8MB'\n", 0o644)
+    client.unpause("record_shop_window")
+    client.trigger("record_shop_window", {}, "window")
+
+    def capture() -> str:
+        states = {each["task_id"]: each["state"] for each in client.task_instances("record_shop_window", "window")}
+        return str(states["capture"])
+
+    wait_for("the window is open", lambda: capture() == "deferred", 110)
+    assert "log_min_duration_statement" in cluster.knobs_file.read_text()
+    count = sold(lab, datetime.now(UTC) + timedelta(seconds=5))
+    assert capture() == "deferred", "this machine was too slow for a window of two minutes"
+    run = wait_for("the run ends", lambda: over(client.dag_run("record_shop_window", "window")), 400)
+    assert run["state"] == "success"
+    (record,) = lab.repository.recordings("shop_window")
+    assert recorded(record) == count
+    assert record.manifest["complete"]
+    assert cluster.knobs_file.read_text() == "work_mem = '8MB'\n"
+    with cluster.connect() as connection:
+        row = connection.execute("SHOW log_min_duration_statement").fetchone()
+    assert row == ("-1",)
+
+
+def over(run: dict[str, Any]) -> dict[str, Any] | None:
+    return run if run["state"] in {"success", "failed"} else None
