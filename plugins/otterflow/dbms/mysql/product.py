@@ -1,0 +1,19 @@
+"""What MySQL is called, and what it brings. Percona Server is MySQL with additions, and is driven as that."""
+
+from __future__ import annotations
+
+from otterflow.dbms.mysql_family.product import Flavour, Product
+
+MYSQL = Product(
+    name="mysql",
+    title="MySQL",
+    flavours=(Flavour.mysql, Flavour.percona),
+    versions=(800, 907),
+    server="mysqld",
+    client="mysql",
+    admin="mysqladmin",
+    dump="mysqldump",
+    unit="mysql",
+    processes=("mysqld",),
+    without_tls=("--ssl-mode=DISABLED",),
+)
