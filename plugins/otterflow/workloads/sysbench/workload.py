@@ -64,7 +64,7 @@ class SysbenchWorkload:
             self.way.after_load(tables),
         ]
         script = access.prologue(bin_dir) + "\n".join(lines) + "\n"
-        return JobScript(script, access.files(), self.load_timeout_s)
+        return JobScript(script, self._files(access), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
         """The same load, whose numbers nobody reads."""
@@ -72,13 +72,13 @@ class SysbenchWorkload:
             return None
         words = self._run_words(access, asked.warmup_s, seed=2 * asked.seed)
         script = access.prologue(bin_dir) + join([*words, "run"]) + "\n"
-        return JobScript(script, access.files(), asked.warmup_s + self.run_timeout_s)
+        return JobScript(script, self._files(access), asked.warmup_s + self.run_timeout_s)
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load, with a histogram of the latencies in the report."""
         words = [*self._run_words(access, asked.duration_s, seed=2 * asked.seed + 1), "--histogram=on", "run"]
         script = access.prologue(bin_dir) + f"{join([*words])} | tee {REPORT_FILE}\n"
-        return JobScript(script, access.files(), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
+        return JobScript(script, self._files(access), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
 
     def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
         """The result from the report; raises BenchmarkFailed."""
@@ -94,6 +94,9 @@ class SysbenchWorkload:
             return f"{seconds} s: {float(tps):,.0f} transactions/s, latency p99 {float(latency):.2f} ms{said}"
         load = _LOAD_PROGRESS.search(line)
         return f"loading: {load.group(1).lower()} {load.group(2)}" if load else None
+
+    def _files(self, access: DatabaseAccess) -> dict[str, str]:
+        return access.files() | self.way.files(access)
 
     def _words(self, access: DatabaseAccess) -> list[str]:
         chosen = self.settings
