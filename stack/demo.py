@@ -189,7 +189,9 @@ def _say_where(lab: AnyLab[Host], console: Console) -> None:
         console.print(f"The servers' user cannot work under {STATE}, so all their files are in {lab.root}.")
 
 
-def _run_experiment(lab: AnyLab[Host], console: Console, settings: DemoSettings) -> tuple[dict[str, Any], RenderableType]:
+def _run_experiment(
+    lab: AnyLab[Host], console: Console, settings: DemoSettings
+) -> tuple[dict[str, Any], RenderableType]:
     lab.start(console.print)
     conf = settings.conf()
     spec = ExperimentSpec.from_params(conf)

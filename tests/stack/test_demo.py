@@ -9,14 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.measures.objective import Objective
 from otterflow.repository import NewExperiment, Repository
 from otterflow.settings import include_dir
-from otterflow.workloads.base import workload_for
 from otterflow.workloads.definition import load_benchmark
+from otterflow.workloads.sysbench.workload import BYTES_PER_ROW
 from stack.airflow_client import AirflowClient
 from stack.demo import BENCHMARKS, DemoSettings
 from stack.lab import SYSTEMS, Lab, MariadbLab, lab_folder, lab_of
@@ -55,8 +54,8 @@ def test_settings_fill_in_the_form() -> None:
 def test_mariadb_is_tuned_on_data_beyond_its_default_pool() -> None:
     settings = DemoSettings.from_environment({"DBMS": "mariadb"})
     assert (settings.dbms, settings.benchmark) == ("mariadb", BENCHMARKS["mariadb"])
-    workload = load_benchmark(include_dir() / "benchmarks" / f"{settings.benchmark}.yaml")
-    assert workload_for(workload, dbms_named("mariadb")).estimated_bytes() > 10 * 128 * 2**20
+    workload = load_benchmark(include_dir() / "benchmarks" / f"{settings.benchmark}.yaml").workload
+    assert workload.scale * BYTES_PER_ROW > 10 * 128 * 2**20
 
 
 def test_a_benchmark_that_the_dbms_cannot_run_is_refused_before_anything_starts() -> None:

@@ -38,7 +38,7 @@ class Way:
         return [*password, "--db-driver=mysql", *where, *login]
 
     def files(self, access: DatabaseAccess) -> dict[str, str]:
-        """sysbench's configuration with the password, if there is one."""
+        """Sysbench's configuration with the password, if there is one."""
         return {CONFIG_FILE: f"mysql-password={_quoted(access.password)}\n"} if access.password else {}
 
     def after_load(self, tables: Sequence[str]) -> str:
