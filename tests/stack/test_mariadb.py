@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stack.mariadb import PrivateMariadb
-from tests.dbms.mysql_family.conftest import mariadb, private_mariadb  # noqa: F401 fixtures
+from tests.dbms.mysql_family.conftest import mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.integration
 

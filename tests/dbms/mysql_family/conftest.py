@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from otterflow.dbms.mariadb.target import MariadbTarget
 from otterflow.dbms.mysql.target import MysqlTarget
 from otterflow.dbms.target import Target
+from otterflow.remote.session import Completed, Session
 from stack.mariadb import PrivateMariadb
-from stack.users import server_user
+from stack.mariadb_host import MariadbHost
+from tests.remote.conftest import client_of
 
 Query = Callable[..., list[dict[str, Any]]]
 
@@ -45,17 +48,23 @@ def target_of(**changes: Any) -> Target:
 
 
 @pytest.fixture(scope="session")
-def private_mariadb() -> Iterator[PrivateMariadb]:
-    """A running MariaDB, one for the whole test run. Leave it as you found it: `mariadb` does."""
+def mariadb_host() -> Iterator[MariadbHost]:
+    """A running MariaDB behind a running sshd, one for the whole test run. Leave it as you found it."""
     folder = Path(tempfile.mkdtemp(prefix="otterflow-mariadb-"))
     folder.chmod(0o755)  # the server's user has to pass
-    server = PrivateMariadb(folder, server_user())
+    host = MariadbHost(folder)
     try:
-        server.start()
-        yield server
+        host.start()
+        yield host
     finally:
-        server.stop()
+        host.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def private_mariadb(mariadb_host: MariadbHost) -> PrivateMariadb:
+    """Its server. `mariadb` puts it back after a test."""
+    return mariadb_host.mariadb
 
 
 @pytest.fixture
@@ -83,3 +92,29 @@ def query(mariadb: PrivateMariadb) -> Iterator[Query]:
             return list(cursor.fetchall()) if cursor.description else []
 
         yield ask
+
+
+@pytest.fixture
+def clean_host(mariadb_host: MariadbHost, mariadb: PrivateMariadb) -> Iterator[MariadbHost]:
+    """The host with its server as `mariadb` gives it, and with no lock on it."""
+    mariadb_host.break_lock()
+    yield mariadb_host
+    mariadb_host.break_lock()
+
+
+@pytest.fixture
+def target(clean_host: MariadbHost) -> Target:
+    record = yaml.safe_load((clean_host.targets_dir / "private.yaml").read_text())
+    return MariadbTarget.model_validate(record)
+
+
+@pytest.fixture
+def session(clean_host: MariadbHost) -> Iterator[Session]:
+    with Session(lambda: client_of(clean_host.sshd)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(session: Session) -> Callable[[str], Completed]:
+    """Runs a command on the host, whatever its exit code."""
+    return lambda command: session.run(command, what="a test", timeout_s=120, check=False)

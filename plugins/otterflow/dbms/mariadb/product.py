@@ -15,5 +15,7 @@ MARIADB = Product(
     dump="mariadb-dump",
     unit="mariadb",
     processes=("mariadbd", "mysqld"),
+    preflight=("--help", "--verbose"),
+    option_files=("/etc/my.cnf", "/etc/mysql/my.cnf"),
     without_tls=("--skip-ssl",),
 )

@@ -15,5 +15,7 @@ MYSQL = Product(
     dump="mysqldump",
     unit="mysql",
     processes=("mysqld",),
+    preflight=("--validate-config", "--log-error-verbosity=2"),
+    option_files=("/etc/my.cnf", "/etc/mysql/my.cnf"),
     without_tls=("--ssl-mode=DISABLED",),
 )

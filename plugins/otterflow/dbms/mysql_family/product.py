@@ -40,6 +40,10 @@ class Product:
     """The systemd unit that the product's packages install."""
     processes: tuple[str, ...]
     """Every name that a server's process goes by: an older package's too."""
+    preflight: tuple[str, ...]
+    """The options by which the server's program reads its options, says what it would refuse, and ends."""
+    option_files: tuple[str, ...]
+    """What the server's program reads where it is told nothing else, weakest first, but for its user's own file."""
     without_tls: tuple[str, ...]
     """The options of its client programs for a connection that checks no certificate: to ask whether it is up."""
 
