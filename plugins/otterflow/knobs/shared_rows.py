@@ -31,7 +31,7 @@ def with_shared_rows(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
     own = {key: value for key, value in record.items() if key not in _OWN}
     return {
         **own,
-        "knobs": _merged([row for row in shared["knobs"] if row["name"] not in lacks], _rows(own, "knobs"), "name"),
+        "knobs": _merged([row for row in shared["knobs"] if row.get("name") not in lacks], _rows(own, "knobs")),
         "untuned": [*shared["untuned"], *_reasoned(shared["untuned"], _rows(own, "untuned"))],
     }
 
@@ -64,14 +64,14 @@ def _names_lacked(record: Mapping[str, Any], shared: Mapping[str, Sequence[Mappi
     return set(lacks)
 
 
-def _merged(shared: Sequence[dict[str, Any]], own: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+def _merged(shared: Sequence[dict[str, Any]], own: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The shared rows, each with what is said of it otherwise, then the rows that are nobody else's."""
     versions: dict[object, list[dict[str, Any]]] = {}
     for row in own:
-        versions.setdefault(row.get(key), []).append(row)
+        versions.setdefault(row.get("name"), []).append(row)
     merged = []
     for row in shared:
-        merged += [{**row, **said} for said in versions.pop(row[key], [{}])]
+        merged += [{**row, **said} for said in versions.pop(row.get("name"), [{}])]
     return merged + [row for rows in versions.values() for row in rows]
 
 
