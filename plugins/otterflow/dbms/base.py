@@ -34,7 +34,7 @@ from otterflow.dbms.values import (
     StartOutcome,
     Version,
 )
-from otterflow.errors import Problem
+from otterflow.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from otterflow.dbms.target import Target
@@ -426,9 +426,17 @@ class Dbms:
     data: Data
     checks: Checks
     observation: Observation
-    capture: Capture
     target: type[Target]
+    capturing: Capture | None = None
+    """None where it cannot (`Capability.capture`); else `capture` gives it."""
 
     def has(self, capability: Capability) -> bool:
         """Whether it can do that."""
         return capability in self.capabilities
+
+    @property
+    def capture(self) -> Capture:
+        """How its clients' load is recorded. Raises InvalidInput where it cannot be."""
+        if self.capturing is None:
+            raise InvalidInput(Problem("dbms", f"the load of {self.title} cannot be recorded yet", "replay another"))
+        return self.capturing

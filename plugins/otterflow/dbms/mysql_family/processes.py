@@ -11,6 +11,9 @@ from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.target import Target
 from otterflow.remote.shell import quote
 
+SYSTEM_PROGRAMS = 'PATH="$PATH:/usr/local/sbin:/usr/sbin"'
+"""Where packages put the server's own program, which is not on an ordinary user's PATH."""
+
 WORKS_WITHIN_S = 1
 """How long a server is watched for a sign of work."""
 
@@ -21,9 +24,9 @@ def process_functions(product: Product, target: Target) -> str:
     Both return an exit code: whether there is one, and whether it is at work.
     """
     names = " | ".join(quote(name) for name in product.processes)
-    return f"data={quote(target.data_dir.rstrip('/'))}\n" + _FUNCTIONS.replace("NAMES", names).replace(
-        "LOOKS", str(WORKS_WITHIN_S * 10)
-    )
+    return f"{SYSTEM_PROGRAMS}\ndata={quote(target.data_dir.rstrip('/'))}\n" + _FUNCTIONS.replace(
+        "NAMES", names
+    ).replace("LOOKS", str(WORKS_WITHIN_S * 10))
 
 
 # A program that runs by another system's loader has that in front. Where one server alone runs under another user, and

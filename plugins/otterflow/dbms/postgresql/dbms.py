@@ -35,6 +35,6 @@ DBMS = Dbms(
     data=data,
     checks=checks,
     observation=observation,
-    capture=capture,
     target=PostgresqlTarget,
+    capturing=capture,
 )
