@@ -14,7 +14,7 @@ LOOK_S = 60.0
 """Time limit of a command that only looks."""
 _FREE = "free some, or move snapshot.dir or work_dir elsewhere; data are restored beside the old ones, which go last"
 FREE_AT_LEAST_BYTES = 256 * 2**20
-"""Job folders, logs and the server's WAL need some room whatever the benchmark."""
+"""Job folders, logs and the server itself need some room whatever the benchmark."""
 
 
 def host_problems(probe: Probe, target: Target, programs: Sequence[str], *, live: bool) -> list[Problem]:
