@@ -18,4 +18,5 @@ MYSQL = Product(
     preflight=("--validate-config", "--log-error-verbosity=2"),
     option_files=("/etc/my.cnf", "/etc/mysql/my.cnf"),
     without_tls=("--ssl-mode=DISABLED",),
+    dump_options=("--set-gtid-purged=OFF", "--column-statistics=0"),
 )
