@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mysql.product import MYSQL
@@ -77,6 +77,7 @@ def test_a_size_is_one_that_counts_bytes(catalog: KnobCatalog):
     }
 
 
+@settings(max_examples=15)  # each evaluates all expressions
 @given(facts=hosts)
 @pytest.mark.parametrize("name", list(PRODUCTS))
 def test_ranges_stand_on_every_host(name: str, facts: HostFacts):

@@ -122,6 +122,13 @@ def test_a_query_cache_counts_where_it_is_on():
     assert on - off == 256 * MIB
 
 
+def test_a_query_cache_has_a_size_where_it_is_on_and_none_where_it_is_off():
+    assert repaired({"query_cache_size": 8 * MIB}) == {"query_cache_size": 0}
+    on: Config = {"query_cache_size": 8 * MIB, "query_cache_type": "ON"}
+    assert repaired(on) == on
+    assert repaired({**on, "query_cache_size": 0}) == {"query_cache_size": 0, "query_cache_type": "OFF"}
+
+
 def test_the_excessive_knob_pays_and_the_sensible_one_does_not():
     config, repairs = repair({"innodb_buffer_pool_size": 15 * GIB, "sort_buffer_size": 4 * MIB}, MARIADB, HOST)
     assert config["sort_buffer_size"] == 4 * MIB

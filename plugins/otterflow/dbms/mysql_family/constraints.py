@@ -26,6 +26,7 @@ _AT_MOST = (
     ("innodb_page_cleaners", INSTANCES, 1, "a part of the pool has one cleaner at most"),
     ("innodb_doublewrite_files", INSTANCES, 2, "the server makes at most two for each part of the pool"),
     ("join_buffer_size", "join_buffer_space_limit", 1, "a statement's buffers take no more together"),
+    ("thread_cache_size", "max_connections", 1, "more threads than connections are never kept"),
     ("innodb_open_files", "open_files_limit", 1, "the server may open no more"),
 )
 """Pairs of knobs in the order they are repaired: the first must not exceed so many times the second, and why."""
@@ -35,6 +36,8 @@ _DISK_SHARE = 0.25
 
 _POOL_PARTS_FROM = 1024 * MIB
 """A pool below this has one part, whatever is asked for (MySQL manual, innodb_buffer_pool_instances)."""
+
+_MOST_ROUNDS = 8
 
 _TABLES, _OPEN_FILES, _LEAST_TABLES = "table_open_cache", "open_files_limit", 400
 _OTHER_FILES = 64
@@ -54,17 +57,37 @@ def repair(
     knobs are not cut below their range. Idempotent: repairing the result changes nothing.
     """
     draft = Draft(config, live_values)
+    for _ in range(_MOST_ROUNDS):
+        before = dict(draft.config)
+        _bring_within(draft, facts, space)
+        if draft.config == before:
+            break
+    return draft.config, draft.repairs()
+
+
+def _bring_within(draft: Draft, facts: HostFacts, space: KnobSpace | None) -> None:
+    """Each constraint once; a later one may break an earlier one, as a pool of one whole chunk the memory budget."""
+    _whole_blocks(draft, space)
+    _query_cache(draft)
     _one_limit_of_temporary_tables(draft)
     _redo_fits_the_disk(draft, facts)
     _log_buffer_below_the_redo(draft)
     _memory(draft, facts, space)
-    _whole_blocks(draft, space)
-    _one_limit_of_temporary_tables(draft)
     _parts_of_the_pool(draft)
     for lower, upper, times, why in _AT_MOST:
         _at_most(draft, lower, upper, times, why)
     _open_files(draft)
-    return draft.config, draft.repairs()
+
+
+def _query_cache(draft: Draft) -> None:
+    """A query cache with a size is on, and one without is off, whatever is asked for."""
+    kind, size = draft.get("query_cache_type"), draft.number("query_cache_size")
+    if kind is None or size is None:
+        return
+    if draft.tuned("query_cache_size") and kind == "OFF" and size != draft.live_values.get("query_cache_size"):
+        draft.set("query_cache_size", 0, "a server with a size for it turns the query cache on")
+    elif draft.tuned("query_cache_type") and kind != "OFF" and size == 0:
+        draft.set("query_cache_type", "OFF", "there is no query cache without a size")
 
 
 def _one_limit_of_temporary_tables(draft: Draft) -> None:

@@ -17,9 +17,13 @@ class Draft:
         self.live_values = live_values
         self.reasons: dict[str, str] = {}
 
+    def get(self, name: str) -> Value | None:
+        """The value that would be in force; None where the server has no such setting."""
+        return self.config.get(name, self.live_values.get(name))
+
     def number(self, name: str) -> float | None:
         """The number that would be in force; None where the server has no such setting."""
-        value = self.config.get(name, self.live_values.get(name))
+        value = self.get(name)
         return None if value is None or isinstance(value, str) else value
 
     def tuned(self, name: str) -> bool:
@@ -27,10 +31,10 @@ class Draft:
         return name in self.config
 
     def set(self, name: str, value: Value, reason: str) -> None:
-        """Change a tuned knob, for a reason that is told."""
+        """Change a tuned knob, for a reason that is told; of several the first."""
         if self.config[name] != value:
             self.config[name] = value
-            self.reasons[name] = reason
+            self.reasons.setdefault(name, reason)
 
     def round(self, name: str, value: Value) -> None:
         """Change a tuned knob to what the server would make of it, which nobody need be told."""

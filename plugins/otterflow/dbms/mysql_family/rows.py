@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otterflow.dbms.mysql_family import spelling
+from otterflow.dbms.mysql_family.members import MEMBERS
 from otterflow.dbms.mysql_family.sizes import BLOCKS, unit_of
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.setting import LiveSetting, SettingType
@@ -33,7 +34,7 @@ def from_row(row: Mapping[str, Any]) -> LiveSetting:
         found = f"a row without {', '.join(missing)}"
         raise InvalidInput(Problem("settings", found, "ask for all columns"))
     name, text, vartype = row["name"], row["value"] or "", type_of(row)
-    members = tuple((row["members"] or "").split(",")) if vartype == "enum" else ()
+    members = members_of(row) if vartype == "enum" else ()
     number = vartype in ("integer", "real")
     return LiveSetting(
         name=name,
@@ -56,6 +57,8 @@ def from_row(row: Mapping[str, Any]) -> LiveSetting:
 
 def type_of(row: Mapping[str, Any]) -> SettingType:
     """The type that the server names; without a name, the one that value and limits speak for."""
+    if members_of(row) and not row["members"]:
+        return "enum"
     if row["type"]:
         told = _TYPES.get(row["type"].split()[0].lower(), "string")
         return "string" if told == "enum" and not row["members"] else told  # character sets have no list
@@ -65,6 +68,11 @@ def type_of(row: Mapping[str, Any]) -> SettingType:
     if row["maximum"] not in (None, "", "0"):
         return "integer" if text.lstrip("-").isdigit() else "real"
     return "bool" if text in ("ON", "OFF") else "string"
+
+
+def members_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The values of an enum: as the server tells them, else as `MEMBERS` does; none where they are unknown."""
+    return tuple(row["members"].split(",")) if row["members"] else MEMBERS.get(row["name"], ())
 
 
 def block_of(setting: LiveSetting) -> int:
