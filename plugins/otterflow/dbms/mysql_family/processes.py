@@ -37,7 +37,8 @@ _FUNCTIONS = """find_server() {
   for folder in /proc/[0-9]*; do
     words=()
     { mapfile -d '' -t words < "$folder/cmdline"; } 2> /dev/null
-    case ${words[0]##*/} in
+    word=${words[0]:-}
+    case ${word##*/} in
       NAMES) ;;
       ld-linux*) case " ${words[*]:0:6} " in *mysqld\\ * | *mariadbd\\ *) ;; *) continue ;; esac ;;
       *) continue ;;
