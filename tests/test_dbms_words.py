@@ -1,6 +1,6 @@
 """Nothing but a DBMS's own folder, and its own drivers, speaks of it: one more DBMS is one more folder.
 
-Every line of every module is read, comments and docstrings too. `ALLOWED` has the places that may speak of PostgreSQL,
+Every line of every module is read, comments and docstrings too. `ALLOWED` has the places that may speak of one,
 each with its reason; a place that does not need its line any more fails.
 """
 
@@ -10,14 +10,20 @@ import re
 
 from tests.rooms import imports, modules
 
-WORDS = re.compile(r"postgres|\bpg_|psql|libpq|\b5432\b|\bwal\b|wal_|vacuum", re.IGNORECASE)
+WORDS = re.compile(
+    r"postgres|\bpg_|psql|libpq|\b5432\b|\bwal\b|wal_|vacuum|mysql|mariadb|innodb|\b3306\b", re.IGNORECASE
+)
 
 ALLOWED = {
     "otterflow.dbms.postgresql": "PostgreSQL",
+    "otterflow.dbms.mysql_family": "what MariaDB and MySQL share",
+    "otterflow.dbms.mariadb": "MariaDB",
+    "otterflow.dbms.mysql": "MySQL",
     "otterflow.dbms.registry": "the list of what there is",
     "otterflow.workloads.pgbench": "PostgreSQL's own driver",
     "otterflow.workloads.analytics": "PostgreSQL's own driver: a stream of SQL files that psql runs",
     "otterflow.workloads.sysbench.postgresql": "what sysbench is told of PostgreSQL",
+    "otterflow.workloads.sysbench.mysql_family": "what sysbench is told of MariaDB and MySQL",
     "otterflow.workloads.sysbench.ways": "the list of the DBMSs that sysbench is driven on",
     "otterflow.workloads.benchbase.postgresql": "what BenchBase is told of PostgreSQL",
     "otterflow.workloads.benchbase.ways": "the list of the DBMSs that BenchBase is driven on",
@@ -50,6 +56,18 @@ def test_only_its_own_places_speak_of_a_dbms() -> None:
 
 def test_every_place_that_may_needs_it() -> None:
     assert ALLOWED.keys() - {place_of(name) for name in speaking()} == set(), "these do not: strike them out"
+
+
+def place_of(module: str) -> str | None:
+    """The entry of `ALLOWED` that the module falls under."""
+    return next((place for place in ALLOWED if f"{module}.".startswith(f"{place}.")), None)
+
+
+def test_nothing_outside_imports_the_inside_of_a_dbms() -> None:
+    """But for a DBMS's own drivers, OtterTune's files, and the commands that wire things up."""
+    inside = re.compile(r"otterflow\.dbms\.(postgresql|mysql_family|mariadb|mysql)\.")
+    outside = {arrow.importer for arrow in imports() if inside.match(arrow.imported)}
+    assert {module for module in outside if place_of(module) is None} == set()
 
 
 def place_of(module: str) -> str | None:

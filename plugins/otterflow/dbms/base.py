@@ -425,14 +425,22 @@ class Dbms:
     metrics: Metrics
     data: Data
     checks: Checks
-    observation: Observation
     target: type[Target]
+    observing: Observation | None = None
+    """None where it cannot (`Capability.observe`); else `observation` gives it."""
     capturing: Capture | None = None
     """None where it cannot (`Capability.capture`); else `capture` gives it."""
 
     def has(self, capability: Capability) -> bool:
         """Whether it can do that."""
         return capability in self.capabilities
+
+    @property
+    def observation(self) -> Observation:
+        """How it is watched. Raises InvalidInput where it cannot be."""
+        if self.observing is None:
+            raise InvalidInput(Problem("dbms", f"{self.title} cannot be watched yet", "use a benchmark with a load"))
+        return self.observing
 
     @property
     def capture(self) -> Capture:

@@ -34,7 +34,7 @@ DBMS = Dbms(
     metrics=metrics,
     data=data,
     checks=checks,
-    observation=observation,
     target=PostgresqlTarget,
+    observing=observation,
     capturing=capture,
 )
