@@ -68,19 +68,3 @@ def test_nothing_outside_imports_the_inside_of_a_dbms() -> None:
     inside = re.compile(r"otterflow\.dbms\.(postgresql|mysql_family|mariadb|mysql)\.")
     outside = {arrow.importer for arrow in imports() if inside.match(arrow.imported)}
     assert {module for module in outside if place_of(module) is None} == set()
-
-
-def place_of(module: str) -> str | None:
-    """The entry of `ALLOWED` that the module falls under."""
-    return next((place for place in ALLOWED if f"{module}.".startswith(f"{place}.")), None)
-
-
-def test_nothing_outside_imports_the_inside_of_a_dbms() -> None:
-    """But for PostgreSQL's own drivers, OtterTune's files, and the commands that wire things up."""
-    inside = "otterflow.dbms.postgresql."
-    outside = {
-        arrow.importer
-        for arrow in imports()
-        if arrow.imported.startswith(inside) and not arrow.importer.startswith(inside)
-    }
-    assert {module for module in outside if place_of(module) is None} == set()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from otterflow.dbms.mysql.settings import SETTINGS as MYSQL_SETTINGS
 
 from otterflow.dbms.base import Constraints, Rules, Settings
 from otterflow.dbms.mariadb import constraints as mariadb_constraints
@@ -22,6 +21,7 @@ from otterflow.dbms.mariadb.settings import SETTINGS as MARIADB_SETTINGS
 from otterflow.dbms.mysql import constraints as mysql_constraints
 from otterflow.dbms.mysql import rules as mysql_rules
 from otterflow.dbms.mysql.product import MYSQL
+from otterflow.dbms.mysql.settings import SETTINGS as MYSQL_SETTINGS
 from otterflow.dbms.mysql_family.product import Product
 from otterflow.knobs.catalog import KnobCatalog, Risk, load_catalog
 from otterflow.knobs.facts import HostFacts
