@@ -32,7 +32,7 @@ BLOCKS: dict[str, int] = {
     "innodb_buffer_pool_size_auto_min": 8 * MIB,
     "innodb_buffer_pool_size_max": 8 * MIB,
     "innodb_ddl_buffer_size": 1,
-    "innodb_fsync_threshold": 4 * KIB,
+    "innodb_fsync_threshold": 16 * KIB,
     "innodb_ft_cache_size": 1,
     "innodb_ft_result_cache_limit": 1,
     "innodb_ft_total_cache_size": 1,
