@@ -13,6 +13,7 @@ from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.errors import InvalidInput
 from otterflow.knobs.catalog import KnobCatalog, load_catalog
+from otterflow.ottertune.exporting import export
 from otterflow.ottertune.importing import import_folder
 from otterflow.ottertune.report import ImportReport
 from otterflow.ottertune.spec import ImportSpec
@@ -137,3 +138,9 @@ def test_a_value_that_cannot_be_read_keeps_a_set_out_where_the_knob_varies(repos
     write(folder, 3, innodb_buffer_pool_size="much")
     report = imported(repository, folder)
     assert [problem.field for problem in report.left_out["3"]] == ["knobs.innodb_buffer_pool_size"]
+
+
+def test_what_is_not_postgresqls_is_not_written(repository: Repository, folder: Path, tmp_path: Path):
+    imported(repository, folder)
+    with pytest.raises(InvalidInput, match="'past' is of mysql; only PostgreSQL's trials are written"):
+        export(repository, "past", tmp_path / "out")
