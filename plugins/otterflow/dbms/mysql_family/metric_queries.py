@@ -30,9 +30,11 @@ SELECT DIGEST AS `key`, DIGEST_TEXT AS text, COUNT_STAR AS calls, SUM_TIMER_WAIT
        SUM_ROWS_AFFECTED AS rows_affected, SUM_ERRORS AS errors, SUM_CREATED_TMP_DISK_TABLES AS tmp_disk_tables,
        SUM_SORT_MERGE_PASSES AS sort_merge_passes
   FROM performance_schema.events_statements_summary_by_digest
- WHERE SCHEMA_NAME = DATABASE() AND DIGEST IS NOT NULL ORDER BY SUM_TIMER_WAIT DESC LIMIT {OBJECTS_READ}
+ WHERE SCHEMA_NAME = DATABASE() AND DIGEST IS NOT NULL AND DIGEST_TEXT NOT LIKE '%performance_schema%'
+   AND DIGEST_TEXT NOT LIKE '%information_schema%' AND DIGEST_TEXT NOT LIKE 'SHOW %'
+ ORDER BY SUM_TIMER_WAIT DESC LIMIT {OBJECTS_READ}
 """  # noqa: S608 a number
-"""Of the database that is connected to. No row where the performance schema is off."""
+"""Of the database that is connected to, and not those by which servers are watched. No row where the performance schema is off."""
 
 TABLES_SQL = f"""
 SELECT CONCAT(OBJECT_SCHEMA, '.', OBJECT_NAME) AS `key`, SUM_TIMER_WAIT DIV 1000 AS total_ns, COUNT_READ AS row_reads,
