@@ -44,6 +44,8 @@ class Release:
         self.name = server.dbms.product.name
         self.client, self.data = PARTS[self.name]
         self.login = Login(str(self.private.socket), None, "root", None, None, {}, "connection 'x'")
+        self.has_accounts = self.private.is_mysql
+        """MariaDB's runs without them here, and so has none to whom a trigger or a view could belong."""
         self._stack = stack
 
     def query(self, database: str | None = None) -> Query:
@@ -70,23 +72,26 @@ def bench(release: Release) -> Iterator[Callable[[], Query]]:
     query("CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id))")
     query("CREATE TABLE noted (n INT)")
     query("INSERT INTO parent VALUES (1, 'a'), (2, 'b')")
-    query("CREATE TRIGGER t AFTER INSERT ON parent FOR EACH ROW INSERT INTO noted VALUES (NEW.id)")
-    query("CREATE VIEW b_view AS SELECT * FROM parent")
-    query("CREATE VIEW a_view AS SELECT count(*) AS n FROM b_view")
+    if release.has_accounts:
+        query("CREATE TRIGGER t AFTER INSERT ON parent FOR EACH ROW INSERT INTO noted VALUES (NEW.id)")
+        query("CREATE VIEW b_view AS SELECT * FROM parent")
+        query("CREATE VIEW a_view AS SELECT count(*) AS n FROM b_view")
     release.data.mark(maintenance, "bench", "abc", fresh=True)
     yield inside
     for name in ("bench", *beside("bench")):
         maintenance(drop_sql(name))
 
 
-def is_whole(query: Query) -> None:
-    assert query("SELECT n FROM a_view") == [{"n": 2}]
-    query("INSERT INTO parent VALUES (3, 'c')")
-    assert query("SELECT n FROM noted") == [{"n": 3}]
+def is_whole(release: Release, query: Query) -> None:
+    assert query("SELECT count(*) AS n FROM parent") == [{"n": 2}]
     with pytest.raises(Exception, match="foreign key"):
         query("INSERT INTO child VALUES (1, 77)")
-    query("DELETE FROM noted")
-    query("DELETE FROM parent WHERE id = 3")
+    if release.has_accounts:
+        assert query("SELECT n FROM a_view") == [{"n": 2}]
+        query("INSERT INTO parent VALUES (3, 'c')")
+        assert query("SELECT n FROM noted") == [{"n": 3}]
+        query("DELETE FROM noted")
+        query("DELETE FROM parent WHERE id = 3")
 
 
 def test_the_database_gives_way_and_comes_back(release: Release, bench: Callable[[], Query]) -> None:
@@ -96,7 +101,7 @@ def test_the_database_gives_way_and_comes_back(release: Release, bench: Callable
     bench()("CREATE TABLE parent (half INT)")
     release.data.put_back(query, "bench")
     assert release.data.state(query, "bench") == DataState(exists=True, fingerprint="abc", fresh=True, ours=True)
-    is_whole(bench())
+    is_whole(release, bench())
     assert release.data.foreign(bench()) == "3 tables"
     assert release.data.size_bytes(query, "bench") > 0
     assert release.data.beside_data(query, target_of()) == []
@@ -115,7 +120,7 @@ def test_a_dump_is_put_back(release: Release, bench: Callable[[], Query], tmp_pa
             (tmp_path / name).write_text(text)
         done = subprocess.run(["bash", "-c", job.script], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        is_whole(bench())
+        is_whole(release, bench())
         state = release.data.state(release.query(), "bench")
         assert state == DataState(exists=True, fingerprint="abc", fresh=True, ours=True)
         bench()("CREATE TABLE added (a INT)")
@@ -143,6 +148,8 @@ def _with_programs(release: Release, folder: Path) -> Target:
 
 def test_counters_over_a_window(release: Release, bench: Callable[[], Query]) -> None:
     query = bench()
+    if release.name == "mysql":  # else it is not among the busiest ever, which are the other tests'
+        query("TRUNCATE TABLE performance_schema.events_statements_summary_by_digest")
     before = metrics.counters(query)
     for _ in range(20):
         query("BEGIN")

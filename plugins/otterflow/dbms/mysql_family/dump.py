@@ -55,15 +55,16 @@ echo restored
 
 def parallel_function(jobs: int) -> str:
     """A function that runs a command for each line of its input, with its number and itself, some at the same time."""
+    # Each is waited for by its id: `wait -n` may miss one that has ended before.
     return f"""in_parallel() {{
-  local line number=0 running=0 failed=0
+  local line pid number=0 failed=0 pids=()
   while IFS= read -r line; do
-    if [ "$running" -ge {jobs} ]; then wait -n || failed=1; running=$((running - 1)); fi
+    if [ "${{#pids[@]}}" -ge {jobs} ]; then wait "${{pids[0]}}" || failed=1; pids=("${{pids[@]:1}}"); fi
     number=$((number + 1))
     "$@" "$number" "$line" < /dev/null &
-    running=$((running + 1))
+    pids+=("$!")
   done
-  while [ "$running" -gt 0 ]; do wait -n || failed=1; running=$((running - 1)); done
+  for pid in "${{pids[@]}}"; do wait "$pid" || failed=1; done
   return "$failed"
 }}"""
 

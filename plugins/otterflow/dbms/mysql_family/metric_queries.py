@@ -34,7 +34,10 @@ SELECT DIGEST AS `key`, DIGEST_TEXT AS text, COUNT_STAR AS calls, SUM_TIMER_WAIT
    AND DIGEST_TEXT NOT LIKE '%information_schema%' AND DIGEST_TEXT NOT LIKE 'SHOW %'
  ORDER BY SUM_TIMER_WAIT DESC LIMIT {OBJECTS_READ}
 """  # noqa: S608 a number
-"""Of the database that is connected to, and not those by which servers are watched. No row where the performance schema is off."""
+"""Of the database that is connected to, and not those by which servers are watched.
+
+No row where the performance schema is off.
+"""
 
 TABLES_SQL = f"""
 SELECT CONCAT(OBJECT_SCHEMA, '.', OBJECT_NAME) AS `key`, SUM_TIMER_WAIT DIV 1000 AS total_ns, COUNT_READ AS row_reads,
