@@ -48,6 +48,9 @@ _PACE = {
     # Often a worker notices only at its next heartbeat (5 s apart by default) that its task has ended. Until then it
     # takes no other task, and a task that was skipped or failed, unlike one that succeeded, counts as running.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # A task that the API server does not answer in time has failed, before it has begun. The benchmark on this machine,
+    # or another's work, makes it slow: 5 s (the default) were too few with a load of 20.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     "AIRFLOW__CORE__PARALLELISM": "8",
     # Parsing takes a core from the benchmark that is being measured. A file that was changed is parsed anyhow.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",

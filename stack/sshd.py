@@ -70,7 +70,7 @@ class PrivateSshd:
         self.port_file.write_text(str(free_port()))
         self.user.write_file(self.config_file, self._configuration())
 
-    def start(self, timeout_s: float = 10) -> None:
+    def start(self, timeout_s: float = 60) -> None:
         """Start it and wait until it answers. Raises StackError with the end of its log."""
         if not self.config_file.exists():
             self.create()
@@ -78,12 +78,13 @@ class PrivateSshd:
             return
         argv = self.user.command(_sshd(), "-D", "-f", self.config_file, "-E", self.log_file)
         process = start(argv, log=self.root / "sshd.out", cwd=self.root)
-        wait_until(
-            lambda: not is_alive(process) or self._answers(),
-            timeout_s=timeout_s, what="sshd answers", log=self.log_file,
-        )  # fmt: skip
-        if not self._answers():
-            raise StackError(f"sshd did not start\n{tail(self.root / 'sshd.out')}\n{tail(self.log_file)}")
+
+        def has_started() -> bool:
+            if not is_alive(process):
+                raise StackError(f"sshd did not start\n{tail(self.root / 'sshd.out')}\n{tail(self.log_file)}")
+            return self._answers()
+
+        wait_until(has_started, timeout_s=timeout_s, what="sshd answers", log=self.log_file)
 
     def stop(self) -> None:
         """End it and every session it still serves."""
@@ -101,7 +102,7 @@ class PrivateSshd:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((self.host, self.port), timeout=1) as connection:
+            with socket.create_connection((self.host, self.port), timeout=5) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False

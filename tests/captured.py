@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
+from tests.repository.samples import new_experiment, prepare
 
 CAPTURED = json.loads((Path(__file__).parent / "tuner" / "captured" / "pgbench_metrics.json").read_text())
 
@@ -31,11 +32,8 @@ def make_experiment(
         "code_version": "1",
     }
     spec = {"experiment": name, "target": "staging", "benchmark": benchmark, "iterations": 16}
-    repository.create_experiment(NewExperiment(**{"name": name, "spec": spec, **fields, **record}))
-    repository.prepare_experiment(
-        name, space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], baseline_file="", rules={}, facts={},
-        versions={}, hardware={}, catalog_hash="c", live={},
-    )  # fmt: skip
+    repository.create_experiment(new_experiment(**{"name": name, "spec": spec, **fields, **record}))
+    prepare(repository, name, space=CAPTURED["space"], baseline=CAPTURED["configurations"][0], catalog_hash="c")
     for iteration in range(n):
         add_trial(repository, name, iteration, first + iteration)
     repository.set_experiment_state(name, "finished" if ended else "running")

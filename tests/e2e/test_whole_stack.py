@@ -23,7 +23,7 @@ from stack.processes import belonging_to
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import as_shown, in_force_on
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 FORM = {
     "target": "demo",
@@ -90,7 +90,7 @@ def lab() -> Iterator[Lab]:
             del os.environ["OTTERFLOW_INCLUDE_DIR"]
 
 
-def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 300) -> Any:
+def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 600) -> Any:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = condition()
@@ -341,7 +341,7 @@ def test_a_backfill_records_what_is_left_in_the_log(lab: Lab, shop: Path) -> Non
     def both() -> bool:
         return set(ids) <= {record.id for record in lab.repository.recordings("shop_log")}
 
-    wait_for("both intervals are recorded", both, 240)
+    wait_for("both intervals are recorded", both, 600)
     client.pause("record_shop_log")
     found = [lab.repository.recording(recording) for recording in ids]
     assert [(record.end - record.start).total_seconds() for record in found] == [60, 60]

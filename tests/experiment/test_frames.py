@@ -15,8 +15,9 @@ import pytest
 from otterflow.errors import InvalidInput
 from otterflow.experiment.frames import Results, comparison_frame, results, trials_frame
 from otterflow.experiment.spec import ExperimentSpec
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.records import experiment, trial
+from tests.repository.samples import new_experiment, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "tests" / "knobs" / "pg_settings_15.json"
@@ -38,16 +39,16 @@ def repository(tmp_path: Path) -> Repository:
     found = Repository.open(f"sqlite:///{tmp_path}/repository.db")
     form = {"experiment": "night", "target": "t", "benchmark": "gone"}
     found.create_experiment(
-        NewExperiment(
-            name="night", target="t", dbms="postgresql", benchmark="gone", objective="throughput", seed=0,
-            code_version="", spec=ExperimentSpec.from_params(form).record(),
+        new_experiment(
+            "night",
+            target="t",
+            benchmark="gone",
+            objective="throughput",
+            spec=ExperimentSpec.from_params(form).record(),
         )
-    )  # fmt: skip
+    )
     live = {row["name"]: row for row in json.loads(SETTINGS.read_text())}
-    found.prepare_experiment(
-        "night", space=SPACE, live=live, facts={}, versions={}, hardware={}, rules={}, catalog_hash="",
-        baseline=BASELINE, baseline_file="",
-    )  # fmt: skip
+    prepare(found, "night", space=SPACE, live=live, baseline=BASELINE)
     tried(found, 0, BASELINE, 100.0)
     tried(found, 1, BETTER, None)
     tried(found, 2, BETTER, 150.0)

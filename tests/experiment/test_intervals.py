@@ -14,8 +14,9 @@ from otterflow.experiment.candidates import configuration_of
 from otterflow.experiment.intervals import intervals_of
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.operators.connections import open_repository
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.experiment.test_outcome import BASELINE, SETTINGS
+from tests.repository.samples import new_experiment, prepare
 
 BEGIN = datetime(2026, 11, 29, 2, tzinfo=UTC)
 ARMS = {"bigger": {"work_mem": "64MB"}}
@@ -49,16 +50,10 @@ def tried(
     }  # fmt: skip
     spec = ExperimentSpec.from_params(form)
     repository.create_experiment(
-        NewExperiment(
-            name=name, target=spec.target, dbms="postgresql", benchmark=spec.benchmark, objective="throughput",
-            spec=spec.record(), seed=0, code_version="test",
-        )
-    )  # fmt: skip
+        new_experiment(name, target=spec.target, benchmark=spec.benchmark, objective="throughput", spec=spec.record())
+    )
     live = {row["name"]: row for row in json.loads(SETTINGS.read_text())}
-    repository.prepare_experiment(
-        name, space=[], live=live, facts={}, versions={}, hardware={}, rules=BASELINE, catalog_hash="",
-        baseline=BASELINE, baseline_file="",
-    )  # fmt: skip
+    prepare(repository, name, live=live, rules=BASELINE, baseline=BASELINE)
     for arm, of in (values or {}).items():
         for number, value in enumerate(of, 1):
             result = {"errors": 0, "transactions": 10, "seconds": 1.0}

@@ -16,8 +16,9 @@ from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.summary import report, verdict
 from otterflow.operators.connections import open_repository
 from otterflow.operators.report import write_result
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from otterflow.repository.records import Measurement, TrialState
+from tests.repository.samples import new_experiment, prepare
 
 SETTINGS = Path(__file__).parents[1] / "knobs" / "pg_settings_15.json"
 FORM: dict[str, Any] = {"experiment": "e", "target": "example_command", "benchmark": "analytics", "iterations": 5}
@@ -33,16 +34,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     found = open_repository()
     spec = ExperimentSpec.from_params(FORM)
     found.create_experiment(
-        NewExperiment(
-            name="e", target=spec.target, dbms="postgresql", benchmark=spec.benchmark, objective="run_time",
-            spec=spec.record(), seed=0, code_version="test",
-        )
-    )  # fmt: skip
+        new_experiment("e", target=spec.target, benchmark=spec.benchmark, objective="run_time", spec=spec.record())
+    )
     live = {row["name"]: row for row in json.loads(SETTINGS.read_text())}
-    found.prepare_experiment(
-        "e", space=[], live=live, facts={}, versions={}, hardware={}, rules=BASELINE, catalog_hash="",
-        baseline=BASELINE, baseline_file="work_mem = 4MB\n",
-    )  # fmt: skip
+    prepare(found, "e", live=live, rules=BASELINE, baseline=BASELINE, baseline_file="work_mem = 4MB\n")
     found.record_last_good("e", configuration=BEST, file="shared_buffers = 2GB\n")
     found.plan_trial("e", 0, kind="baseline", wanted=BASELINE, repairs=[], reasons={}, seed=0)
     found.begin_try("e", 0)

@@ -49,6 +49,8 @@ def test_a_night_that_begins_after_midnight_has_that_days_date(tmp_path: Path) -
         ({"cron": "30 25 * * *"}, r"cron: value '30 25 \* \* \*'.*five fields are right"),
         ({"cron": "@daily"}, "cron: value '@daily'.*five fields are right"),
         ({"cron": "* * * * *"}, "fires again before the window has closed"),
+        ({"cron": "0 22,23 * * *", "until": "22:30"}, "fires again"),  # the second of the day, whatever the hour is now
+        ({"cron": "0 22 * * 1,3", "until": "21:00"}, "is 23.0 h long"),
         ({"timezone": "Europe/Berlino"}, "timezone: value 'Europe/Berlino'.*IANA"),
         ({"timezone": "../etc/passwd"}, "timezone: value '../etc/passwd'.*IANA"),
         ({"until": "5:30"}, "until: value '5:30'.*HH:MM"),

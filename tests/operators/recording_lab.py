@@ -6,14 +6,13 @@ import json
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 import yaml
@@ -27,6 +26,7 @@ from stack.host import DatabaseHost
 from stack.processes import free_port
 from stack.sshd import PrivateSshd
 from tests.operators.harness import Run, TaskInstance
+from tests.waiting import wait_until
 
 DAG_FILE = Path(__file__).resolve().parents[2] / "dags" / "record.py"
 TOLD = """\
@@ -115,18 +115,16 @@ class RecordingLab:
     def tell(self, text: str = TOLD) -> None:
         """Have the source's log tell its load, as a user has set it."""
         self.source.user.write_file(self.source.cluster.knobs_file, text, 0o644)
-        with self.source.cluster.connect() as connection:
-            connection.execute("SELECT pg_reload_conf()")
-        time.sleep(0.3)
-        self.setting("work_mem")  # which the log tells as it is told to by now
-        time.sleep(0.1)
+        loaded = self._asked("SELECT pg_conf_load_time()")
+        self._asked("SELECT pg_reload_conf()")
+        wait_until(lambda: self._asked("SELECT pg_conf_load_time()") != loaded, 60)
 
     @contextmanager
-    def load(self, seconds: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """pgbench's TPC-B-like load, four clients, for so long, beside the block."""
+    def load(self, *length: str) -> Iterator[subprocess.Popen[str]]:
+        """pgbench's TPC-B-like load, four clients, of a length that its own options give, beside the block."""
         cluster = self.source.cluster
         argv = [
-            str(cluster.bin_dir / "pgbench"), "-n", "-M", "prepared", "-c4", f"-T{seconds}", *arguments, "-h",
+            str(cluster.bin_dir / "pgbench"), "-n", "-M", "prepared", "-c4", *length, "-h",
             cluster.host, "-p", str(cluster.port), "-U", "otterflow", "bench",
         ]  # fmt: skip
         process = subprocess.Popen(
@@ -139,18 +137,25 @@ class RecordingLab:
             process.kill()
             process.wait()
 
-    def run_load(self, seconds: int, *arguments: str) -> int:
-        """The load to its end; how many transactions it made."""
-        with self.load(seconds, *arguments) as process:
-            said, _ = process.communicate(timeout=seconds + 60)
+    def run_load(self, each: int = 250) -> int:
+        """The load to its end, so many transactions of each client; how many it made."""
+        with self.load(f"-t{each}") as process:
+            said, _ = process.communicate(timeout=120)
         (line,) = [each for each in said.splitlines() if "transactions actually processed" in each]
         return int(line.rpartition(":")[2].partition("/")[0])
 
     def setting(self, name: str) -> str:
+        return str(self._asked("SELECT current_setting(%s)", name))
+
+    def transactions(self) -> int:
+        """What the source's own counter says."""
+        return int(self._asked("SELECT xact_commit FROM pg_stat_database WHERE datname = 'bench'"))
+
+    def _asked(self, sql: LiteralString, *values: str) -> Any:
         with self.source.cluster.connect() as connection:
-            row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+            row = connection.execute(sql, values).fetchone()
         assert row is not None
-        return str(row[0])
+        return row[0]
 
     def jobs(self) -> list[Path]:
         """The folders of jobs that are left on the source's host."""

@@ -12,8 +12,9 @@ from otterflow.errors import MayNotAct, Overtaken
 from otterflow.hosts.fence import Fence, ServerIdentity, owner_name
 from otterflow.remote import host_lock
 from otterflow.remote.session import Completed
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.dbms.conftest import target_of
+from tests.repository.samples import new_experiment
 
 SERVER = ServerIdentity("7123456789", "/srv/a folder in b on c/data", "db1")
 
@@ -36,16 +37,7 @@ def airflow(tmp_path: Path, name: str, *experiments: str) -> Repository:
     repository = Repository.open(f"sqlite:///{tmp_path}/{name}.db")
     for experiment in experiments:
         repository.create_experiment(
-            NewExperiment(
-                name=experiment,
-                target="staging",
-                dbms="postgresql",
-                benchmark="b",
-                objective="o",
-                spec={},
-                seed=0,
-                code_version="t",
-            )
+            new_experiment(experiment, target="staging", benchmark="b", objective="o", spec={})
         )
     return repository
 

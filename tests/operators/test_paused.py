@@ -20,7 +20,8 @@ from otterflow.operators.next_iteration import NextIterationOperator
 from otterflow.operators.paused import is_paused
 from otterflow.operators.start_iterations import StartIterationsOperator
 from otterflow.operators.stop import StopOperator
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
+from tests.repository.samples import new_experiment, prepare
 
 FORM: dict[str, Any] = {"experiment": "e", "target": "example_command", "benchmark": "analytics", "iterations": 5}
 
@@ -52,17 +53,10 @@ def under_way(repository: Repository) -> Repository:
     """A repository with an experiment whose trial 0 has ended."""
     spec = ExperimentSpec.from_params(FORM)
     repository.create_experiment(
-        NewExperiment(
-            name="e", target=spec.target, dbms="postgresql",
-            benchmark=spec.benchmark, objective="run_time", spec=spec.record(), seed=0,
-            code_version="test", target_definition={},
-        )
-    )  # fmt: skip
+        new_experiment("e", target=spec.target, benchmark=spec.benchmark, objective="run_time", spec=spec.record())
+    )
     repository.hold_target(spec.target, "e")
-    repository.prepare_experiment(
-        "e", space=[], live={}, facts={}, versions={}, hardware={}, rules={}, catalog_hash="", baseline={"jit": True},
-        baseline_file="",
-    )  # fmt: skip
+    prepare(repository, "e", baseline={"jit": True})
     repository.plan_trial("e", 0, kind="baseline", wanted={"jit": True}, repairs=[], reasons={}, seed=0)
     repository.begin_try("e", 0)
     repository.end_trial("e", 0, "crashed", message="as the test wants")

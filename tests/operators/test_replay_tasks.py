@@ -20,11 +20,12 @@ from otterflow.operators.judge_backfill import JudgeBackfillOperator
 from otterflow.operators.judge_interval import JudgeIntervalOperator
 from otterflow.operators.start_experiment import StartExperimentOperator
 from otterflow.operators.triggers import RecordingTrigger, TargetTrigger
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.experiment.test_backfill import REPLAY
 from tests.experiment.test_intervals import GAIN, tried
 from tests.operators.harness import Run
 from tests.operators.test_nights import Pulled
+from tests.repository.samples import new_experiment
 from tests.workloads.recording.test_definition import GOOD
 
 START = datetime(2026, 11, 29, 2, tzinfo=UTC)
@@ -187,12 +188,16 @@ def begun(repository: Repository, asked: Any, **more: Any) -> None:
     """The experiment as `check_experiment` records it."""
     form = asked["form"]
     repository.create_experiment(
-        NewExperiment(
-            name=asked["experiment"], target=form["target"], dbms="postgresql", benchmark=form["benchmark"],
-            objective="throughput", spec=form, seed=0, code_version="t", run="tuning_experiment/" + asked["experiment"],
+        new_experiment(
+            asked["experiment"],
+            target=form["target"],
+            benchmark=form["benchmark"],
+            objective="throughput",
+            spec=form,
+            run="tuning_experiment/" + asked["experiment"],
             **more,
         )
-    )  # fmt: skip
+    )
 
 
 def finished(repository: Repository, asked: Any) -> None:

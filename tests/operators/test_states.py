@@ -14,8 +14,9 @@ from otterflow.operators.check_experiment import CheckExperimentOperator
 from otterflow.operators.connections import open_repository
 from otterflow.operators.start_iterations import StartIterationsOperator, first_trial
 from otterflow.operators.stop import StopOperator
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.operators.harness import context
+from tests.repository.samples import new_experiment, prepare
 
 FORM: dict[str, Any] = {"experiment": "e", "target": "example_command", "benchmark": "analytics", "iterations": 5}
 
@@ -32,18 +33,11 @@ def create(repository: Repository, *, inspected: bool = True) -> None:
     """An experiment as check_experiment and, if `inspected`, check_target leave it."""
     spec = ExperimentSpec.from_params(FORM)
     repository.create_experiment(
-        NewExperiment(
-            name="e", target=spec.target, dbms="postgresql",
-            benchmark=spec.benchmark, objective="run_time", spec=spec.record(), seed=0,
-            code_version="test", target_definition={},
-        )
-    )  # fmt: skip
+        new_experiment("e", target=spec.target, benchmark=spec.benchmark, objective="run_time", spec=spec.record())
+    )
     repository.hold_target(spec.target, "e")
     if inspected:
-        repository.prepare_experiment(
-            "e", space=[], live={}, facts={}, versions={}, hardware={}, rules={}, catalog_hash="",
-            baseline={"jit": True}, baseline_file="",
-        )  # fmt: skip
+        prepare(repository, "e", baseline={"jit": True})
 
 
 def plan(repository: Repository, iteration: int) -> None:

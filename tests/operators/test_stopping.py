@@ -14,8 +14,9 @@ from otterflow.experiment.spec import ExperimentSpec
 from otterflow.operators.check_experiment import CheckExperimentOperator
 from otterflow.operators.connections import open_repository
 from otterflow.operators.next_iteration import NextIterationOperator
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.operators.harness import context
+from tests.repository.samples import new_experiment, prepare
 
 FORM: dict[str, Any] = {
     "experiment": "e",
@@ -33,16 +34,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     found = open_repository()
     spec = ExperimentSpec.from_params(FORM)
     found.create_experiment(
-        NewExperiment(
-            name="e", target=spec.target, dbms="postgresql",
-            benchmark=spec.benchmark, objective="run_time", spec=spec.record(), seed=0,
-            code_version="test", target_definition={},
-        )
-    )  # fmt: skip
-    found.prepare_experiment(
-        "e", space=[], live={}, facts={}, versions={}, hardware={}, rules={}, catalog_hash="", baseline={},
-        baseline_file="",
-    )  # fmt: skip
+        new_experiment("e", target=spec.target, benchmark=spec.benchmark, objective="run_time", spec=spec.record())
+    )
+    prepare(found, "e")
     found.hold_target(spec.target, "e")
     found.set_experiment_state("e", "running")
     found.plan_trial("e", 0, kind="baseline", wanted={"jit": True}, repairs=[], reasons={}, seed=0)

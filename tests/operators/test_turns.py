@@ -17,10 +17,11 @@ from otterflow.hosts import live_server, steps, turns
 from otterflow.hosts.measurement import Measured
 from otterflow.operators import begin
 from otterflow.operators.connections import open_repository
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from stack.host import DatabaseHost
 from tests.operators.harness import SUCCESS, Dags
 from tests.operators.test_experiment_in_process import explain
+from tests.repository.samples import new_experiment
 
 
 class Recorder:
@@ -68,13 +69,7 @@ class Recorder:
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`recorded(...)` is a recorder that the operators find in the place of a host, and a repository to write to."""
     repository = Repository.open(f"sqlite:///{tmp_path}/repository.db")
-    repository.create_experiment(
-        NewExperiment(
-            name="e", target="t", dbms="postgresql",
-            benchmark="b", objective="throughput", spec={}, seed=0, code_version="test",
-            target_definition={},
-        )
-    )  # fmt: skip
+    repository.create_experiment(new_experiment("e", target="t", benchmark="b", objective="throughput", spec={}))
 
     def make(**kwargs: Any) -> tuple[Recorder, Repository]:
         recorder = Recorder(repository, **kwargs)

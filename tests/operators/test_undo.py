@@ -12,8 +12,8 @@ import pytest
 from otterflow.errors import InvalidInput, ServerCrashed, TargetHeld
 from otterflow.operators.connections import open_repository
 from otterflow.operators.undo import UndoTuningOperator
-from otterflow.repository import NewExperiment
 from stack.host import DatabaseHost
+from tests.repository.samples import new_experiment, prepare
 
 pytestmark = pytest.mark.integration
 
@@ -24,15 +24,9 @@ def inspected(host: DatabaseHost, name: str, baseline_file: str) -> None:
     """An experiment as `check_target` leaves it, and as it has ended."""
     repository = open_repository()
     repository.create_experiment(
-        NewExperiment(
-            name=name, target=host.name, dbms="postgresql",
-            benchmark="analytics", objective="run_time", spec={}, seed=0, code_version="t"
-        )
-    )  # fmt: skip
-    repository.prepare_experiment(
-        name, space=[], live={}, facts={}, versions={}, hardware={}, rules={}, catalog_hash="",
-        baseline={"work_mem": 5120}, baseline_file=baseline_file,
-    )  # fmt: skip
+        new_experiment(name, target=host.name, benchmark="analytics", objective="run_time", spec={})
+    )
+    prepare(repository, name, baseline={"work_mem": 5120}, baseline_file=baseline_file)
     repository.set_experiment_state(name, "finished")
 
 
@@ -60,6 +54,7 @@ def tuned(lab: DatabaseHost) -> Iterator[DatabaseHost]:
         lab.user.make_dir(lab.snapshot_dir / folder)
     lab.user.write_file(lab.snapshot_dir / "private-dump" / "snapshot.json", "{}")
     jobs = lab.user.make_dir(Path(lab.target.work_dir) / "jobs")
+    lab.user.make_dir(Path(lab.target.work_dir) / "recordings")  # as a recorded source has it
     made = [lab.user.make_dir(jobs / job) for job in ("second.0003-1-run1", "of-another-target.0001-1-run1")]
     yield lab
     for folder in [*made, lab.snapshot_dir / "private-dump", lab.snapshot_dir / "precious"]:

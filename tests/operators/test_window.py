@@ -13,8 +13,9 @@ from otterflow.hosts.window import RUNS_S, misfit
 from otterflow.operators.collect import CollectOperator
 from otterflow.operators.connections import open_repository
 from otterflow.remote.job_commands import parse_seconds
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.operators.harness import context
+from tests.repository.samples import new_experiment, prepare
 
 
 def counters(epoch_s: float, commits: int) -> dict[str, Any]:
@@ -31,22 +32,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """An experiment whose trial 0 was measured for five seconds."""
     monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path))
     found = open_repository()
-    found.create_experiment(
-        NewExperiment(
-            name="e",
-            target="t",
-            dbms="postgresql",
-            benchmark="b",
-            objective="throughput",
-            spec={},
-            seed=0,
-            code_version="test",
-        )
-    )
-    found.prepare_experiment(
-        "e", space=[], live={}, facts={}, versions={}, hardware={}, rules={}, catalog_hash="", baseline={"jit": True},
-        baseline_file="",
-    )  # fmt: skip
+    found.create_experiment(new_experiment("e", target="t", benchmark="b", objective="throughput", spec={}))
+    prepare(found, "e", baseline={"jit": True})
     found.plan_trial("e", 0, kind="baseline", wanted={"jit": True}, repairs=[], reasons={}, seed=0)
     found.set_experiment_state("e", "running")
     found.take_lease("e", "adhoc_airflow/e-0000")

@@ -13,8 +13,9 @@ from otterflow.errors import InvalidInput
 from otterflow.ottertune.counters import REST
 from otterflow.ottertune.exporting import export
 from otterflow.ottertune.names import MAY_HOLD_SECRETS
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from tests.ottertune.sets import HAND_MADE, PARTS, changed, imported, settings, summary, unread
+from tests.repository.samples import new_experiment
 
 OTHERWISE = {
     "wal_level",  # hot_standby is called replica since 9.6
@@ -24,19 +25,6 @@ OTHERWISE = {
     "autovacuum",
 }
 """Settings that come back spelt otherwise than they were."""
-
-
-def new_experiment(name: str) -> NewExperiment:
-    return NewExperiment(
-        name=name,
-        target="t",
-        dbms="postgresql",
-        benchmark="b",
-        objective="throughput",
-        spec={},
-        seed=0,
-        code_version="test",
-    )
 
 
 def read(folder: Path, prefix: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from otterflow.experiment.loop import history
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.knobs.space import KnobSpace
 from otterflow.learning import stored_models
-from otterflow.repository import Experiment, NewExperiment, Repository
+from otterflow.repository import Experiment, Repository
 from otterflow.tuner import suggest
 from tests.ottertune.sets import generated, imported
+from tests.repository.samples import new_experiment, prepare
 
 BUFFERS_MB = (128, 512, 1024, 2048, 4096, 6144)
 COSTS = ("1.1", "2", "4")
@@ -32,22 +33,15 @@ def commits(shared_buffers_mb: float, random_page_cost: float) -> int:
     return round(90_000 * math.exp(-far))
 
 
-def new_experiment(repository: Repository) -> Experiment:
+def with_a_baseline(repository: Repository) -> Experiment:
     """An experiment of ours with one trial, the baseline."""
     form = {"experiment": "now", "target": "staging", "benchmark": "tpcc", "objective": "throughput"}
     spec = ExperimentSpec.from_params(form)
     repository.create_experiment(
-        NewExperiment(
-            name="now", target="staging", dbms="postgresql",
-            benchmark="tpcc", objective="throughput", spec=spec.record(), seed=0,
-            code_version="test",
-        )
-    )  # fmt: skip
+        new_experiment("now", target="staging", benchmark="tpcc", objective="throughput", spec=spec.record())
+    )
     baseline = {knob["name"]: knob["default"] for knob in NEW_SPACE}
-    repository.prepare_experiment(
-        "now", space=NEW_SPACE, baseline=baseline, baseline_file="", rules=baseline, facts={}, versions={"major": 15},
-        hardware={}, catalog_hash="", live={},
-    )  # fmt: skip
+    prepare(repository, "now", space=NEW_SPACE, baseline=baseline, rules=baseline, versions={"major": 15})
     repository.plan_trial("now", 0, kind="baseline", wanted=baseline, repairs=[], reasons={}, seed=0)
     repository.begin_try("now", 0)
     repository.record_in_force("now", 0, baseline)
@@ -60,7 +54,7 @@ def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: 
     counts = [commits(float(t["shared_buffers"].removesuffix("MB")), float(t["random_page_cost"])) for t in TRIED]
     report = imported(repository, generated(tmp_path, TRIED, counts), experiment="tpcc-2018")
     assert len(report.imported) == len(TRIED)
-    now = new_experiment(repository)
+    now = with_a_baseline(repository)
     its_goal = goal_of(now)
     assert its_goal is not None
     trials = repository.trials("now")

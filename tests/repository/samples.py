@@ -52,6 +52,15 @@ def findings(**changes: Any) -> dict[str, Any]:
     return {**values, **changes}
 
 
+def prepare(repository: Repository, name: str, **given: Any) -> None:
+    """What `prepare_experiment` records of an experiment of which only the given matters."""
+    nothing: dict[str, Any] = {
+        "space": [], "live": {}, "facts": {}, "versions": {}, "hardware": {}, "rules": {}, "catalog_hash": "",
+        "baseline": {}, "baseline_file": "",
+    }  # fmt: skip
+    repository.prepare_experiment(name, **{**nothing, **given})
+
+
 def plan(repository: Repository, iteration: int = 0, experiment: str = "night", **changes: Any) -> None:
     """Plan a trial of the baseline."""
     values: dict[str, Any] = {"kind": "baseline", "wanted": BASELINE, "repairs": [], "reasons": {}, "seed": 1}

@@ -12,7 +12,7 @@ import pytest
 from otterflow.errors import InvalidInput
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.measures.objective import Objective
-from otterflow.repository import NewExperiment, Repository
+from otterflow.repository import Repository
 from otterflow.settings import include_dir
 from otterflow.workloads.definition import load_benchmark
 from otterflow.workloads.sysbench.workload import BYTES_PER_ROW
@@ -21,6 +21,7 @@ from stack.demo import BENCHMARKS, DemoSettings
 from stack.lab import SYSTEMS, Lab, MariadbLab, lab_folder, lab_of
 from stack.users import ServerUser, server_user
 from stack.watch import ExperimentFailed, Progress, follow
+from tests.repository.samples import new_experiment
 
 
 @pytest.mark.parametrize(
@@ -140,11 +141,8 @@ def looks(repository: Repository, client: object) -> Iterator[Progress]:
 
 def create(repository: Repository) -> None:
     repository.create_experiment(
-        NewExperiment(
-            name="demo", target="demo", dbms="postgresql", benchmark="analytics", objective="run_time",
-            spec={"iterations": 2}, seed=0, code_version="test",
-        )
-    )  # fmt: skip
+        new_experiment("demo", target="demo", benchmark="analytics", objective="run_time", spec={"iterations": 2})
+    )
 
 
 def test_a_failed_run_ends_the_watch_with_the_end_of_its_log(repository: Repository) -> None:

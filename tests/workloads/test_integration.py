@@ -16,6 +16,7 @@ from otterflow import settings
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
+from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.base import Workload, plan, workload_for
@@ -46,8 +47,12 @@ def small(benchmark: Benchmark) -> Benchmark:
     return benchmark.model_copy(update=changes)
 
 
-def short_plan(benchmark: Benchmark) -> RunPlan:
-    return plan(benchmark, seed=11) if benchmark.workload.in_passes else plan(benchmark, 2, 2, seed=11)
+LENGTHS_S = (2, 8, 30)
+"""How long a benchmark of a given time runs. On a busy machine the shorter ones are rightly not believed."""
+
+
+def short_plan(benchmark: Benchmark, seconds: float = LENGTHS_S[0]) -> RunPlan:
+    return plan(benchmark, seed=11) if benchmark.workload.in_passes else plan(benchmark, 2, seconds, seed=11)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -61,19 +66,32 @@ def test_a_shipped_benchmark_loads_runs_and_is_believed(
         done = run_job(job)
         assert done.exit_code == 0, done.log
         assert any(map(workload.progress, done.log.splitlines())), done.log
-    done = run_job(workload.run(database, asked, bin_dir))
-    assert done.exit_code == 0, done.log
-    assert not [left for left in done.left if left.startswith("transactions.")]
-    assert not _secret_of(database) & set(done.log.split())
-    result = workload.parse(done.results, done.log)
-    believe(result, benchmark, asked)
+    for seconds in LENGTHS_S:
+        asked = short_plan(benchmark, seconds)
+        done = run_job(workload.run(database, asked, bin_dir))
+        assert done.exit_code == 0, done.log
+        assert not [left for left in done.left if left.startswith("transactions.")]
+        assert not _secret_of(database) & set(done.log.split())
+        result = workload.parse(done.results, done.log)
+        try:
+            believe(result, benchmark, asked)
+            check_result(result, benchmark, seconds)
+        except (AssertionError, BenchmarkFailed):
+            if seconds == LENGTHS_S[-1] or benchmark.workload.in_passes:
+                raise
+        else:
+            break
+
+
+def check_result(result: BenchmarkResult, benchmark: Benchmark, seconds: float) -> None:
     assert benchmark.objective.read(result) > 0
     assert set(result.queries_ms) == set(benchmark.workload.query_names)
     if benchmark.workload.in_passes:
         assert len(result.passes_s) == 2
         assert sum(result.passes_s) <= result.seconds
     else:
-        assert result.seconds == pytest.approx(2, rel=0.25)
+        assert result.seconds == pytest.approx(seconds, rel=0.25)
+        assert {"p50", "p95", "p99"} <= set(result.latency_ms)
         assert result.latency_ms["p50"] <= result.latency_ms["p95"] <= result.latency_ms["p99"]
 
 

@@ -126,12 +126,16 @@ rmdir -- {quote(target.snapshot.dir)} 2> /dev/null || true
 
 
 def remove_work_dir_command(target: Target) -> str:
-    """Delete the log of the starts, and the folders of jobs once they are empty; prints the folder if it is gone."""
+    """Delete the log of the starts, and the folders of jobs and recordings once they are empty.
+
+    Prints the folder if it is gone.
+    """
     work_dir = target.work_dir.rstrip("/")
     return f"""rm -f -- {quote(f"{work_dir}/{target.name}.start.log")}
 jobs={quote(f"{work_dir}/jobs")}
 if [ -d "$jobs" ] && [ "$(ls -A -- "$jobs")" = .lock ]; then flock -n "$jobs/.lock" rm -f -- "$jobs/.lock"; fi
-rmdir -- "$jobs" {quote(work_dir)} 2> /dev/null
+rmdir -- "$jobs" {quote(f"{work_dir}/recordings")} 2> /dev/null
+rmdir -- {quote(work_dir)} 2> /dev/null
 if [ ! -e {quote(work_dir)} ]; then printf '%s\\n' {quote(work_dir)}; fi
 """
 

