@@ -14,6 +14,8 @@ import sys
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 
+import pytest
+
 from tests.rooms import PAGE, STEPS, imports, modules, page, room_of, step
 
 WITH_AIRFLOW = {"dags", "otterflow_plugin", "operators", "web"}
@@ -72,6 +74,7 @@ def test_airflow_is_known_at_the_top_only() -> None:
     assert len(knowing) > 10
 
 
+@pytest.mark.slow
 def test_reading_results_loads_nothing_heavy() -> None:
     """What pages and reports do. (That no Dag file loads anything heavy: `test_integrity`.)"""
     done = subprocess.run(

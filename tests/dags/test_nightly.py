@@ -86,6 +86,7 @@ def test_the_summary_comes_last_whatever_happened_and_nothing_starts_in_a_night_
     assert any(s.states["close"] == SKIPPED for s in starts if s.task == "wait_end"), "the experiment ended by itself"
 
 
+@pytest.mark.slow
 def test_a_hundred_schedules_are_parsed_in_a_moment(folder: Path) -> None:
     load()  # imports
     begun = time.process_time()

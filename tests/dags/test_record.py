@@ -102,6 +102,7 @@ def test_the_source_is_put_back_whatever_happened_and_before_the_log_is_read(fol
     assert {end["record"] for end in failed} <= {UPSTREAM_FAILED, SKIPPED}
 
 
+@pytest.mark.slow
 def test_a_hundred_files_are_parsed_in_a_moment(folder: Path) -> None:
     load()  # imports
     for number in range(100):

@@ -160,6 +160,7 @@ def test_the_example_of_the_page_runs(repository: Repository, tmp_path: Path) ->
     assert "65536" in done.stdout
 
 
+@pytest.mark.slow
 def test_nothing_of_pandas_is_loaded_before_a_table_is_made() -> None:
     code = "import sys, otterflow.experiment.frames; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

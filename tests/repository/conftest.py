@@ -63,14 +63,6 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite repository to copy."""
-    file = tmp_path_factory.mktemp("migrated") / "repository.db"
-    Repository.open(f"sqlite:///{file}")
-    return file
-
-
-@pytest.fixture(scope="session")
 def migrated_database(postgres: PrivateCluster) -> Iterator[URL]:
     """A PostgreSQL repository to empty before each use."""
     with _empty_database(postgres) as url:

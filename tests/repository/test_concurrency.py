@@ -22,6 +22,7 @@ def test_all_may_open_an_empty_database_at_once(bare_url: URL) -> None:
     assert Repository.open(bare_url, migrate=False).experiments() == []
 
 
+@pytest.mark.slow
 def test_exactly_one_gets_the_target(repository: Repository, url: URL) -> None:
     holders = at_once(workers.hold, url, 4)
     assert len(set(holders)) == 1
@@ -69,6 +70,7 @@ def test_a_killed_writer_leaves_nothing_and_holds_nobody_up(repository: Reposito
     assert found["configurations"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.0, 0.003, 0.007, 0.013])
 def test_metrics_are_replaced_whole_or_not_at_all(repository: Repository, url: URL, after_s: float) -> None:
     repository.create_experiment(new_experiment())

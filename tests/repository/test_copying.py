@@ -25,6 +25,7 @@ def _fill(repository: Repository) -> None:
         repository.record_model("ranking", scope=scope, subject=subject, content={"a": 1e22}, sources={}, version=1)
 
 
+@pytest.mark.slow
 def test_a_copy_holds_the_same_and_goes_on(repository: Repository, url: URL, bare_url: URL) -> None:
     _fill(repository)
     copied = copy_repository(url, bare_url)

@@ -40,6 +40,7 @@ def test_a_batch_is_diverse_and_begins_with_what_one_suggestion_would_be(space):
     assert batch == suggest_batch(space, trials, 4, budget=20)
 
 
+@pytest.mark.slow
 def test_batches_of_four_find_about_what_single_suggestions_find(space):
     trials = []
     while len(trials) < 20:
@@ -65,6 +66,7 @@ def test_pending_trials_count_as_made(space):
     assert suggest(space, [], rules=RULES, pending=pending).kind == "design"
 
 
+@pytest.mark.slow
 def test_reasons_compare_with_what_was_measured_not_with_what_is_believed(space):
     trials = measured(space)
     configs = [t.config for t in trials]

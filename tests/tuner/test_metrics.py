@@ -82,6 +82,7 @@ def test_metrics_that_tell_nothing_are_dropped_with_the_reason():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [math.nan, math.inf, -math.inf, None])
 def test_a_gap_is_bridged_and_a_metric_of_gaps_is_dropped(gap):
     rows = made_up(rows=20)
@@ -116,6 +117,7 @@ def test_one_or_two_metrics_are_kept():
     assert prune(rows).names == ("a", "b")
 
 
+@pytest.mark.slow
 def test_a_real_servers_metrics_come_down_to_a_few_that_make_sense():
     pruned = prune(ROWS)
     assert 5 <= len(pruned.names) <= 20

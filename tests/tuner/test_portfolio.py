@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from otterflow.tuner import Trial, suggest
 from otterflow.tuner.algorithms.portfolio import CAUTIOUS, IDEAS, idea_of
 from otterflow.tuner.design import SHARES
@@ -38,6 +40,7 @@ def test_mode_safe_neither_polishes_nor_climbs():
     assert not any(idea.climb or idea.polish for idea in CAUTIOUS)
 
 
+@pytest.mark.slow
 def test_nobody_climbs_once_the_server_has_crashed(space):
     trials = a_dozen(space)
     trials.append(Trial({**space.baseline(), "cost": 8.0}, None, "crashed"))

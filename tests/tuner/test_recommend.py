@@ -35,6 +35,7 @@ def test_baseline_rules_design_and_model_in_this_order(space):
     assert suggestions[1] == RULES
 
 
+@pytest.mark.slow
 def test_the_model_finds_the_optimum_that_few_trials_allow(space):
     trials, _ = run(space, 18, seed=3)
     best = incumbent(space, trials)
@@ -42,6 +43,7 @@ def test_the_model_finds_the_optimum_that_few_trials_allow(space):
     assert trials[best.index].config == best.config
 
 
+@pytest.mark.slow
 def test_no_configuration_is_repeated_and_crashes_stay_few(space):
     trials, _ = run(space, 20, seed=1)
     assert len({tuple(t.config.items()) for t in trials}) == 20
@@ -56,6 +58,7 @@ def test_same_arguments_same_answer(space):
     assert first != suggest(space, trials, seed=6, budget=10)
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_depend_on_the_scale_of_the_values(space):
     trials, _ = run(space, 7, budget=10)
     shifted = [Trial(t.config, None if t.value is None else 1e-3 * t.value - 50.0, t.state) for t in trials]
@@ -122,6 +125,7 @@ def test_a_space_of_one_switch_answers_beyond_its_end():
     assert not incumbent(space, trials).config["jit"]
 
 
+@pytest.mark.slow
 def test_a_long_history_is_answered_in_bounded_time(space):
     encoder = Encoder(space)
     genotypes = random_genes(encoder, np.random.default_rng(0), 3000)

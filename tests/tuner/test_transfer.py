@@ -340,6 +340,7 @@ def test_no_more_past_models_are_fitted_than_have_a_say(space, monkeypatch):
     assert fitted == ["short", *(f"past {i}" for i in range(MOST_PAST))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [{0, 3, 5}, set()])
 @pytest.mark.parametrize("algorithm", ["default", "gpr", "dnn", "forest"])
 def test_constraints_and_a_past_go_together(space, alike, algorithm, kept):

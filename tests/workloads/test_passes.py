@@ -16,6 +16,7 @@ echo $(($(/bin/date +%s%N) + $(cat FOLDER/off_by_s) * 1000000000))
 """Stands in the place of `date`: the host's clock, off by as many seconds as a file says."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("set_by_s", [0, 3600, -3600])
 def test_a_host_whose_clock_is_set_in_a_pass_takes_no_hours_and_no_negative_time(tmp_path: Path, set_by_s: int) -> None:
     """A pass of a second was a result of an hour, or one that could not be read."""

@@ -73,6 +73,7 @@ def test_an_unknown_problem_is_refused_by_name(name):
         make(name, 0)
 
 
+@pytest.mark.slow
 def test_a_run_is_repeatable_and_tells_the_winners_curse():
     first, again = (run("otterflow", "synthetic8", 3, 8) for _ in range(2))
     for seconds in ("seconds", "seconds_max"):

@@ -95,6 +95,7 @@ def test_bytes_that_are_no_utf_8_come_through() -> None:
     assert statement.parameters == ("\udcff",)
 
 
+@pytest.mark.slow
 def test_ten_megabytes_in_one_statement() -> None:
     value = "it''s a \"line\"\n" * 700_000
     records, _ = _csv(

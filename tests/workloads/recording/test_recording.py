@@ -130,6 +130,7 @@ def test_a_disk_that_is_full(folder: Path) -> None:
         write(folder, keep_free_bytes=10**18)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_order_kept_over_many_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "MEMORY_BYTES", 500_000)
     noise = random.Random(2)

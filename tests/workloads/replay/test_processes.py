@@ -92,6 +92,7 @@ def test_without_one_process_there_is_no_result(does: Callable[[], Any], said: s
     assert time.perf_counter() - begun_s < 5, "the other is told to end"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("leaves_no_process")
 def test_a_process_that_does_not_end_at_the_deadline_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("otterflow.workloads.replay.replayer.processes._AFTER_DEADLINE_S", 0.3)
@@ -108,6 +109,7 @@ print(ran.cut)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_processes_end_with_the_first(number: signal.Signals) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

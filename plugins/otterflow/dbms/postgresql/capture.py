@@ -28,7 +28,7 @@ ROOMS = ("dbms/postgresql/server_log", "dbms/postgresql/statements")
 
 PROGRAMS = ("psql", "flock")
 
-PRICE = CapturePrice(cpu_us=(9.0, 16.0), log_bytes=(250.0, 600.0))
+PRICE = CapturePrice(cpu_us=(9.0, 21.0), log_bytes=(250.0, 630.0))
 """Processor time of server and log collector, and bytes of log, for one statement, least and most."""
 RATE_S = 3.0
 """For how long the server's own counters are watched to know its statements per second."""

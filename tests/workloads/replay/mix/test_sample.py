@@ -48,6 +48,7 @@ def test_what_is_rare_stays_and_what_is_frequent_is_thinned_out(tmp_path: Path) 
         assert kinds["seldom"].seconds == 180.0
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_kind_is_a_uniform_sample(tmp_path: Path) -> None:
     """Each tenth of 2,000 units is a tenth of what 30 samples keep; five deviations of that are a quarter of it."""
     tenths: Counter[int] = Counter()
