@@ -53,6 +53,8 @@ class PrivateMariadb:
         self.start_log = root / "log" / "start.log"
         self.socket = root / "run" / "sock"
         self.pid_file = root / "run" / "pid"
+        self.tmp_dir = root / "tmp"
+        """Not /tmp: a server that starts deletes what another there holds, for its own of an earlier time."""
         self.password_file = root / "password"
         self.host = "127.0.0.1"
         self.bin_dir = root / "bin"
@@ -93,7 +95,8 @@ class PrivateMariadb:
         if not SERVER.exists():
             raise StackError(f"there is no {SERVER}; `make setup` with DBMS=mariadb installs it")
         self.user.make_dir(self.root, 0o755)
-        for folder in (self.config_file.parent, self.knobs_file.parent, self.log_file.parent, self.socket.parent):
+        files = (self.config_file, self.knobs_file, self.log_file, self.socket)
+        for folder in (self.tmp_dir, *(path.parent for path in files)):
             self.user.make_dir(folder, 0o700)
         self._link_programs()
         self._run(
@@ -187,6 +190,7 @@ class PrivateMariadb:
             f"datadir = {self.data_dir}\n"
             f"socket = {self.socket}\n"
             f"pid-file = {self.pid_file}\n"
+            f"tmpdir = {self.tmp_dir}\n"
             f"log-error = {self.log_file}\n"
             f"bind-address = {self.host}\n"
             f"port = {port}\n"

@@ -57,6 +57,8 @@ def test_mariadb_is_tuned_on_data_beyond_its_default_pool() -> None:
     assert (settings.dbms, settings.benchmark) == ("mariadb", BENCHMARKS["mariadb"])
     workload = load_benchmark(include_dir() / "benchmarks" / f"{settings.benchmark}.yaml").workload
     assert workload.scale * BYTES_PER_ROW > 10 * 128 * 2**20
+    spec = ExperimentSpec.from_params(settings.conf())
+    assert (spec.warmup_s, spec.duration_s) == (10, 15)
 
 
 def test_a_benchmark_that_the_dbms_cannot_run_is_refused_before_anything_starts() -> None:

@@ -15,7 +15,7 @@ from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
-from otterflow.workloads.sysbench.output import REPORT_FILE, read_result
+from otterflow.workloads.sysbench.output import REPORT_FILE, read_result, run_progress
 from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.workloads.sysbench.ways import Way
 
@@ -25,9 +25,6 @@ LARGEST_SEED = 2**31 - 2
 """sysbench's seed is a C int, and 0 means the current time."""
 LOAD_SEED = 1
 
-_RUN_PROGRESS = re.compile(
-    r"\[ (\d+)s \] thds: \d+ tps: ([\d.]+) .*lat \(ms,99%\): ([\d.]+) err/s: ([\d.]+) reconn/s: ([\d.]+)"
-)
 _LOAD_PROGRESS = re.compile(r"(Inserting \d+ records into|Creating a secondary index on) '(\w+)'")
 
 
@@ -86,12 +83,9 @@ class SysbenchWorkload:
 
     def progress(self, line: str) -> str | None:
         """What sysbench says every second of a run, and for every table of a load."""
-        run = _RUN_PROGRESS.search(line)
+        run = run_progress(line)
         if run:
-            seconds, tps, latency, errors, reconnects = run.groups()
-            failed = float(errors) + float(reconnects)
-            said = f", {failed:.0f} errors/s" if failed else ""
-            return f"{seconds} s: {float(tps):,.0f} transactions/s, latency p99 {float(latency):.2f} ms{said}"
+            return run
         load = _LOAD_PROGRESS.search(line)
         return f"loading: {load.group(1).lower()} {load.group(2)}" if load else None
 
