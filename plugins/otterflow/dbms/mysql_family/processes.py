@@ -8,6 +8,7 @@ its disk; one that does neither hangs, and waiting for it helps nobody.
 from __future__ import annotations
 
 from otterflow.dbms.mysql_family.product import Product
+from otterflow.dbms.mysql_family.target import OwnServer
 from otterflow.dbms.target import Target
 from otterflow.remote.shell import quote
 
@@ -21,18 +22,19 @@ WORKS_WITHIN_S = 1
 def process_functions(product: Product, target: Target) -> str:
     """Bash functions `find_server`, which puts the server's process id into `server`, and `is_at_work`.
 
-    Both return an exit code: whether there is one, and whether it is at work.
+    Both return an exit code: whether there is one, and whether it is at work. A server that the SSH user owns is never
+    another user's.
     """
     names = " | ".join(quote(name) for name in product.processes)
-    return f"{SYSTEM_PROGRAMS}\ndata={quote(target.data_dir.rstrip('/'))}\n" + _FUNCTIONS.replace(
-        "NAMES", names
-    ).replace("LOOKS", str(WORKS_WITHIN_S * 10))
+    another = ":" if isinstance(target.service, OwnServer) else _ANOTHERS
+    functions = _FUNCTIONS.replace("NAMES", names).replace("ANOTHERS", another)
+    functions = functions.replace("LOOKS", str(WORKS_WITHIN_S * 10))
+    return f"{SYSTEM_PROGRAMS}\ndata={quote(target.data_dir.rstrip('/'))}\n{functions}"
 
 
-# A program that runs by another system's loader has that in front. Where one server alone runs under another user, and
-# says nothing of its data directory, it is taken for the target's.
+# A program that runs by another system's loader has that in front.
 _FUNCTIONS = """find_server() {
-  local folder words word elsewhere=0 others=()
+  local folder words word elsewhere others=()
   server=
   for folder in /proc/[0-9]*; do
     words=()
@@ -44,18 +46,7 @@ _FUNCTIONS = """find_server() {
       *) continue ;;
     esac
     if [ "$folder/cwd" -ef "$data" ]; then server=${folder#/proc/}; return 0; fi
-    if readlink "$folder/cwd" > /dev/null 2>&1; then continue; fi
-    elsewhere=0
-    for word in "${words[@]:1}"; do
-      case $word in
-        --datadir=*)
-          word=${word#--datadir=}
-          if [ "${word%/}" = "$data" ]; then server=${folder#/proc/}; return 0; fi
-          elsewhere=1
-          ;;
-      esac
-    done
-    if [ $elsewhere -eq 0 ]; then others+=("${folder#/proc/}"); fi
+ANOTHERS
   done
   if [ ${#others[@]} -eq 1 ]; then server=${others[0]}; fi
   [ -n "$server" ]
@@ -78,3 +69,17 @@ is_at_work() {
   return 1
 }
 is_gone() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2> /dev/null; }"""
+
+# Where one server alone runs under another user, and says nothing of its data directory, it is taken for the target's.
+_ANOTHERS = """    if readlink "$folder/cwd" > /dev/null 2>&1; then continue; fi
+    elsewhere=0
+    for word in "${words[@]:1}"; do
+      case $word in
+        --datadir=*)
+          word=${word#--datadir=}
+          if [ "${word%/}" = "$data" ]; then server=${folder#/proc/}; return 0; fi
+          elsewhere=1
+          ;;
+      esac
+    done
+    if [ $elsewhere -eq 0 ]; then others+=("${folder#/proc/}"); fi"""
