@@ -81,6 +81,32 @@ def test_the_statements_that_took_most_of_the_window_are_kept_with_their_texts()
     assert window.queries == {"19": "SELECT ?", "new": "CALL p ( )"}
 
 
+@pytest.mark.parametrize(
+    ("written", "checkpoint"),
+    [("innodb_lsn_current", "innodb_lsn_last_checkpoint"),
+     ("innodb_redo_log_current_lsn", "innodb_redo_log_checkpoint_lsn")],
+)  # fmt: skip
+def test_what_the_server_has_yet_to_write_is_told(written: str, checkpoint: str) -> None:
+    before = snapshot(1000, 500, innodb_buffer_pool_bytes_dirty=300, **{written: 5000, checkpoint: 4000})
+    after = snapshot(1010, 510, innodb_buffer_pool_bytes_dirty=100, **{written: 9000, checkpoint: 4000})
+    metrics = window_between(before, after).metrics
+    assert {name: value for name, value in metrics.items() if name.startswith("write_debt")} == {
+        "write_debt.redo_bytes": 5000.0,
+        "write_debt.redo_bytes_growth": 400.0,
+        "write_debt.dirty_bytes": 100.0,
+        "write_debt.dirty_bytes_growth": -20.0,
+    }
+
+
+def test_after_a_restart_no_growth_of_it_is_told() -> None:
+    before = snapshot(1000, 500, innodb_lsn_current=5000, innodb_lsn_last_checkpoint=4000)
+    after = snapshot(1010, 3, innodb_lsn_current=6000, innodb_lsn_last_checkpoint=5500)
+    metrics = window_between(before, after).metrics
+    assert {name: value for name, value in metrics.items() if name.startswith("write_debt")} == {
+        "write_debt.redo_bytes": 500.0
+    }
+
+
 def test_no_time_is_no_window() -> None:
     with pytest.raises(ValueError, match="not later"):
         window_between(snapshot(1000, 500), snapshot(1000, 500))

@@ -128,6 +128,8 @@ def test_a_window_of_sysbench_has_its_transactions(load: Query, mariadb: Private
     window = metrics.window_between(json.loads(json.dumps(before)), json.loads(json.dumps(after)))
     assert window.metrics["global_status.com_commit"] * window.seconds == pytest.approx(300, abs=3)
     assert window.reset == []
+    assert window.metrics["write_debt.redo_bytes"] > 0
+    assert window.metrics["write_debt.redo_bytes_growth"] > 0
 
 
 def test_a_flush_in_the_window_is_noticed(load: Query, opened: Open) -> None:

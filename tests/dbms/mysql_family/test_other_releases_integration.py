@@ -162,6 +162,7 @@ def test_counters_over_a_window(release: Release, bench: Callable[[], Query]) ->
     assert window.metrics["global_status.com_commit"] * window.seconds == pytest.approx(20)
     assert len(before["sources"]["global_status"]) > 300
     assert len(before["sources"]["innodb_metrics"]) > 30
+    assert {"write_debt.redo_bytes", "write_debt.dirty_bytes_growth"} <= set(window.metrics)
     if release.name == "mysql":  # whose performance schema is on by default
         assert "SELECT * FROM `parent`" in window.queries.values()
 

@@ -19,10 +19,11 @@ from otterflow.dbms.target import Target
 from otterflow.remote.shell import join, quote
 
 _DUMP = (
-    "--single-transaction", "--skip-lock-tables", "--no-autocommit", "--hex-blob", "--no-tablespaces",
-    "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+    "--single-transaction", "--skip-lock-tables", "--skip-add-locks", "--no-autocommit", "--hex-blob",
+    "--no-tablespaces", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
 )  # fmt: skip
-"""One transaction for each table: that is what makes the load of a table quick."""
+"""One transaction for each table: that is what makes its load quick. No lock: a foreign key's other table, which is
+loaded at the same time, would have to be locked with it."""
 RESTORING = mark_text("restoring", "used")
 
 
@@ -72,7 +73,9 @@ def parallel_function(jobs: int) -> str:
 def load_function(product: Product, target: Target) -> str:
     """A function `load_sql DATABASE`: the SQL of its input. MariaDB's dumps begin with a line that MySQL refuses."""
     client = f"as_client {program(target, product.client)} --batch --max-allowed-packet=1G"
-    return f"load_sql() {{ sed '1{{/enable the sandbox mode/d}}' | {client} --database=\"$1\"; }}"
+    # Before an error the client tells the statement, which has data in it.
+    quiet = "2> >(sed -n '/^ERROR/p' >&2)"
+    return f"load_sql() {{ sed '1{{/enable the sandbox mode/d}}' | {client} --database=\"$1\" {quiet}; }}"
 
 
 def _functions(product: Product, target: Target) -> str:

@@ -1,9 +1,10 @@
 """The server's own counters over a measured window.
 
-`counters` asks before and after the window; `window_between` makes metrics of the difference. Counters become rates per
-second, gauges stay as they were at the end, and a counter that was reset meanwhile is left out and named. Names are
-`global_status.<variable>` and, where the user may read it, `innodb_metrics.<name>`, in lower case and the server's own
-units; statements and tables come with what the performance schema counts, where that is on.
+`counters` asks before and after the window; `window_between` makes metrics of the difference. Counters become rates
+per second, gauges stay as they were at the end, and a counter that was reset meanwhile is left out and named. Names
+are `global_status.<variable>` and, where the user may read it, `innodb_metrics.<name>`, in lower case and the server's
+own units, and `write_debt` has what the engine will have to write later; statements and tables come with what the
+performance schema counts, where that is on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otterflow.dbms.mysql_family import metric_queries, secrets
+from otterflow.dbms.mysql_family import metric_queries, secrets, write_debt
 from otterflow.dbms.mysql_family.status_gauges import is_gauge, outlives_a_flush
 from otterflow.dbms.values import MetricWindow, Query, StatementRefused
 
@@ -80,6 +81,7 @@ def window_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Metri
         rates, backwards = _rates(earlier, numbers, gauges, seconds)
         reset += [f"{source}.{name}" for name in backwards]
         metrics |= {f"{source}.{name}": value for name, value in sorted(rates.items())}
+    metrics |= write_debt.of_window(None if restarted else status_before, status_after, seconds)
     objects = {} if restarted else _busiest(before["objects"], after["objects"], seconds)
     kept = {name.partition("[")[2].rstrip("]") for name in objects if name.startswith(f"{DIGESTS}[")}
     queries = {key: text for key, text in after["queries"].items() if key in kept}
