@@ -102,17 +102,38 @@ def test_a_whole_experiment_ends_with_its_winner_in_force(lab: MariadbHost, para
             "SELECT LOWER(VARIABLE_NAME) AS name, GLOBAL_VALUE AS value FROM information_schema.SYSTEM_VARIABLES"
         )
         shown = {row["name"]: row["value"] for row in cursor.fetchall()}
-    for name, value in outcome["best"]["configuration"].items():
+    for name, value in outcome["in_force"].items():
         if not isinstance(value, bool | float):
             assert shown[name] == str(value), name
 
 
-def test_a_server_that_dies_under_a_benchmark_is_a_crashed_trial_and_comes_up_again(
+def test_configurations_that_stop_the_server_are_results_and_the_loop_goes_on(
     lab: MariadbHost, params: dict[str, Any], dags: Dags
 ) -> None:
-    def kill(run: Run, task: str) -> None:
-        if run.run_id.endswith("-0001") and task == "collect" and lab.mariadb.pid:
+    def sabotage(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("on-mariadb-0000", "apply"):
+            force(1, innodb_flush_method="banana")
+        elif (run.run_id, task) == ("on-mariadb-0001", "apply"):
+            force(2, innodb_buffer_pool_size=2 * 2**20)
+        elif (run.run_id, task) == ("on-mariadb-0003", "collect") and lab.mariadb.pid:
             os.kill(lab.mariadb.pid, signal.SIGKILL)
 
-    runs = dags.follow("tuning_experiment", params | {"iterations": 2}, before=kill, most=4)
-    assert lab.mariadb.is_running, [(run.states, run.errors) for run in runs]
+    runs = dags.follow("tuning_experiment", params | {"iterations": 4, "restore_every": 0}, before=sabotage)
+    assert all(run.state == "success" for run in runs), [(run.states, run.errors) for run in runs]
+    trials = open_repository().trials("on-mariadb")
+    assert [trial.state for trial in trials[:3]] == ["ok", "crashed", "crashed"]
+    assert "banana" in trials[1].message + trials[1].log_tail
+    assert "InnoDB" in trials[2].message + trials[2].log_tail
+    assert lab.mariadb.is_running
+    good = open_repository().experiment("on-mariadb").last_good
+    assert good is not None
+    assert lab.mariadb.knobs_file.read_text() == good.file
+
+
+def force(iteration: int, **knobs: Any) -> None:
+    """Put values into the configuration that is planned for an iteration."""
+    repository = open_repository()
+    trial = repository.trial("on-mariadb", iteration)
+    repository.plan_trial(
+        "on-mariadb", iteration, kind="model", wanted={**trial.wanted, **knobs}, repairs=[], reasons={}, seed=0
+    )
