@@ -41,11 +41,9 @@ class PrivateMariadb:
     the user `otterflow` is random and lies in `password_file`, mode 600, which belongs to the invoking user.
     """
 
-    def __init__(self, root: Path, user: ServerUser, options: str = "") -> None:
+    def __init__(self, root: Path, user: ServerUser) -> None:
         root = root.resolve()
         self.root, self.user = root, user
-        self._options = options
-        """More lines for `[mysqld]` of the option file, which is written when the server is made."""
         self.data_dir = root / "data"
         self.config_file = root / "config" / "my.cnf"
         self.knobs_file = root / "config" / "conf.d" / "zz-otterflow.cnf"
@@ -195,7 +193,6 @@ class PrivateMariadb:
             f"bind-address = {self.host}\n"
             f"port = {port}\n"
             "skip-name-resolve\n"
-            f"{self._options}"
             "\n# Last, so that it wins over every line above.\n"
             f"!includedir {self.knobs_file.parent}\n"
         )

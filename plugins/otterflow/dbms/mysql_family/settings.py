@@ -83,8 +83,8 @@ class FamilySettings:
         return {"data_directory": _folder(query(DIRECTORIES_SQL)[0]["data_directory"]), "config_file": ""}
 
     def file_problems(self, query: Query, knobs_file: str) -> tuple[list[Problem], list[Problem]] | None:
-        """None: it cannot be asked in SQL. A restart asks the server's program before it stops the server."""
-        return None
+        """Nothing that SQL could tell: a restart asks the server's program before it stops the server (`preflight`)."""
+        return [], []
 
     def knobs_file_problems(self, text: str, knobs_file: str) -> list[Problem]:
         """Settings of the knobs file that may be secrets. Raises InvalidInput that names lines that are no settings."""
