@@ -24,13 +24,13 @@ setup: ## Install what is missing: Debian or Ubuntu packages, and the virtual en
 setup-dev:
 	@stack/setup.sh --dev
 
-demo: setup ## Tune a private PostgreSQL, from nothing (ITERATIONS=10 BENCHMARK=analytics SEED=0 POSTGRES_BIN=folder)
+demo: setup ## Tune a private server, from nothing (DBMS=mariadb ITERATIONS=10 BENCHMARK=.. SEED=0 POSTGRES_BIN=folder)
 	@$(PATHS) $(PYTHON) -m stack.demo demo
 
 demo-night: setup ## Record a load, tune by night on it, try the winner on all of it (POSTGRES_BIN=folder)
 	@$(PATHS) $(PYTHON) -m stack.demo night
 
-up: setup ## Start the demo's stack and leave it running, to play with in the browser
+up: setup ## Start the demo's stack and leave it running, to play with (DBMS=mariadb)
 	@$(PATHS) $(PYTHON) -m stack.demo up
 
 down: setup ## End what `make up` started

@@ -1,7 +1,7 @@
 """`make demo`, `demo-night`, `up`, `down` and `clean`: otterflow on private servers, from nothing to a result.
 
 The settings `ITERATIONS`, `BENCHMARK` and `SEED` of the environment change the experiment that `make demo` runs;
-`POSTGRES_BIN` names the folder of another PostgreSQL's programs to run it on.
+`DBMS=mariadb` runs it on a MariaDB, and `POSTGRES_BIN` names the folder of another PostgreSQL's programs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from otterflow.experiment.spec import MAX_ITERATIONS, ExperimentSpec
 from otterflow.settings import include_dir
 from otterflow.workloads.definition import benchmarks
 from stack.belongings import take_back
-from stack.lab import STATE, Lab, lab_folder, recorded_lab
+from stack.host import Host
+from stack.lab import STATE, SYSTEMS, AnyLab, lab_folder, lab_of, recorded_lab, system_of
 from stack.processes import StackError, belonging_to
 from stack.programs import bin_dir_from_environment
 from stack.view import show, summary
@@ -34,6 +35,10 @@ from stack.watch import ExperimentFailed, follow
 RESULT = STATE / "result.json"
 NIGHT = STATE / "night.json"
 TARGET = "demo"
+BENCHMARKS = {"postgresql": "analytics", "mariadb": "sysbench_uniform_read_only"}
+"""What is tuned for by default: loads that only read, so that no restore is needed between trials."""
+TIMES: dict[str, dict[str, int]] = {"postgresql": {}, "mariadb": {"warmup_s": 10, "duration_s": 15}}
+"""How long the demo measures where that is not the benchmark's own time, so that one need not wait half an hour."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +46,20 @@ class DemoSettings:
     """What may be changed about the demo's experiment."""
 
     iterations: int = 10
-    benchmark: str = "analytics"
+    benchmark: str = BENCHMARKS["postgresql"]
     seed: int = 0
+    dbms: str = "postgresql"
     bin_dir: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> DemoSettings:
-        """Read ITERATIONS, BENCHMARK, SEED and POSTGRES_BIN. Raises InvalidInput that names the setting."""
+        """Read ITERATIONS, BENCHMARK, SEED, DBMS and POSTGRES_BIN. Raises InvalidInput that names the setting."""
+        dbms = _dbms(environment) or cls.dbms
         return cls(
             iterations=_integer(environment, "ITERATIONS", cls.iterations, 1, MAX_ITERATIONS),
-            benchmark=_benchmark(environment.get("BENCHMARK") or cls.benchmark),
+            benchmark=_benchmark(environment.get("BENCHMARK") or BENCHMARKS[dbms], dbms),
             seed=_integer(environment, "SEED", cls.seed, 0, 2**31 - 1),
+            dbms=dbms,
             bin_dir=bin_dir_from_environment(environment),
         )
 
@@ -65,13 +73,17 @@ class DemoSettings:
             "seed": self.seed,
             # The demo's data is loaded for it alone; for the shipped length of a run no restore is needed.
             "restore_every": 0,
+            **TIMES[self.dbms],
         }
 
 
 def demo(console: Console, settings: DemoSettings) -> int:
     """Run the experiment on a fresh lab; returns the exit code. In a terminal the lab stays up until Ctrl-C."""
     return from_nothing(
-        console, lambda: _lab(settings.bin_dir), RESULT, lambda lab: _run_experiment(lab, console, settings)
+        console,
+        lambda: lab_of(lab_folder(STATE), TARGET, dbms=settings.dbms, bin_dir=settings.bin_dir),
+        RESULT,
+        lambda lab: _run_experiment(lab, console, settings),
     )
 
 
@@ -82,7 +94,7 @@ def night(console: Console, bin_dir: Path | None) -> int:
     return from_nothing(console, lambda: NightLab(lab_folder(STATE), bin_dir), NIGHT, lambda lab: run(lab, console))
 
 
-L = TypeVar("L", bound=Lab)
+L = TypeVar("L", bound=AnyLab[Host])
 
 
 def from_nothing(
@@ -128,7 +140,12 @@ def from_nothing(
 
 def up(console: Console) -> int:
     """Start the lab and leave it running."""
-    lab = _lab(bin_dir_from_environment(os.environ))
+    asked, folder = _dbms(os.environ), lab_folder(STATE)
+    made = system_of(folder)
+    if asked and made and asked != made:
+        console.print(f"The lab in {folder} has {made}, not {asked}; `make clean` removes it.")
+        return 2
+    lab = lab_of(folder, TARGET, dbms=asked, bin_dir=bin_dir_from_environment(os.environ))
     try:
         _say_where(lab, console)
         lab.start(console.print)
@@ -153,7 +170,7 @@ def clean(console: Console) -> int:
     _stop()
     folder = recorded_lab(STATE)
     if folder is not None:
-        Lab(folder, TARGET).remove()
+        lab_of(folder, TARGET).remove()
     left = take_back()
     if left:
         console.print(f"Left in place: {left}.")
@@ -164,22 +181,20 @@ def _stop() -> bool:
     """End the lab if there is one; says whether any process of it ran."""
     if recorded_lab(STATE) is None and not belonging_to(STATE):
         return False
-    lab = _lab()
+    lab = lab_of(lab_folder(STATE), TARGET)
     was_up = lab.is_up
     lab.stop()
     return was_up
 
 
-def _lab(bin_dir: Path | None = None) -> Lab:
-    return Lab(lab_folder(STATE), TARGET, bin_dir=bin_dir)
-
-
-def _say_where(lab: Lab, console: Console) -> None:
+def _say_where(lab: AnyLab[Host], console: Console) -> None:
     if not lab.root.is_relative_to(STATE):
         console.print(f"The servers' user cannot work under {STATE}, so all their files are in {lab.root}.")
 
 
-def _run_experiment(lab: Lab, console: Console, settings: DemoSettings) -> tuple[dict[str, Any], RenderableType]:
+def _run_experiment(
+    lab: AnyLab[Host], console: Console, settings: DemoSettings
+) -> tuple[dict[str, Any], RenderableType]:
     lab.start(console.print)
     conf = settings.conf()
     spec = ExperimentSpec.from_params(conf)
@@ -196,7 +211,7 @@ def _run_experiment(lab: Lab, console: Console, settings: DemoSettings) -> tuple
     return last.finished.outcome, summary(last.finished.outcome)
 
 
-def _show_login(lab: Lab, console: Console) -> None:
+def _show_login(lab: AnyLab[Host], console: Console) -> None:
     console.print(f"Airflow: {lab.airflow.url}  (user admin, password {lab.airflow.password})")
 
 
@@ -207,10 +222,30 @@ def _integer(environment: Mapping[str, str], name: str, default: int, low: int, 
     return int(text)
 
 
-def _benchmark(name: str) -> str:
+def _benchmark(name: str, dbms: str) -> str:
     if name not in known("benchmarks"):
         raise InvalidInput(Problem("BENCHMARK", f"{name!r} is unknown", f"known: {', '.join(known('benchmarks'))}"))
+    able = benchmarks(include_dir() / "benchmarks")[name].dbms
+    if able is not None and dbms not in able:
+        found = f"{name!r} is for {', '.join(sorted(able))}, and the demo runs on {dbms}"
+        raise InvalidInput(Problem("BENCHMARK", found, f"choose another, such as {BENCHMARKS[dbms]}"))
     return name
+
+
+def _dbms(environment: Mapping[str, str]) -> str | None:
+    """The DBMS that is asked for, if any is. Raises InvalidInput for one that the demo has not."""
+    name = environment.get("DBMS") or None
+    if name is not None and name not in SYSTEMS:
+        raise InvalidInput(Problem("DBMS", f"{name!r} is not to be had here", f"use one of {', '.join(SYSTEMS)}"))
+    if name not in (None, "postgresql") and environment.get("POSTGRES_BIN"):
+        raise InvalidInput(Problem("POSTGRES_BIN", f"it means nothing with DBMS={name}", "take one of the two out"))
+    return name
+
+
+def _refuse_night_elsewhere(dbms: str | None) -> None:
+    if dbms not in (None, "postgresql"):
+        found = f"{dbms!r} records no load that could be replayed"
+        raise InvalidInput(Problem("DBMS", found, "run demo-night without it, on PostgreSQL"))
 
 
 def main(arguments: list[str]) -> int:
@@ -224,6 +259,7 @@ def main(arguments: list[str]) -> int:
         if command == "demo":
             return demo(console, DemoSettings.from_environment(os.environ))
         if command == "night":
+            _refuse_night_elsewhere(_dbms(os.environ))
             return night(console, bin_dir_from_environment(os.environ))
         return {"up": up, "down": down, "clean": clean}[command](console)
     except (InvalidInput, StackError) as error:

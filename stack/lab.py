@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from otterflow.repository import Repository
 from stack.airflow import AirflowStack
 from stack.checkout import PROJECT
 from stack.free_cache import FreeCacheRule
-from stack.host import DatabaseHost
+from stack.host import DatabaseHost, Host
+from stack.mariadb_host import MariadbHost
 from stack.postgres import PrivateCluster
 from stack.processes import StackError, belonging_to, describe, end_all
-from stack.programs import major_of
 from stack.users import ServerUser, server_user
 
 STATE = PROJECT / ".demo"
@@ -30,42 +31,36 @@ _LONGEST_ROOT = 70  # bytes; PostgreSQL's socket lies some folders deeper, and i
 Say = Callable[[str], None]
 
 
-class Lab:
-    """Database host and Airflow under `root`.
+H_co = TypeVar("H_co", bound=Host, covariant=True)
 
-    `target` is the target file's name, `fields` are fields of it that are to be otherwise; `environment` is added to
-    Airflow's, which with `backfills` has a triggerer and its metadata in PostgreSQL; `bin_dir` names the PostgreSQL to
-    use.
-    A lab may be taken up again from its folder alone: `Lab(root).stop()` ends what another process started.
+
+class AnyLab(Generic[H_co]):
+    """A database host and Airflow under `root`; `environment` is added to Airflow's.
+
+    A lab may be taken up again from its folder alone: `lab_of(root).stop()` ends what another process started.
     """
 
     def __init__(
-        self,
-        root: Path,
-        target: str = "demo",
-        *,
-        standalone: bool = False,
-        environment: Mapping[str, str] | None = None,
-        bin_dir: Path | None = None,
-        backfills: bool = False,
-        fields: Mapping[str, object] = MappingProxyType({}),
+        self, root: Path, host: H_co, *, standalone: bool = False, environment: Mapping[str, str] | None = None
     ) -> None:
         self.root = root.resolve()
-        self.host = DatabaseHost(self.root / "host", name=target, bin_dir=bin_dir, fields=fields)
+        self.host = host
         self.otterflow_home = self.root / "otterflow"
-        self._standalone, self._backfills = standalone, backfills
+        self._standalone = standalone
         self._environment = dict(environment or {})
 
     @cached_property
     def airflow(self) -> AirflowStack:
         """Airflow, with the connections to the host in its environment. The host must have been started once."""
-        metadata = None
-        if self._backfills:
-            metadata = PrivateCluster(self.root / "metadata", self.host.user, self.host.cluster.bin_dir)
+        metadata = self._metadata()
         return AirflowStack(
-            self.root / "control", self.environment(), standalone=self._standalone, triggerer=self._backfills,
+            self.root / "control", self.environment(), standalone=self._standalone, triggerer=metadata is not None,
             metadata=metadata,
         )  # fmt: skip
+
+    def _metadata(self) -> PrivateCluster | None:
+        """A cluster for Airflow's metadata, where backfills need one."""
+        return None
 
     def environment(self) -> dict[str, str]:
         """What Airflow's environment has of otterflow."""
@@ -93,9 +88,9 @@ class Lab:
         self.root.chmod(0o755)
         if not FreeCacheRule().grant(self.host.user):
             say("The page cache cannot be dropped here (no sudo rule or no right to); trials run with a warm cache.")
-        say(f"Starting PostgreSQL and sshd as user {self.host.user.name} ...")
+        say(f"Starting {self.host.title} and sshd as user {self.host.user.name} ...")
         self.host.start()
-        say(self._programs())
+        say(self.host.programs)
 
     def start_airflow(self, say: Say, *dag_ids: str) -> None:
         """Start Airflow, and wait for these Dags."""
@@ -103,14 +98,6 @@ class Lab:
         _ = self.repository
         self.airflow.start()
         self.airflow.wait_for_dags(*dag_ids)
-
-    def _programs(self) -> str:
-        cluster = self.host.cluster
-        text = f"PostgreSQL {cluster.major} runs with the programs in {cluster.bin_dir}."
-        if not cluster.can_be_dumped:
-            dump = major_of(cluster.bin_dir / "pg_dump")
-            text += f" pg_dump there is of version {dump}, so a snapshot is a copy of the data directory."
-        return text
 
     def stop(self) -> None:
         """End Airflow first, then the servers and all jobs. Raises StackError if a process is left."""
@@ -125,6 +112,66 @@ class Lab:
     def remove(self) -> None:
         """Delete all that the stopped lab has written."""
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Lab(AnyLab[DatabaseHost]):
+    """A lab with a PostgreSQL.
+
+    `target` is the target file's name, `fields` are fields of it that are to be otherwise; with `backfills` Airflow has
+    a triggerer and its metadata in PostgreSQL; `bin_dir` names the PostgreSQL to use.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        target: str = "demo",
+        *,
+        standalone: bool = False,
+        environment: Mapping[str, str] | None = None,
+        bin_dir: Path | None = None,
+        backfills: bool = False,
+        fields: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        host = DatabaseHost(root.resolve() / "host", name=target, bin_dir=bin_dir, fields=fields)
+        super().__init__(root, host, standalone=standalone, environment=environment)
+        self._backfills = backfills
+
+    def _metadata(self) -> PrivateCluster | None:
+        if not self._backfills:
+            return None
+        return PrivateCluster(self.root / "metadata", self.host.user, self.host.cluster.bin_dir)
+
+
+class MariadbLab(AnyLab[MariadbHost]):
+    """A lab with a MariaDB; `target` is the target file's name."""
+
+    def __init__(
+        self,
+        root: Path,
+        target: str = "demo",
+        *,
+        standalone: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        host = MariadbHost(root.resolve() / "host", name=target)
+        super().__init__(root, host, standalone=standalone, environment=environment)
+
+
+SYSTEMS = ("postgresql", "mariadb")
+"""The DBMSs that a lab can have."""
+
+
+def system_of(root: Path) -> str | None:
+    """The DBMS of the lab that was made under `root`, if one was."""
+    made = {"postgresql": root / "host" / "pg", "mariadb": root / "host" / "maria"}
+    return next((name for name, folder in made.items() if folder.exists()), None)
+
+
+def lab_of(root: Path, target: str, *, dbms: str | None = None, bin_dir: Path | None = None) -> AnyLab[Host]:
+    """The lab under `root` with the DBMS that it was made with, or that is asked for."""
+    if (dbms or system_of(root)) == "mariadb":
+        return MariadbLab(root, target)
+    return Lab(root, target, bin_dir=bin_dir)
 
 
 def lab_folder(state: Path, user: ServerUser | None = None) -> Path:

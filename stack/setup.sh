@@ -2,8 +2,9 @@
 # Installs what otterflow's demo and tests need and this machine lacks: Debian or Ubuntu packages, and the virtual
 # environment .venv with exactly the versions of the lock. A second run changes nothing and needs no network.
 #
-#   stack/setup.sh          for the demo
-#   stack/setup.sh --dev    for tests and lint as well
+#   stack/setup.sh                 for the demo
+#   DBMS=mariadb stack/setup.sh    for the demo on MariaDB
+#   stack/setup.sh --dev           for tests and lint as well
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -29,6 +30,9 @@ has_postgres() {
     command -v initdb >/dev/null
 }
 
+# mariadbd lies in /usr/sbin, which an ordinary user has not always on the PATH.
+has_mariadb() { [[ -x /usr/sbin/mariadbd ]] || command -v mariadbd >/dev/null; }
+
 has_sshd() { [[ -x /usr/sbin/sshd ]] || command -v sshd >/dev/null; }
 
 # Whether Airflow 3.3 runs on this Python.
@@ -48,6 +52,9 @@ find_python() {
 missing_packages() {
     local python
     has_postgres || echo postgresql
+    if [[ $1 == dev || ${DBMS:-} == mariadb ]]; then
+        has_mariadb || echo mariadb-server
+    fi
     has_sshd || echo openssh-server
     command -v ssh-keygen >/dev/null || echo openssh-client
     command -v setpriv >/dev/null || echo util-linux

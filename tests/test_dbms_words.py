@@ -1,6 +1,6 @@
 """Nothing but a DBMS's own folder, and its own drivers, speaks of it: one more DBMS is one more folder.
 
-Every line of every module is read, comments and docstrings too. `ALLOWED` has the places that may speak of PostgreSQL,
+Every line of every module is read, comments and docstrings too. `ALLOWED` has the places that may speak of one,
 each with its reason; a place that does not need its line any more fails.
 """
 
@@ -10,18 +10,26 @@ import re
 
 from tests.rooms import imports, modules
 
-WORDS = re.compile(r"postgres|\bpg_|psql|libpq|\b5432\b|\bwal\b|wal_|vacuum", re.IGNORECASE)
+WORDS = re.compile(
+    r"postgres|\bpg_|psql|libpq|\b5432\b|\bwal\b|wal_|vacuum|mysql|mariadb|innodb|\b3306\b", re.IGNORECASE
+)
 
 ALLOWED = {
     "otterflow.dbms.postgresql": "PostgreSQL",
+    "otterflow.dbms.mysql_family": "what MariaDB and MySQL share",
+    "otterflow.dbms.mariadb": "MariaDB",
+    "otterflow.dbms.mysql": "MySQL",
     "otterflow.dbms.registry": "the list of what there is",
     "otterflow.workloads.pgbench": "PostgreSQL's own driver",
     "otterflow.workloads.analytics": "PostgreSQL's own driver: a stream of SQL files that psql runs",
     "otterflow.workloads.sysbench.postgresql": "what sysbench is told of PostgreSQL",
+    "otterflow.workloads.sysbench.mysql_family": "what sysbench is told of MariaDB and MySQL",
+    "otterflow.workloads.sysbench.scripts_settings": "own scripts are for MariaDB and MySQL",
+    "otterflow.workloads.sysbench.scripts_workload": "own scripts are for MariaDB and MySQL: their SQL files",
     "otterflow.workloads.sysbench.ways": "the list of the DBMSs that sysbench is driven on",
     "otterflow.workloads.benchbase.postgresql": "what BenchBase is told of PostgreSQL",
+    "otterflow.workloads.benchbase.mysql_family": "what BenchBase is told of MariaDB and MySQL",
     "otterflow.workloads.benchbase.ways": "the list of the DBMSs that BenchBase is driven on",
-    "otterflow.workloads.benchbase.settings": "the name of BenchBase's own distribution",
     "otterflow.workloads.recording": "recordings are of PostgreSQL's statements, and of no other DBMS's yet",
     "otterflow.workloads.replay": "replays are of PostgreSQL's statements, and of no other DBMS's yet",
     "otterflow.ottertune": "OtterTune's files that can be read are PostgreSQL's",
@@ -58,11 +66,7 @@ def place_of(module: str) -> str | None:
 
 
 def test_nothing_outside_imports_the_inside_of_a_dbms() -> None:
-    """But for PostgreSQL's own drivers, OtterTune's files, and the commands that wire things up."""
-    inside = "otterflow.dbms.postgresql."
-    outside = {
-        arrow.importer
-        for arrow in imports()
-        if arrow.imported.startswith(inside) and not arrow.importer.startswith(inside)
-    }
+    """But for a DBMS's own drivers, OtterTune's files, and the commands that wire things up."""
+    inside = re.compile(r"otterflow\.dbms\.(postgresql|mysql_family|mariadb|mysql)\.")
+    outside = {arrow.importer for arrow in imports() if inside.match(arrow.imported)}
     assert {module for module in outside if place_of(module) is None} == set()

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.postgresql.checks import problems, required_programs, space_paths, space_problems
+from otterflow.dbms.host_checks import space_paths, space_problems
+from otterflow.dbms.host_probe import TOOLS, Probe, parse_probe
+from otterflow.dbms.postgresql.checks import problems, required_programs
 from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, not_owned, privileges_sql
-from otterflow.dbms.postgresql.probe import TOOLS, Probe, data_dir_size_command, parse_probe, probe_command
+from otterflow.dbms.postgresql.probe import data_dir_size_command, probe_command
 from otterflow.dbms.postgresql.snapshot import space_needed
 from otterflow.dbms.target import Target
 from otterflow.remote.host_facts import Filesystem, HostReport

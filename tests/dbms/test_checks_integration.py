@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from otterflow.dbms.host_probe import parse_probe
 from otterflow.dbms.postgresql.checks import (
     host_facts_command,
     problems,
@@ -14,7 +15,7 @@ from otterflow.dbms.postgresql.checks import (
     space_problems,
 )
 from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, not_owned, privileges_sql
-from otterflow.dbms.postgresql.probe import parse_probe, probe_command
+from otterflow.dbms.postgresql.probe import probe_command
 from otterflow.dbms.postgresql.settings import DIRECTORIES_SQL
 from otterflow.dbms.postgresql.snapshot import space_needed
 from otterflow.dbms.postgresql.target import PostgresqlTarget

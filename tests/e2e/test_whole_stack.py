@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from otterflow.workloads.recording.reading import open_recording
-from stack.lab import Lab
+from stack.lab import Lab, MariadbLab
 from stack.processes import belonging_to
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import as_shown, in_force_on
@@ -102,13 +102,13 @@ def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 600) ->
     raise AssertionError(f"not within {timeout_s:g} s: {what}")
 
 
-def ended(lab: Lab, name: str) -> Any:
+def ended(lab: Lab | MariadbLab, name: str) -> Any:
     """The experiment once it has ended."""
     known = {e.name: e for e in lab.repository.experiments()}
     return known[name] if name in known and known[name].state.ended else None
 
 
-def finishes(lab: Lab, name: str) -> Any:
+def finishes(lab: Lab | MariadbLab, name: str) -> Any:
     """Wait for the experiment's end; a run that fails on the way ends the wait with the logs of its failed tasks."""
 
     def ended_or_failed() -> Any:
@@ -125,7 +125,7 @@ def finishes(lab: Lab, name: str) -> Any:
     return wait_for(f"experiment {name} ends", ended_or_failed, 600)
 
 
-def states(lab: Lab, dag_id: str, run_id: str) -> dict[str, str | None]:
+def states(lab: Lab | MariadbLab, dag_id: str, run_id: str) -> dict[str, str | None]:
     return {t["task_id"]: t["state"] for t in lab.airflow.client.task_instances(dag_id, run_id)}
 
 

@@ -66,7 +66,7 @@ def test_all_problems_of_a_catalog_are_listed():
 
 
 def test_an_unknown_catalog_is_refused_with_the_known_ones():
-    with pytest.raises(InvalidInput, match="'oracle' is unknown; known catalogs: postgresql"):
+    with pytest.raises(InvalidInput, match="'oracle' is unknown; known catalogs: mariadb, mysql, postgresql"):
         load_catalog(SHIPPED_CATALOG.parent / "oracle.yaml", **POSTGRESQL)
 
 

@@ -93,6 +93,14 @@ def test_a_range_wholly_outside_of_the_servers_is_refused(build: Any, catalog: K
     assert "hash_mem_multiplier: the catalog's range 2000 to 3000 lies wholly outside the server's 1 to 1000" in message
 
 
+def test_a_knob_that_the_server_ignores_beside_another_is_not_tuned(build: Any, catalog: KnobCatalog):
+    beside = with_entry(catalog, "work_mem", unless="shared_buffers")
+    assert "work_mem" not in build(catalog=beside)
+    message = refused(build, catalog=beside, extra=["work_mem"])
+    assert "the server has 'shared_buffers', and ignores 'work_mem'; use 'shared_buffers'" in message
+    assert "work_mem" in build(catalog=with_entry(catalog, "work_mem", unless="not_there"))
+
+
 def test_an_enum_value_that_does_not_exist_is_refused(build: Any, catalog: KnobCatalog):
     message = refused(build, catalog=with_entry(catalog, "wal_compression", values=("off", "gzip")))
     assert "wal_compression.values: 'gzip' is not known to the server; the server has pglz, lz4" in message

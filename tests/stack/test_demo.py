@@ -13,9 +13,12 @@ from otterflow.errors import InvalidInput
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.measures.objective import Objective
 from otterflow.repository import Repository
+from otterflow.settings import include_dir
+from otterflow.workloads.definition import load_benchmark
+from otterflow.workloads.sysbench.workload import BYTES_PER_ROW
 from stack.airflow_client import AirflowClient
-from stack.demo import DemoSettings
-from stack.lab import lab_folder
+from stack.demo import BENCHMARKS, DemoSettings
+from stack.lab import SYSTEMS, Lab, MariadbLab, lab_folder, lab_of
 from stack.users import ServerUser, server_user
 from stack.watch import ExperimentFailed, Progress, follow
 from tests.repository.samples import new_experiment
@@ -32,6 +35,7 @@ from tests.repository.samples import new_experiment
         ("BENCHMARK", "tpch"),
         ("BENCHMARK", "../x"),
         ("SEED", "1.5"),
+        ("DBMS", "oracle"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
@@ -46,6 +50,35 @@ def test_settings_fill_in_the_form() -> None:
     spec = ExperimentSpec.from_params(settings.conf())
     assert (spec.iterations, spec.benchmark, spec.seed, spec.target) == (4, "pgbench_tpcb", 0, "demo")
     assert DemoSettings.from_environment({}) == DemoSettings()
+
+
+def test_mariadb_is_tuned_on_data_beyond_its_default_pool() -> None:
+    settings = DemoSettings.from_environment({"DBMS": "mariadb"})
+    assert (settings.dbms, settings.benchmark) == ("mariadb", BENCHMARKS["mariadb"])
+    workload = load_benchmark(include_dir() / "benchmarks" / f"{settings.benchmark}.yaml").workload
+    assert workload.scale * BYTES_PER_ROW > 10 * 128 * 2**20
+    spec = ExperimentSpec.from_params(settings.conf())
+    assert (spec.warmup_s, spec.duration_s) == (10, 15)
+
+
+def test_a_benchmark_that_the_dbms_cannot_run_is_refused_before_anything_starts() -> None:
+    with pytest.raises(InvalidInput, match="BENCHMARK: 'pgbench_tpcb' is for postgresql, and the demo runs on mariadb"):
+        DemoSettings.from_environment({"DBMS": "mariadb", "BENCHMARK": "pgbench_tpcb"})
+
+
+def test_programs_of_postgresql_mean_nothing_on_mariadb() -> None:
+    with pytest.raises(InvalidInput, match="POSTGRES_BIN: it means nothing with DBMS=mariadb"):
+        DemoSettings.from_environment({"DBMS": "mariadb", "POSTGRES_BIN": "/usr/lib/postgresql/15/bin"})
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("pg", Lab), ("maria", MariadbLab)])
+def test_a_lab_is_taken_up_again_with_the_dbms_that_it_has(tmp_path: Path, folder: str, kind: type) -> None:
+    (tmp_path / "host" / folder).mkdir(parents=True)
+    assert type(lab_of(tmp_path, "demo")) is kind
+
+
+def test_a_new_lab_has_the_dbms_that_is_asked_for(tmp_path: Path) -> None:
+    assert [type(lab_of(tmp_path, "demo", dbms=name)) for name in (None, *SYSTEMS)] == [Lab, Lab, MariadbLab]
 
 
 def test_the_lab_lies_under_the_demos_folder_where_that_can_be(tmp_path: Path) -> None:

@@ -31,14 +31,16 @@ SHOP = (
     "scripts/report.sql",
 )
 
+LUA = {"scripts/order.sql": ".lua", "scripts/report.sql": ".lua"}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What the shown files speak of, beside them."""
     for name in SHOP:
-        path = tmp_path / "shop" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("SELECT 1;\n")
+        for path in (tmp_path / "shop" / name, (tmp_path / "shop_lua" / name).with_suffix(LUA.get(name, ".sql"))):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("SELECT 1;\n")
     return tmp_path
 
 
@@ -56,7 +58,7 @@ def test_a_workload_block(record: dict[str, object]) -> None:
 
 def test_each_driver_that_takes_settings_of_ones_own_is_shown() -> None:
     shown = {block["workload"]["driver"] for block in FILES + PARTS}
-    assert shown >= {"analytics", "pgbench_scripts", "command", "batch", "sysbench", "benchbase"}
+    assert shown >= {"analytics", "pgbench_scripts", "command", "batch", "sysbench", "sysbench_scripts", "benchbase"}
 
 
 def test_the_line_of_json_is_a_result() -> None:

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.integration
 
 SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
 RUNNABLE = [
-    name for name, benchmark in SHIPPED.items() if benchmark.driver not in ("benchbase", "live", "replay", "mix")
+    name
+    for name, benchmark in SHIPPED.items()
+    if benchmark.driver not in ("benchbase", "live", "replay", "mix") and "postgresql" in (benchmark.dbms or ())
 ]
 """All but BenchBase's, which is not a package that the tests could install, and what loads nothing."""
 Run = Callable[[JobScript], Ran]

@@ -34,7 +34,7 @@ from otterflow.dbms.values import (
     StartOutcome,
     Version,
 )
-from otterflow.errors import Problem
+from otterflow.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from otterflow.dbms.target import Target
@@ -425,10 +425,26 @@ class Dbms:
     metrics: Metrics
     data: Data
     checks: Checks
-    observation: Observation
-    capture: Capture
     target: type[Target]
+    observing: Observation | None = None
+    """None where it cannot (`Capability.observe`); else `observation` gives it."""
+    capturing: Capture | None = None
+    """None where it cannot (`Capability.capture`); else `capture` gives it."""
 
     def has(self, capability: Capability) -> bool:
         """Whether it can do that."""
         return capability in self.capabilities
+
+    @property
+    def observation(self) -> Observation:
+        """How it is watched. Raises InvalidInput where it cannot be."""
+        if self.observing is None:
+            raise InvalidInput(Problem("dbms", f"{self.title} cannot be watched yet", "use a benchmark with a load"))
+        return self.observing
+
+    @property
+    def capture(self) -> Capture:
+        """How its clients' load is recorded. Raises InvalidInput where it cannot be."""
+        if self.capturing is None:
+            raise InvalidInput(Problem("dbms", f"the load of {self.title} cannot be recorded yet", "replay another"))
+        return self.capturing

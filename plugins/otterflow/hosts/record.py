@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from otterflow.dbms.base import Capture
 from otterflow.dbms.registry import dbms_named
 from otterflow.errors import ConnectionFault, MachineryFault
 from otterflow.hosts.jobs import Jobs
@@ -60,7 +61,11 @@ class Recordings:
         self, definition: RecordingDefinition, source: Host, replay: Host, on_job: OnJob = lambda _: None
     ) -> None:
         self.definition, self.source, self.replay, self._on_job = definition, source, replay, on_job
-        self.capture = dbms_named(source.target.dbms).capture
+
+    @property
+    def capture(self) -> Capture:
+        """How the source's DBMS tells its load."""
+        return dbms_named(self.source.target.dbms).capture
 
     @property
     def kept(self) -> KeptRecordings:

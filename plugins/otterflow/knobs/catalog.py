@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.setting import LiveSetting
+from otterflow.knobs.shared_rows import with_shared_rows
 from otterflow.knobs.space import KnobScale, KnobType
 from otterflow.language.expressions import Expression
 from otterflow.language.quantities import Dimension, Quantity, unit_family
@@ -116,6 +117,8 @@ class TunableKnob(_Versioned):
     optional_values: tuple[str, ...] = Field(default=(), strict=False)
     """Enum values that some builds lack: tuned where the server has them."""
     special: tuple[Special, ...] = Field(default=(), strict=False)
+    unless: Name | None = None
+    """A setting in whose presence the server ignores this one: it is tuned where the server has not got that."""
     restart: bool
     risk: Annotated[Risk | None, Field(strict=False)] = None
     does: Sentence
@@ -200,8 +203,10 @@ class KnobCatalog(_Strict):
     def _one_entry_a_version(self) -> KnobCatalog:
         entries: list[tuple[str, _Versioned]] = [(knob.name, knob) for knob in self.knobs]
         entries += [(name, family) for family in self.untuned for name in family.knobs]
-        count = Counter((name, version) for name, e in entries for version in range(e.since, e.until + 1))
-        twice = sorted({name for (name, _), times in count.items() if times > 1})
+        spans = sorted((name, entry.since, entry.until) for name, entry in entries)
+        twice = sorted(
+            {name for (name, _, until), (other, since, _) in pairwise(spans) if name == other and since <= until}
+        )
         if twice:
             raise ValueError(f"more than one entry for the same version: {', '.join(twice)}")
         return self
@@ -246,6 +251,7 @@ def load_catalog(path: Path, *, dbms: str, versions: tuple[int, int]) -> KnobCat
     record = read_mapping(
         path, field="knob catalog", plural="catalogs", example="include/knob_catalogs/ for an example"
     )
+    record = with_shared_rows(record, path)
     try:
         return KnobCatalog.model_validate(record, context={"dbms": dbms, "versions": versions})
     except ValidationError as error:

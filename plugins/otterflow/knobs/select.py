@@ -54,6 +54,7 @@ def build_space(
         knob
         for name, knob in tunable.items()
         if name in live
+        and knob.unless not in live
         and name not in excluded
         and (live[name].takes_reload or not reload_only)
         and (name in extra or (KnobSetName(knob_set).holds(knob.set) and (knob.risk is None or knob.risk in allowed)))
@@ -104,6 +105,8 @@ def _extra_problem(
         family = catalog.untuned_family(name, version)
         reason = family.reason if family else "the catalog has no tuning range for it"
         return Problem("extra_knobs", f"{name!r} is not tuned: {reason}", "leave it out")
+    if (other := tunable[name].unless) in live:
+        return Problem("extra_knobs", f"the server has {other!r}, and ignores {name!r}", f"use {other!r}")
     risk = tunable[name].risk
     if risk is None or risk in allowed:
         return None

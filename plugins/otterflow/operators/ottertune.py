@@ -28,13 +28,15 @@ class ImportOtterTuneOperator(OtterflowOperator):
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Import the folder that the form names."""
+        from pathlib import Path
+
         from otterflow.experiment.plan import catalog_of
         from otterflow.ottertune.importing import import_folder
-        from otterflow.ottertune.names import DBMS
         from otterflow.ottertune.spec import ImportSpec
+        from otterflow.ottertune.which import dbms_of
 
         spec = ImportSpec.from_params(context["params"])
-        catalog = catalog_of(DBMS)
+        catalog = catalog_of(dbms_of(Path(spec.folder)))
         report = import_folder(repository, spec, catalog, code_version=code_version())
         self.log.info("%s", report.table())
         return report.as_dict()

@@ -55,12 +55,12 @@ def _import(given: argparse.Namespace) -> str:
     from otterflow.experiment.plan import catalog_of
     from otterflow.operators.version import code_version
     from otterflow.ottertune.importing import import_folder
-    from otterflow.ottertune.names import DBMS
     from otterflow.ottertune.spec import ImportSpec
+    from otterflow.ottertune.which import dbms_of
 
     repository = _repository()
     spec = ImportSpec.from_params({name: getattr(given, name) for name in ImportSpec.model_fields})
-    catalog = catalog_of(DBMS)
+    catalog = catalog_of(dbms_of(Path(spec.folder)))
     return _text(import_folder(repository, spec, catalog, code_version=code_version()), given)
 
 

@@ -17,7 +17,7 @@ from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.typed import live_settings_of
 from otterflow.ottertune.counters import REST, write_metrics
 from otterflow.ottertune.files import AFTER, BEFORE, ERRORS, KNOBS, OURS, SUMMARY, write_set
-from otterflow.ottertune.names import MAY_HOLD_SECRETS
+from otterflow.ottertune.names import DBMS, MAY_HOLD_SECRETS
 from otterflow.repository import Experiment, JsonObject, RawCounters, Repository, Trial, TrialState
 
 NO_METRICS: JsonObject = {"global": {}, "local": {}}
@@ -59,6 +59,9 @@ def export(repository: Repository, experiment: str, folder: Path, *, iteration: 
     was asked for cannot be written, or if none can.
     """
     found = repository.experiment(experiment)
+    if found.dbms != DBMS:
+        advice = "only PostgreSQL's trials are written as OtterTune's files"
+        raise InvalidInput(Problem("experiment", f"{experiment!r} is of {found.dbms}", advice))
     trials = repository.trials(experiment) if iteration is None else [repository.trial(experiment, iteration)]
     report = ExportReport(experiment, str(folder))
     for trial in trials:

@@ -20,6 +20,7 @@ from otterflow.experiment.spec import MAX_ITERATIONS, ExperimentSpec
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.knobs.facts import HostFacts
 from otterflow.measures.objective import Objective
+from otterflow.ottertune.family_observation import observe_family
 from otterflow.ottertune.files import Folder, read_folder, why_not_read
 from otterflow.ottertune.names import DBMS
 from otterflow.ottertune.observation import Observation, observe
@@ -79,7 +80,7 @@ def _usable(folder: Folder, spec: ImportSpec, catalog: KnobCatalog, report: Impo
             continue
         seen[files.digest] = files.prefix
         try:
-            observation = observe(files, catalog)
+            observation = (observe if catalog.dbms == DBMS else observe_family)(files, catalog)
         except InvalidInput as error:
             report.left_out[files.prefix] = error.problems
             continue
@@ -114,7 +115,7 @@ def _raise_if_mixed(found: Sequence[Observation]) -> None:
         problems.append(Problem("workload", f"the sets are of {listed}", "say which; import each under its own name"))
     if len(versions) > 1:
         listed = ", ".join(f"{name} ({n} sets)" for name, n in versions.items())
-        problems.append(Problem("folder", f"the sets are of PostgreSQL {listed}", "give each version a folder"))
+        problems.append(Problem("folder", f"the sets are of {found[0].title} {listed}", "give each version a folder"))
     if problems:
         raise InvalidInput(problems)
 
@@ -147,7 +148,7 @@ def _experiment(
         record=NewExperiment(
             name=spec.experiment,
             target=spec.target,
-            dbms=DBMS,
+            dbms=first.dbms,
             benchmark=benchmark,
             objective=Objective.throughput.value,
             spec=form.record(),
@@ -159,7 +160,7 @@ def _experiment(
         baseline=space.baseline(),
         facts=facts.as_dict(),
         live={name: setting.as_row() for name, setting in observed_settings(first, catalog).items()},
-        versions={"major": first.version.family, "number": first.version.number, "text": first.version_text},
+        versions={"major": first.version.release, "number": first.version.number, "text": first.version_text},
         hardware={},
         catalog_hash=catalog.content_hash,
         trials=[_as_baseline(trials[0]), *trials[1:]],
@@ -182,13 +183,12 @@ def _trial(o: Observation, tried: Tried, database: str) -> ImportedTrial:
         nothing: dict[str, Any] = {"objective": None, "result": None, "metrics": {}, "snapshots": None, "reset": []}
         return ImportedTrial(state=TrialState(o.state), message=_FAULTS[o.state], **nothing, **common)
     window = o.window(database)
-    before, after = o.snapshots(database)
     return ImportedTrial(
         state=TrialState.ok if o.rate else TrialState.failed,
         objective=o.rate or None,
         result={"throughput": o.rate, "transactions": round(o.rate * o.seconds), "seconds": o.seconds},
         metrics=window.metrics,
-        snapshots=RawCounters({"dbms": before.as_dict()}, {"dbms": after.as_dict()}),
+        snapshots=RawCounters(*({"dbms": side} for side in o.raw_snapshots(database))),
         reset=window.reset,
         message="" if o.rate else "not one transaction was committed in the window",
         **common,
@@ -242,7 +242,7 @@ def _inferred(kept: Sequence[Observation], spec: ImportSpec, database: str) -> l
             f"the knobs' ranges are for a host with {', '.join(assumed)}, as OtterTune assumed: none was given"
         )
     renamed = sorted({f"{new} {how}" for o in kept for new, how in o.settings.renamed.items()})
-    return notes + renamed
+    return [*notes, *renamed, *kept[0].notes]
 
 
 def _fingerprint(kept: Sequence[Observation], spec: ImportSpec) -> str:

@@ -58,6 +58,11 @@ class ServerVersion:
         return f"{self.family}.{self.minor}" if self.family < 10 else str(self.family)
 
     @property
+    def release(self) -> int:
+        """The release as a record of an experiment has it: 9, 12."""
+        return self.family
+
+    @property
     def in_catalog(self) -> int:
         """The major version whose catalog entries are used."""
         return max(self.family, OLDEST)

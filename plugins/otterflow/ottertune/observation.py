@@ -12,15 +12,13 @@ from otterflow.dbms.values import MetricWindow
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.ottertune.counters import ALL_DATABASES, DATABASES, Rows, read_metrics, snapshots, total
-from otterflow.ottertune.files import AFTER, BEFORE, ERRORS, OURS, SUMMARY, FileSet
+from otterflow.ottertune.files import AFTER, BEFORE, OURS, SUMMARY, FileSet
 from otterflow.ottertune.knob_values import KnobValues, ServerVersion, flat_settings, read_settings
+from otterflow.ottertune.names import DBMS
+from otterflow.ottertune.summary import crash_s, milliseconds, state_of, window_s
+from otterflow.repository import JsonObject
 
 COMMITS = "xact_commit"
-_STATE_OF_ERROR = {error: state for state, error in ERRORS.items()}
-_SHORTEST_S, _LONGEST_S = 0.001, 366 * 86400.0
-_NO_TIME = 1e18
-_CLOCK_S = 1.0
-"""How far observation_time may lie from end_time - start_time: OtterTune cut it to whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Observation:
     rate: float
     ours: bool
     problems: tuple[Problem, ...]
+    dbms: str = DBMS
 
     @property
     def end_s(self) -> float:
@@ -59,6 +58,21 @@ class Observation:
             name: row.get(COMMITS, 0) - first.get(name, {}).get(COMMITS, 0)
             for name, row in self.after.numbers.get(DATABASES, {}).items()
         }
+
+    @property
+    def title(self) -> str:
+        """The DBMS, for people."""
+        return "PostgreSQL"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing of these files."""
+        return ()
+
+    def raw_snapshots(self, database: str) -> tuple[JsonObject, JsonObject]:
+        """The counters before and after as the server's own snapshots are kept."""
+        before, after = self.snapshots(database)
+        return before.as_dict(), after.as_dict()
 
     def snapshots(self, database: str) -> tuple[MetricSnapshot, MetricSnapshot]:
         """The counters before and after as our own snapshots; `database` is the benchmark's."""
@@ -81,9 +95,9 @@ def observe(files: FileSet, catalog: KnobCatalog) -> Observation:
     summary = files.summary
     problems: list[Problem] = []
     _check_database_type(summary, problems)
-    state = _state(summary, problems)
-    start_s = _milliseconds(summary, "start_time", problems)
-    seconds, remarks = _window_s(summary, problems) if state == "ok" else (_crash_s(summary), [])
+    state = state_of(summary, problems)
+    start_s = milliseconds(summary, "start_time", problems)
+    seconds, remarks = window_s(summary, problems) if state == "ok" else (crash_s(summary), [])
     texts, broken = flat_settings(files.knobs)
     if not texts:
         problems += broken or [Problem("knobs.global.global", "holds no settings", "the trial has no configuration")]
@@ -116,65 +130,6 @@ def _check_database_type(summary: Mapping[str, Any], problems: list[Problem]) ->
     if str(kind).lower() not in ("postgres", "postgresql"):
         found = "is missing" if kind is None else f"{kind!r} is another DBMS"
         problems.append(Problem(f"{SUMMARY}.database_type", found, "only sets of PostgreSQL ('postgres') are read"))
-
-
-def _state(summary: Mapping[str, Any], problems: list[Problem]) -> str:
-    error = summary.get("error")
-    if not error:
-        return "ok"
-    state = _STATE_OF_ERROR.get(str(error))
-    if state is None:
-        known = ", ".join(_STATE_OF_ERROR)
-        problems.append(Problem(f"{SUMMARY}.error", repr(error), f"what it says of the trial is unknown; {known} are"))
-    return state or "failed"
-
-
-def _number(summary: Mapping[str, Any], field: str) -> float | None:
-    value = summary.get(field)
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < _NO_TIME else None  # of NaN as well
-
-
-def _milliseconds(summary: Mapping[str, Any], field: str, problems: list[Problem]) -> float:
-    """A time of the summary in seconds since the epoch; a problem where it is no time from 1970 to 2100."""
-    value = _number(summary, field)
-    if value is None or not 0 < value < 4_102_444_800_000:
-        found = "is missing" if field not in summary else f"{summary[field]!r} is no time"
-        problems.append(Problem(f"{SUMMARY}.{field}", found, "milliseconds since 1970 are expected"))
-        return 0.0
-    return value / 1000
-
-
-def _window_s(summary: Mapping[str, Any], problems: list[Problem]) -> tuple[float, list[Problem]]:
-    """The window's length, `observation_time`; a remark where the two times say otherwise by more than a second."""
-    field = f"{SUMMARY}.observation_time"
-    observed = _number(summary, "observation_time")
-    if observed is None or not _SHORTEST_S <= observed <= _LONGEST_S:
-        found = "is missing" if "observation_time" not in summary else f"{summary['observation_time']!r}"
-        problems.append(Problem(field, found, "seconds, from 0.001 to a year, are expected: no rate without them"))
-        return 0.0, []
-    start, end = _number(summary, "start_time"), _number(summary, "end_time")
-    if start is None or end is None:
-        found = "is missing" if "end_time" not in summary else f"{summary['end_time']!r} is no time"
-        return observed, [
-            Problem(f"{SUMMARY}.end_time", found, "start_time and observation_time are used in its place")
-        ]
-    span = (end - start) / 1000
-    if abs(span - observed) <= _CLOCK_S:
-        return observed, []
-    found = f"{observed:g} s, but end_time - start_time is {span:g} s"
-    return observed, [Problem(field, found, "the rates are over observation_time")]
-
-
-def _crash_s(summary: Mapping[str, Any]) -> float:
-    """How long a set without counters took, as far as it says."""
-    return min(_LONGEST_S, max(0.0, _number(summary, "observation_time") or 0.0))
 
 
 def _version(

@@ -7,17 +7,19 @@ with the experiment's settings instead. Ranges are the catalog's on the host of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from otterflow.dbms.mysql_family.secrets import is_withheld
 from otterflow.dbms.postgresql.rows import from_row
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.catalog import KnobCatalog, TunableKnob
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Knob, KnobSpace, Value
+from otterflow.ottertune.family_settings import live_setting
 from otterflow.ottertune.knob_values import var_type
-from otterflow.ottertune.names import MAY_HOLD_SECRETS, RENAMED
+from otterflow.ottertune.names import DBMS, MAY_HOLD_SECRETS, RENAMED
 from otterflow.ottertune.observation import Observation
 
 COMMON_SHARE = 0.5
@@ -81,11 +83,19 @@ def observed_settings(observation: Observation, catalog: KnobCatalog) -> dict[st
     Settings that the catalog has no type for are texts; those that may hold passwords are left out.
     """
     entries = catalog.tunable(observation.version.in_catalog)
-    settings = [_setting(name, _text(value), entries[name]) for name, value in observation.settings.values.items()]
-    settings += [
-        _setting(name, text, None) for name, text in observation.settings.texts.items() if name not in MAY_HOLD_SECRETS
-    ]
+    make, is_secret = _of_dbms(observation.dbms)
+    settings = [make(name, _text(value), entries[name]) for name, value in observation.settings.values.items()]
+    settings += [make(name, text, None) for name, text in observation.settings.texts.items() if not is_secret(name)]
     return {setting.name: setting for setting in settings}
+
+
+def _of_dbms(
+    dbms: str,
+) -> tuple[Callable[[str, str, TunableKnob | None], LiveSetting], Callable[[str], bool]]:
+    """How a DBMS's settings are made of their texts, and which may hold passwords."""
+    if dbms == DBMS:
+        return _setting, MAY_HOLD_SECRETS.__contains__
+    return live_setting, is_withheld
 
 
 def _lacking(observation: Observation, name: str) -> Problem:

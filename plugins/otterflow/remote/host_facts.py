@@ -69,8 +69,8 @@ def host_facts_command(
 ) -> str:
     """A bash command that prints the facts; `paths` are those whose free space counts beside `data_dir`'s.
 
-    The server's process is the one that `pid_file` in its data directory names, or one of these `programs` that was
-    given that directory; its limits are what counts.
+    The server's process is the one that `pid_file` in its data directory names, or one of these `programs` that works
+    in that directory or was given it; its limits are what counts.
     """
     every = join(dict.fromkeys([data_dir, *paths]))
     return f"""data_dir={quote(data_dir.rstrip("/") or "/")}
@@ -219,6 +219,10 @@ find_server() {
     words=()
     { mapfile -d '' -t words < "$folder/cmdline"; } 2> /dev/null
     case ${words[0]:-} in PROGRAMS) ;; *) continue ;; esac
+    if [ "$folder/cwd" -ef "$data_dir" ]; then
+      scope=server pid=${folder#/proc/}
+      return
+    fi
     for word in "${words[@]:1}"; do
       if [ "${word%/}" = "$data_dir" ] || [ "${word%/}" = "-D$data_dir" ]; then
         scope=server pid=${folder#/proc/}

@@ -31,6 +31,8 @@ from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
 from otterflow.workloads.replay.settings import RecordedLoad
 from otterflow.workloads.replay.workload import recorded_workload
+from otterflow.workloads.sysbench.scripts_settings import SysbenchScriptsSettings
+from otterflow.workloads.sysbench.scripts_workload import SysbenchScriptsWorkload
 from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.workloads.sysbench.ways import WAYS as SYSBENCH_WAYS
 from otterflow.workloads.sysbench.workload import SysbenchWorkload
@@ -82,10 +84,8 @@ def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
         return PgbenchScriptsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, AnalyticsSettings):
         return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
-    if isinstance(settings, SysbenchSettings):
-        return SysbenchWorkload(settings, SYSBENCH_WAYS[dbms.name], benchmark.load_timeout_s, benchmark.run_timeout_s)
-    if isinstance(settings, BenchbaseSettings):
-        return BenchbaseWorkload(settings, BENCHBASE_WAYS[dbms.name], benchmark.load_timeout_s, benchmark.run_timeout_s)
+    if isinstance(settings, SysbenchSettings | SysbenchScriptsSettings | BenchbaseSettings):
+        return _with_way(settings, benchmark, dbms)
     if isinstance(settings, CommandSettings):
         return CommandWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, BatchSettings):
@@ -95,3 +95,15 @@ def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
     if isinstance(settings, RecordedLoad):
         return recorded_workload(settings, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")
+
+
+def _with_way(
+    settings: SysbenchSettings | SysbenchScriptsSettings | BenchbaseSettings, benchmark: Benchmark, dbms: Dbms
+) -> Workload:
+    """The class of a driver that has a way to each of its DBMSs."""
+    limits = benchmark.load_timeout_s, benchmark.run_timeout_s
+    if isinstance(settings, SysbenchSettings):
+        return SysbenchWorkload(settings, SYSBENCH_WAYS[dbms.name], *limits)
+    if isinstance(settings, SysbenchScriptsSettings):
+        return SysbenchScriptsWorkload(settings, SYSBENCH_WAYS[dbms.name], *limits)
+    return BenchbaseWorkload(settings, BENCHBASE_WAYS[dbms.name], *limits)

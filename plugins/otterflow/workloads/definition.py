@@ -23,6 +23,7 @@ from otterflow.workloads.live.settings import LiveSettings
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 from otterflow.workloads.replay.settings import Dumped, MixDriverSettings, RecordedLoad, ReplayDriverSettings
+from otterflow.workloads.sysbench.scripts_settings import SysbenchScriptsSettings
 from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.yaml_files import NAME_PATTERN, checked_name, read_model
 
@@ -31,6 +32,7 @@ DriverSettings = Annotated[
     | PgbenchScriptsSettings
     | AnalyticsSettings
     | SysbenchSettings
+    | SysbenchScriptsSettings
     | BenchbaseSettings
     | CommandSettings
     | BatchSettings
@@ -173,7 +175,8 @@ class Benchmark(BaseModel):
     @property
     def further_numbers(self) -> tuple[str, ...]:
         """The names of what its results have beside the objectives' numbers, such as `types.new_order.p95`."""
-        return self.workload.further_numbers if isinstance(self.workload, PgbenchScriptsSettings) else ()
+        chosen = self.workload
+        return chosen.further_numbers if isinstance(chosen, PgbenchScriptsSettings | SysbenchScriptsSettings) else ()
 
 
 @dataclass(frozen=True)

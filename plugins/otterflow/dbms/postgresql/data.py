@@ -21,13 +21,13 @@ from otterflow.dbms.postgresql.probe import data_dir_size_command as data_dir_si
 from otterflow.dbms.postgresql.quoting import identifier
 from otterflow.dbms.postgresql.removal import left_by_hand as left_by_hand
 from otterflow.dbms.postgresql.removal import left_in_server as left_in_server
-from otterflow.dbms.postgresql.removal import left_on_host_command as left_on_host_command
 from otterflow.dbms.postgresql.removal import remove_databases as remove_databases
-from otterflow.dbms.postgresql.removal import remove_snapshots_command as remove_snapshots_command
-from otterflow.dbms.postgresql.removal import remove_work_dir_command as remove_work_dir_command
 from otterflow.dbms.postgresql.snapshot import restore_snapshot as restore_snapshot
 from otterflow.dbms.postgresql.snapshot import space_needed as space_needed
 from otterflow.dbms.postgresql.snapshot import take_snapshot as take_snapshot
+from otterflow.dbms.snapshot_folder import left_on_host_command as left_on_host_command
+from otterflow.dbms.snapshot_folder import remove_snapshots_command as remove_snapshots_command
+from otterflow.dbms.snapshot_folder import remove_work_dir_command as remove_work_dir_command
 from otterflow.dbms.target import SnapshotMethod
 from otterflow.dbms.values import Query, StatementRefused
 from otterflow.errors import MachineryFault

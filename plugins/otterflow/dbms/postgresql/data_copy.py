@@ -8,9 +8,10 @@ a role, a tablespace or the like has changed since it was taken.
 from __future__ import annotations
 
 from otterflow.dbms.postgresql.cluster import MAY_READ_PASSWORDS_SQL, PASSWORDS_SQL, facts_sql, others_sql
-from otterflow.dbms.postgresql.dump import NOT_POSSIBLE, client
+from otterflow.dbms.postgresql.dump import client
 from otterflow.dbms.postgresql.programs import program
 from otterflow.dbms.postgresql.service import STILL_RUNNING, is_up_command, service_functions
+from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.shell import join, quote

@@ -34,7 +34,7 @@ DBMS = Dbms(
     metrics=metrics,
     data=data,
     checks=checks,
-    observation=observation,
-    capture=capture,
     target=PostgresqlTarget,
+    observing=observation,
+    capturing=capture,
 )

@@ -11,12 +11,11 @@ from otterflow.dbms.postgresql.database import MAINTENANCE_DATABASE, MARK, besid
 from otterflow.dbms.postgresql.programs import program
 from otterflow.dbms.postgresql.quoting import literal
 from otterflow.dbms.postgresql.upkeep import upkeep_functions
+from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.shell import quote
 
-NOT_POSSIBLE = 65
-"""Exit code of a script that refused before it touched anything; stderr says why."""
 CREATE_FILE, PROPERTIES_FILE = "create.sql", "properties.sql"
 
 

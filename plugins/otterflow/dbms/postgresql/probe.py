@@ -1,37 +1,14 @@
-"""One look at a target over SSH, in one round trip: programs, folders, log, what sudo allows.
-
-The command prints its findings as records, one a line: kind, key and value, tab between. Keys are otterflow's own
-words, never a path, so nothing on the host can break the format.
-"""
+"""What there is to see of a PostgreSQL server on its host, beside what every DBMS has there."""
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
+from otterflow.dbms.host_probe import look_command, may_sudo_records
 from otterflow.dbms.postgresql.programs import program
 from otterflow.dbms.postgresql.target import PgCtlCluster
 from otterflow.dbms.target import SystemdService, Target
-from otterflow.remote.shell import has_glob, join, quote, quote_glob
-
-TOOLS = ("timeout", "setsid", "flock", "base64", "mktemp", "find", "mountpoint")
-"""What remote jobs and commands need on the host, beside bash and the core utilities."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What `probe_command` saw, by kind and key; an absent record reads as an empty text."""
-
-    records: Mapping[tuple[str, str], str]
-
-    def __getitem__(self, at: tuple[str, str]) -> str:
-        return self.records.get(at, "")
-
-    @property
-    def user(self) -> str:
-        """The SSH user's name on the host."""
-        return self["user", "name"]
+from otterflow.remote.shell import quote
 
 
 def probe_command(target: Target, programs: Sequence[str], *, data_directory: str | None = None) -> str:
@@ -39,31 +16,8 @@ def probe_command(target: Target, programs: Sequence[str], *, data_directory: st
 
     `data_directory` is the server's own answer to `SHOW data_directory`, where it could be asked.
     """
-    logs = quote_glob(target.log_file) if has_glob(target.log_file) else quote(target.log_file)
-    folders = {
-        "snapshot.dir": target.snapshot.dir,
-        "work_dir": target.work_dir,
-        "knobs_file": posixpath.dirname(target.knobs_file),
-        "data_dir": posixpath.dirname(target.data_dir.rstrip("/")),
-    }
-    return "\n".join(
-        [
-            _FUNCTIONS,
-            'record user name "$(id -un)"',
-            *(f"look_for tool {name} {name}" for name in TOOLS),
-            *(f"look_for program {quote(name)} {program(target, name)}" for name in programs),
-            *(f"folder {key} {quote(path)}" for key, path in folders.items()),
-            f"data={quote(target.data_dir)}",
-            f"closed_to_server {quote(posixpath.dirname(target.knobs_file))}",
-            _same_folder(data_directory),
-            _DATA,
-            f"shopt -s nullglob; logs=({logs})",
-            _LOG,
-            *_service_records(target),
-            *_free_cache_records(target),
-            "exit 0\n",
-        ]
-    )
+    paths = {name: program(target, name) for name in programs}
+    return look_command(target, paths, [_DATA, *_service_records(target)], data_directory=data_directory)
 
 
 def data_dir_size_command(target: Target) -> str:
@@ -72,96 +26,23 @@ def data_dir_size_command(target: Target) -> str:
     return f"""if [ -r {data}/PG_VERSION ]; then du -sb -- {data} 2> /dev/null | cut -f 1; else echo 0; fi"""
 
 
-def parse_probe(text: str) -> Probe:
-    """The records that `probe_command` printed; other lines are passed over."""
-    records = {}
-    for line in text.splitlines():
-        parts = line.split("\t")
-        if len(parts) == 3:
-            records[parts[0], parts[1]] = parts[2].strip()
-    return Probe(records)
-
-
 def _service_records(target: Target) -> Iterable[str]:
     match target.service:
         case SystemdService(unit=unit):
-            for verb in ("start", "stop"):
-                words = ["systemctl", verb, unit]
-                yield f"may_sudo {quote(' '.join(words))} {join(words)}"
+            yield from may_sudo_records(["systemctl", verb, unit] for verb in ("start", "stop"))
             yield (
                 f"case $(systemctl show -p ExecStart --value {quote(unit)} 2> /dev/null) in "
                 "*path=/bin/true*) record service umbrella yes ;; esac"
             )
         case PgCtlCluster(version=version, cluster=cluster, sudo=sudo):
             if sudo:
-                for verbs in (["start"], ["stop"], ["--force", "stop"]):
-                    words = ["pg_ctlcluster", version, cluster, *verbs]
-                    yield f"may_sudo {quote(' '.join(words))} {join(words)}"
+                verbs = (["start"], ["stop"], ["--force", "stop"])
+                yield from may_sudo_records(["pg_ctlcluster", version, cluster, *words] for words in verbs)
             yield "clusters=$(pg_lsclusters -h 2> /dev/null | awk '{ print $1 \" \" $2 }')"
             wanted = quote(f"{version} {cluster}")
             yield f'if ! grep -qxF {wanted} <<< "$clusters"; then record service cluster absent; fi'
             yield "record service clusters \"${clusters//$'\\n'/, }\""
 
-
-def _free_cache_records(target: Target) -> Iterable[str]:
-    if target.free_cache.method == "sudo":
-        command = quote(target.free_cache.command)
-        yield f"if [ -x {command} ]; then may_sudo free_cache {command}; fi"
-
-
-def _same_folder(data_directory: str | None) -> str:
-    if data_directory is None:
-        return ":"
-    return f"""server={quote(data_directory)}
-record data server "$server"
-if [ ! "$data" -ef "$server" ] && [ "${{data%/}}" != "${{server%/}}" ]; then record data same no; fi"""
-
-
-_FUNCTIONS = """record() { printf '%s\\t%s\\t%s\\n' "$1" "$2" "$(printf %s "$3" | tr '\\t\\n' '  ')"; }
-look_for() {
-  local path
-  if ! path=$(command -v -- "$3"); then return; fi
-  if [ "$1" = program ]; then path=$("$path" --version 2>&1 | head -n 1); fi
-  record "$1" "$2" "$path"
-}
-folder() {
-  local path=$2
-  if [ -d "$path" ]; then
-    if [ -w "$path" ] && [ -x "$path" ]; then record folder "$1" writable; else record folder "$1" "not writable"; fi
-    return
-  fi
-  if [ -e "$path" ]; then record folder "$1" "no folder"; return; fi
-  while [ ! -e "$path" ]; do path=$(dirname -- "$path"); done
-  if [ -d "$path" ] && [ -w "$path" ]; then record folder "$1" "can be made"; else record folder "$1" "not there"; fi
-}
-closed_to_server() {
-  local at=$1 user mode owner group others=1
-  user=$(stat -L -c %U -- "$data" 2> /dev/null) || return
-  if [ "$user" = "$(id -un)" ]; then return; fi
-  while :; do
-    if read -r mode owner group < <(stat -L -c '%a %U %G' -- "$at" 2> /dev/null); then
-      if [ "$owner" = "$user" ]; then others=0100
-      elif grep -qxF -- "$group" <(id -Gn -- "$user" | tr ' ' '\n'); then others=010
-      else others=01; fi
-      if [ $((0$mode & others)) -eq 0 ]; then record closed folder "$at"; record closed user "$user"; return; fi
-    fi
-    if [ "$at" = / ] || [ "$at" = . ]; then return; fi
-    at=$(dirname -- "$at")
-  done
-}
-may_sudo() {
-  local name=$1; shift
-  if sudo -n -l -- "$@" > /dev/null 2>&1; then record sudo "$name" allowed; else record sudo "$name" ""; fi
-}"""
-
-_LOG = """state=
-if [ ${#logs[@]} -eq 1 ] && [ -d "${logs[0]}" ]; then
-  if [ -r "${logs[0]}" ] && [ -x "${logs[0]}" ]; then state=readable; else state="not readable"; fi
-fi
-for log in "${logs[@]}"; do
-  if [ -f "$log" ]; then if [ -r "$log" ]; then state=readable; else state=${state:-not readable}; fi; fi
-done
-record log state "$state\""""
 
 _DATA = """record data version "$(cat -- "$data/PG_VERSION" 2> /dev/null)"
 if [ -n "$(find "$data/pg_tblspc" -mindepth 1 -print -quit 2> /dev/null)" ]; then record data tablespaces yes; fi

@@ -11,11 +11,9 @@ import posixpath
 from otterflow.dbms.postgresql.database import TERMINATE_SQL, drop_sql
 from otterflow.dbms.postgresql.marks import state, unmark
 from otterflow.dbms.postgresql.settings import DIRECTORIES_SQL
-from otterflow.dbms.postgresql.snapshot import MARKER
 from otterflow.dbms.postgresql.target import PgCtl, PgCtlCluster
-from otterflow.dbms.target import CommandService, SnapshotMethod, SystemdService, Target
+from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import EXISTING, Query
-from otterflow.remote.shell import join, quote
 
 MARKED_DATABASES_SQL = """
 SELECT datname AS name FROM pg_database
@@ -44,43 +42,6 @@ SELECT format('ALTER ROLE %s %s', me.name, concat_ws(' ', CASE WHEN rolsuper THE
   FROM me WHERE rolsuper OR rolcreatedb
 """
 """What the connected role was given, as the statements that take it back; of objects, those of this database."""
-
-
-def remove_snapshots_command(target: Target) -> str:
-    """Delete the target's snapshots and print their folders; a folder without otterflow's marker is left."""
-    base = f"{target.snapshot.dir.rstrip('/')}/{target.name}"
-    kept = join([f"{base}-{method}" for method in SnapshotMethod])
-    return f"""set -eu
-for folder in {kept}; do
-  if [ -e "$folder/{MARKER}" ]; then rm -rf -- "${{folder:?}}"; printf '%s\\n' "$folder"; fi
-  for half in "$folder.new" "$folder.old"; do
-    if [ -d "$half" ]; then rm -rf -- "${{half:?}}"; printf '%s\\n' "$half"; fi
-  done
-done
-rmdir -- {quote(target.snapshot.dir)} 2> /dev/null || true
-"""
-
-
-def remove_work_dir_command(target: Target) -> str:
-    """Delete the log of the starts, and the folders of jobs and recordings once they are empty.
-
-    Prints the folder if it is gone.
-    """
-    work_dir = target.work_dir.rstrip("/")
-    return f"""rm -f -- {quote(f"{work_dir}/{target.name}.start.log")}
-jobs={quote(f"{work_dir}/jobs")}
-if [ -d "$jobs" ] && [ "$(ls -A -- "$jobs")" = .lock ]; then flock -n "$jobs/.lock" rm -f -- "$jobs/.lock"; fi
-rmdir -- "$jobs" {quote(f"{work_dir}/recordings")} 2> /dev/null
-rmdir -- {quote(work_dir)} 2> /dev/null
-if [ ! -e {quote(work_dir)} ]; then printf '%s\\n' {quote(work_dir)}; fi
-"""
-
-
-def left_on_host_command(target: Target) -> str:
-    """Print the copies of the data directory that a restore by `copy` left beside it when it was cut off."""
-    data = target.data_dir.rstrip("/")
-    both = join([f"{data}.otterflow-new", f"{data}.otterflow-old"])
-    return f'for folder in {both}; do if [ -e "$folder" ]; then printf \'%s\\n\' "$folder"; fi; done'
 
 
 def remove_databases(query: Query, name: str) -> list[str]:

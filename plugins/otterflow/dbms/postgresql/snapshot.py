@@ -1,61 +1,22 @@
 """Keeping the benchmark's data and putting it back: bash scripts for remote jobs, by the target's snapshot method.
 
-A snapshot is a folder `<snapshot.dir>/<target>-<method>` with `data`, what else the method needs (`dump`, `data_copy`),
-and a marker file. It is made under another name and renamed when whole, so half a snapshot is never taken for one, and
-the one before it goes last. The marker holds the fingerprint of what was kept;
-another benchmark, scale or server version asks for another fingerprint, and the snapshot is made anew.
+`dbms.snapshot_folder` says how a snapshot lies on the target, `dump` and `data_copy` what is in it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from otterflow.dbms.postgresql import data_copy, dump
-from otterflow.dbms.postgresql.dump import NOT_POSSIBLE
+from otterflow.dbms.snapshot_folder import NOT_POSSIBLE as NOT_POSSIBLE
+from otterflow.dbms.snapshot_folder import SnapshotState as SnapshotState
+from otterflow.dbms.snapshot_folder import fingerprint as fingerprint
+from otterflow.dbms.snapshot_folder import in_new_folder, of_kept_folder
+from otterflow.dbms.snapshot_folder import parse_snapshot_state as parse_snapshot_state
+from otterflow.dbms.snapshot_folder import snapshot_dir as snapshot_dir
+from otterflow.dbms.snapshot_folder import snapshot_state_command as snapshot_state_command
+from otterflow.dbms.snapshot_folder import space_needed as space_needed
 from otterflow.dbms.target import SnapshotMethod, Target
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.script import JobScript
-from otterflow.remote.shell import quote
-
-MARKER = "snapshot.json"
-
-
-@dataclass(frozen=True)
-class SnapshotState:
-    """A whole snapshot on the target: what it was made of, and its size."""
-
-    fingerprint: str
-    size_bytes: int
-
-
-def fingerprint(data: Mapping[str, object], server_version: int, method: SnapshotMethod) -> str:
-    """What a snapshot holds, as 16 hexadecimal digits: the benchmark's data (name, scale, ...), server, method."""
-    record = json.dumps([dict(data), server_version, str(method)], sort_keys=True, default=str)
-    return hashlib.sha256(record.encode()).hexdigest()[:16]
-
-
-def snapshot_dir(target: Target) -> str:
-    """The snapshot's folder on the target."""
-    return f"{target.snapshot.dir.rstrip('/')}/{target.name}-{target.snapshot.method}"
-
-
-def snapshot_state_command(target: Target) -> str:
-    """Print the marker, or nothing where there is no whole snapshot; see `parse_snapshot_state`."""
-    marker = quote(f"{snapshot_dir(target)}/{MARKER}")
-    return f"if [ -e {marker} ]; then cat -- {marker}; fi"
-
-
-def parse_snapshot_state(text: str) -> SnapshotState | None:
-    """The snapshot on the target, None if there is none or if its marker is not readable as one."""
-    try:
-        record = json.loads(text)
-        return SnapshotState(str(record["fingerprint"]), int(record["size_bytes"]))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def take_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobScript:
@@ -65,7 +26,7 @@ def take_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobScrip
     again whatever happens. Exit code `NOT_POSSIBLE` means that nothing was touched.
     """
     method = dump if target.snapshot.method is SnapshotMethod.dump else data_copy
-    return JobScript(_in_new_folder(target, mark, method.take(target, access)), access.files())
+    return JobScript(in_new_folder(target, mark, method.take(target, access)), access.files())
 
 
 def restore_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobScript:
@@ -75,53 +36,4 @@ def restore_snapshot(target: Target, access: DatabaseAccess, mark: str) -> JobSc
     of the fingerprint `mark`, or when nothing could be touched.
     """
     method = dump if target.snapshot.method is SnapshotMethod.dump else data_copy
-    head = f"""set -euo pipefail
-kept={quote(snapshot_dir(target))}
-if ! grep -qF {quote(json.dumps(mark))} "$kept/{MARKER}"; then
-  echo "snapshot: $kept holds no snapshot {mark}; take one first" >&2
-  exit {NOT_POSSIBLE}
-fi
-"""
-    return JobScript(head + method.restore(target, access), access.files())
-
-
-def space_needed(
-    target: Target, *, database_bytes: int, data_dir_bytes: int, loaded: bool = False, restores: bool = True
-) -> dict[str, int]:
-    """Folder to bytes that a load, a snapshot and a restore write there, with a tenth to spare.
-
-    A dump is compressed and so smaller than the database, and is restored beside it. A copy needs its size twice, once
-    in the snapshot and once beside the data directory (nothing where the file system shares blocks, which is not
-    counted on). Data that are `loaded` already are not loaded again; without `restores` nothing is kept.
-    """
-    data_dir, database = target.data_dir.rstrip("/"), database_bytes * 11 // 10
-    needed = {target.data_dir: 0 if loaded else database}
-    if not restores:
-        return needed
-    if target.snapshot.method is SnapshotMethod.dump:
-        return {target.data_dir: needed[target.data_dir] + database, target.snapshot.dir: database}
-    size = data_dir_bytes * 11 // 10
-    return {**needed, target.snapshot.dir: size, posixpath.dirname(data_dir): size}
-
-
-def _in_new_folder(target: Target, mark: str, body: str) -> str:
-    marker = json.dumps({"fingerprint": mark, "size_bytes": "SIZE"}).replace('"SIZE"', "%s")
-    return f"""set -euo pipefail
-umask 077
-kept={quote(snapshot_dir(target))}
-new="$kept.new" old="$kept.old"
-mkdir -p -- "$(dirname -- "$kept")"
-if [ ! -e "$kept" ] && [ -e "$old" ]; then mv -T -- "$old" "$kept"; fi
-rm -rf -- "$new" "$old"
-mkdir -- "$new"
-trap 'rm -rf -- "$new"' EXIT
-{body}
-size=$(du -sb -- "$new/data" | cut -f 1)
-printf {quote(marker + chr(92) + "n")} "$size" > "$new/{MARKER}"
-sync -f -- "$new"
-if [ -e "$kept" ]; then mv -T -- "$kept" "$old"; fi
-mv -T -- "$new" "$kept"
-trap - EXIT
-rm -rf -- "$old"
-echo "snapshot of $size bytes kept in $kept"
-"""
+    return JobScript(of_kept_folder(target, mark, method.restore(target, access)), access.files())

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
-
-LOAD_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]{1,60}")
-"""`NN_name`, the name of a load file without its `.sql`."""
 
 PSQL = "psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1"
 
@@ -36,20 +32,7 @@ load_together() {
 """A word is a file's name, or `name@part`. Each psql is a job of the script's own shell, so that the trap reaches it
 when one of them fails."""
 
-LOAD_SHAPE = "NN_name.sql"
-
-
-def files_problem(folder: Path, name: re.Pattern[str], shape: str) -> str | None:
-    """What is wrong with a folder of SQL files whose names match `name`, which a message calls `shape`; or None."""
-    files = sorted(folder.glob("*.sql"))
-    if not files:
-        return f"{folder} has no {shape}"
-    odd = [path.name for path in files if not name.fullmatch(path.stem)]
-    return f"{folder}: {', '.join(odd)} not named like {shape} (lower case, digits and _)" if odd else None
-
-
 _PARTS = re.compile(r"(?<!:):parts\b")
-_LOADED = re.compile(r"loaded: (\S+)\.sql(?:@(\d+))?\s*$")
 
 
 def load_steps(files: Iterable[Path], variables: Mapping[str, int | float], parts: int = 1) -> str:
@@ -65,27 +48,6 @@ def load_steps(files: Iterable[Path], variables: Mapping[str, int | float], part
 def psql_variables(variables: Mapping[str, int | float]) -> str:
     """The options that set psql's variables, quoted for bash."""
     return " ".join(shlex.quote(f"--set={name}={value}") for name, value in variables.items())
-
-
-def load_progress(line: str) -> str | None:
-    """What a line of the load's output says; None if it is of no step's end."""
-    found = _LOADED.match(line)
-    if not found:
-        return None
-    return f"loaded {found.group(1)}" + (f", part {int(found.group(2)) + 1}" if found.group(2) else "")
-
-
-def digest(paths: Iterable[Path]) -> str:
-    """A short hash of the files' names and texts."""
-    whole = hashlib.sha256()
-    for path in paths:
-        whole.update(f"{path.name}\0{path.read_text()}\0".encode())
-    return whole.hexdigest()[:16]
-
-
-def texts(paths: Iterable[Path]) -> dict[str, str]:
-    """The files as a job's, by name."""
-    return {path.name: path.read_text() for path in paths}
 
 
 def _words(path: Path, parts: int) -> list[str]:

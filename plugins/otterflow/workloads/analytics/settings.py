@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from otterflow.dbms.postgresql.sql_files import LOAD_NAME, LOAD_SHAPE, files_problem
 from otterflow.workloads.beside import folder_beside
+from otterflow.workloads.sql_folder import LOAD_NAME, LOAD_SHAPE, files_problem
 
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 

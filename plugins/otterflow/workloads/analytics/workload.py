@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.postgresql.sql_files import END_IF_ABANDONED, PSQL, digest, load_progress, load_steps, texts
+from otterflow.dbms.postgresql.sql_files import END_IF_ABANDONED, PSQL, load_steps
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
@@ -16,6 +16,7 @@ from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
+from otterflow.workloads.sql_folder import digest, load_progress, texts
 
 STEP = f"stdbuf -oL {PSQL} --file=stream.sql | tee -a {TIMINGS_FILE}"
 

@@ -8,7 +8,7 @@ from otterflow.dbms.postgresql.database import VACUUM_OWN_SQL
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.errors import InvalidInput, Problem
 
-PROGRAMS = ("psql",)
+PROGRAMS, DISTRIBUTION = ("psql",), "benchbase-postgres"
 TYPE, JDBC_DRIVER = "POSTGRES", "org.postgresql.Driver"
 
 AFTER_LOAD = f"""\

@@ -20,7 +20,7 @@ WRITTEN_BY_OTTERFLOW = {
 class BenchbaseSettings(BaseModel):
     """One of BenchBase's benchmarks, its size and its load. Names are those of its configuration file where it has one.
 
-    `home` is the unpacked `benchbase-postgres` distribution on the driver host: the same folder everywhere, or a link.
+    `home` is the unpacked distribution for the DBMS on the driver host, `/opt/` and its name if it is not given.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,7 +46,7 @@ class BenchbaseSettings(BaseModel):
     """Rows that the load sends at once."""
     options: dict[XmlName, str] = {}
     """Further elements of the configuration file that only this benchmark knows (twitter's tracefile)."""
-    home: AbsolutePath = "/opt/benchbase-postgres"
+    home: AbsolutePath | None = None
     java: Annotated[str, Field(pattern=r"^[^\x00\n]+$")] = "java"
 
     @field_validator("transactions")
@@ -64,11 +64,6 @@ class BenchbaseSettings(BaseModel):
         if taken:
             raise ValueError(f"{', '.join(taken)} is written by otterflow; use the field of the benchmark file for it")
         return value
-
-    @property
-    def jar(self) -> str:
-        """BenchBase's program."""
-        return f"{self.home.rstrip('/')}/benchbase.jar"
 
     @property
     def query_names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from otterflow.dbms.values import DatabaseAccess
-from otterflow.workloads.benchbase import postgresql
+from otterflow.workloads.benchbase import mysql_family, postgresql
 
 
 class Way(Protocol):
@@ -15,6 +15,10 @@ class Way(Protocol):
     @property
     def PROGRAMS(self) -> tuple[str, ...]:
         """The programs that `AFTER_LOAD` takes."""
+
+    @property
+    def DISTRIBUTION(self) -> str:
+        """The build of BenchBase that has its JDBC driver."""
 
     @property
     def TYPE(self) -> str:
@@ -32,5 +36,9 @@ class Way(Protocol):
         """Where the database is, without user and password. Raises InvalidInput where Java does not get there."""
 
 
-WAYS: Mapping[str, Way] = {"postgresql": postgresql}
+WAYS: Mapping[str, Way] = {
+    "postgresql": postgresql,
+    "mariadb": mysql_family.Way("mariadb", "MARIADB", "org.mariadb.jdbc.Driver"),
+    "mysql": mysql_family.Way("mysql", "MYSQL", "com.mysql.cj.jdbc.Driver"),
+}
 """By the DBMS's name."""

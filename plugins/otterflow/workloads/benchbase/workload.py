@@ -62,7 +62,7 @@ class BenchbaseWorkload:
 
     def programs(self) -> tuple[str, ...]:
         """Java, BenchBase itself, and what its tables are tended with after the load."""
-        return (self.settings.java, self.settings.jar, *self.way.PROGRAMS)
+        return (self.settings.java, self._jar, *self.way.PROGRAMS)
 
     def data_fingerprint(self) -> str:
         """The benchmark and its scale, and a hash of its own options, which may change the data too."""
@@ -110,13 +110,22 @@ class BenchbaseWorkload:
         text = configuration(self.settings, self.way, access, time_s=time_s, seed=seed)
         return access.files() | {CONFIGURATION_FILE: text}
 
+    @property
+    def _home(self) -> str:
+        return (self.settings.home or f"/opt/{self.way.DISTRIBUTION}").rstrip("/")
+
+    @property
+    def _jar(self) -> str:
+        """BenchBase's program."""
+        return f"{self._home}/benchbase.jar"
+
     def _head(self) -> str:
-        return IN_ITS_FOLDER.replace("HOME", shlex.quote(self.settings.home))
+        return IN_ITS_FOLDER.replace("HOME", shlex.quote(self._home))
 
     def _execute(self) -> str:
         return self._java("--execute=true", "--interval-monitor=1000", '--directory="$folder/results"')
 
     def _java(self, *options: str) -> str:
         """BenchBase with these options, each of them bash text."""
-        words = join([self.settings.java, "-jar", self.settings.jar, f"--bench={self.settings.benchmark}"])
+        words = join([self.settings.java, "-jar", self._jar, f"--bench={self.settings.benchmark}"])
         return f'{words} --config="$folder/{CONFIGURATION_FILE}" {" ".join(options)}\n'

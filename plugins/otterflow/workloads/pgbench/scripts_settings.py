@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictFloat, StrictInt, ValidationInfo, field_validator, model_validator
 
-from otterflow.dbms.postgresql.sql_files import LOAD_NAME, LOAD_SHAPE, files_problem
 from otterflow.workloads.beside import folder_beside
 from otterflow.workloads.pgbench.settings import ClientSettings
+from otterflow.workloads.sql_folder import LOAD_NAME, LOAD_SHAPE, files_problem
 
 SCRIPT_NAME = r"[a-z0-9][a-z0-9_]{0,62}"
 VARIABLE_NAME = r"[a-z][a-z0-9_]{0,62}"

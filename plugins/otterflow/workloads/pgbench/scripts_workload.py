@@ -6,15 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.postgresql.sql_files import (
-    END_IF_ABANDONED,
-    PSQL,
-    digest,
-    load_progress,
-    load_steps,
-    psql_variables,
-    texts,
-)
+from otterflow.dbms.postgresql.sql_files import END_IF_ABANDONED, PSQL, load_steps, psql_variables
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
@@ -24,6 +16,7 @@ from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
 from otterflow.workloads.pgbench.scripts_output import CHECK_DONE, CHECK_FILE, PAUSE, read_scripts
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
+from otterflow.workloads.sql_folder import digest, load_progress, texts
 
 CHECK_SQL, PAUSE_SQL = "_check.sql", f"{PAUSE}.sql"
 

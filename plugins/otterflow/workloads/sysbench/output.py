@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from otterflow.errors import BenchmarkFailed
 from otterflow.measures.percentiles import told, untold
@@ -20,9 +21,23 @@ _NUMBERS = {
     "total time": re.compile(r"^\s+total time:\s+(\S+)s\s*$", re.M),
     "sum of latencies": re.compile(r"^\s+sum:\s+(\S+)\s*$", re.M),
 }
+_RUN_PROGRESS = re.compile(
+    r"\[ (\d+)s \] thds: \d+ tps: ([\d.]+) .*lat \(ms,99%\): ([\d.]+) err/s: ([\d.]+) reconn/s: ([\d.]+)"
+)
 _LAST_SECTION = "Threads fairness:"
 _HISTOGRAM_LINE = re.compile(r"^\s*(\d+\.\d+) \|\**\s+(\d+)\s*$", re.M)
 _FATAL = re.compile(r"^.*(?:FATAL|ALERT|Segmentation fault).*$", re.M)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What sysbench says of a whole run: latencies are their sum, in milliseconds."""
+
+    transactions: int
+    per_second: float
+    errors: int
+    seconds: float
+    latencies_ms: float
 
 
 def read_result(results: Mapping[str, str], log: str) -> BenchmarkResult:
@@ -32,7 +47,27 @@ def read_result(results: Mapping[str, str], log: str) -> BenchmarkResult:
     and begun again; a reconnect counts as an error as well. Raises BenchmarkFailed with a sentence for output that is
     empty or cut short, tells of a fatal error, or does not agree with itself.
     """
-    report = results.get(REPORT_FILE, "")
+    text = results.get(REPORT_FILE, "")
+    report = read_report(text, log)
+    transactions = report.transactions
+    histogram = [(float(value), int(count)) for value, count in _HISTOGRAM_LINE.findall(text)]
+    counted = sum(count for _, count in histogram)
+    if counted != transactions:
+        raise BenchmarkFailed(f"sysbench reports {transactions} transactions, but its histogram has {counted}")
+    latency_ms = {"mean": report.latencies_ms / transactions}
+    latency_ms |= {name: _percentile(histogram, int(name[1:])) for name in PERCENTILES}
+    return BenchmarkResult(
+        throughput=report.per_second,
+        latency_ms=told(latency_ms, transactions),
+        errors=report.errors,
+        transactions=transactions,
+        seconds=report.seconds,
+        absent=untold(transactions),
+    )
+
+
+def read_report(report: str, log: str) -> Report:
+    """The numbers of a report, which may have a histogram. Raises BenchmarkFailed as `read_result` does."""
     fatal = _FATAL.findall(report) or _FATAL.findall(log)
     if fatal:
         # the first complaint names the cause; those after it say what followed from it
@@ -42,23 +77,26 @@ def read_result(results: Mapping[str, str], log: str) -> BenchmarkResult:
     numbers = {what: _number(pattern, report, what) for what, pattern in _NUMBERS.items()}
     if _LAST_SECTION not in report:
         raise BenchmarkFailed(f"sysbench's report is cut short: it ends before {_LAST_SECTION!r}")
-    transactions = int(numbers["transactions"])
-    histogram = [(float(value), int(count)) for value, count in _HISTOGRAM_LINE.findall(report)]
-    counted = sum(count for _, count in histogram)
-    if transactions == 0:
+    if not numbers["transactions"]:
         raise BenchmarkFailed("sysbench finished no transaction")
-    if counted != transactions:
-        raise BenchmarkFailed(f"sysbench reports {transactions} transactions, but its histogram has {counted}")
-    latency_ms = {"mean": numbers["sum of latencies"] / transactions}
-    latency_ms |= {name: _percentile(histogram, int(name[1:])) for name in PERCENTILES}
-    return BenchmarkResult(
-        throughput=numbers["transactions per second"],
-        latency_ms=told(latency_ms, transactions),
+    return Report(
+        transactions=int(numbers["transactions"]),
+        per_second=numbers["transactions per second"],
         errors=int(numbers["ignored errors"] + numbers["reconnects"]),
-        transactions=transactions,
         seconds=numbers["total time"],
-        absent=untold(transactions),
+        latencies_ms=numbers["sum of latencies"],
     )
+
+
+def run_progress(line: str) -> str | None:
+    """What sysbench says every second of a run; None for another line."""
+    run = _RUN_PROGRESS.search(line)
+    if not run:
+        return None
+    seconds, tps, latency, errors, reconnects = run.groups()
+    failed = float(errors) + float(reconnects)
+    said = f", {failed:.0f} errors/s" if failed else ""
+    return f"{seconds} s: {float(tps):,.0f} transactions/s, latency p99 {float(latency):.2f} ms{said}"
 
 
 def _number(pattern: re.Pattern[str], report: str, what: str) -> float:

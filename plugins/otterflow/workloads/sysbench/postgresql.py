@@ -25,6 +25,11 @@ def options(access: DatabaseAccess) -> list[str]:
     ]
 
 
+def files(access: DatabaseAccess) -> dict[str, str]:
+    """None of its own: the password file is the access's."""
+    return {}
+
+
 def after_load(tables: Sequence[str]) -> str:
     """Vacuum the tables, so that no run begins with that work."""
     psql = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]

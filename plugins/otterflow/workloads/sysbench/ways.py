@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from otterflow.dbms.values import DatabaseAccess
-from otterflow.workloads.sysbench import postgresql
+from otterflow.workloads.sysbench import mysql_family, postgresql
 
 
 class Way(Protocol):
@@ -19,9 +19,16 @@ class Way(Protocol):
     def options(self, access: DatabaseAccess) -> list[str]:
         """Sysbench's options that lead to the database."""
 
+    def files(self, access: DatabaseAccess) -> dict[str, str]:
+        """Files that the options speak of, beside those of the access."""
+
     def after_load(self, tables: Sequence[str]) -> str:
         """A command that tends the tables after a load."""
 
 
-WAYS: Mapping[str, Way] = {"postgresql": postgresql}
+WAYS: Mapping[str, Way] = {
+    "postgresql": postgresql,
+    "mariadb": mysql_family.Way("mariadb"),
+    "mysql": mysql_family.Way("mysql"),
+}
 """By the DBMS's name."""

@@ -15,7 +15,7 @@ from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
-from otterflow.workloads.sysbench.output import REPORT_FILE, read_result
+from otterflow.workloads.sysbench.output import REPORT_FILE, read_result, run_progress
 from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.workloads.sysbench.ways import Way
 
@@ -25,9 +25,6 @@ LARGEST_SEED = 2**31 - 2
 """sysbench's seed is a C int, and 0 means the current time."""
 LOAD_SEED = 1
 
-_RUN_PROGRESS = re.compile(
-    r"\[ (\d+)s \] thds: \d+ tps: ([\d.]+) .*lat \(ms,99%\): ([\d.]+) err/s: ([\d.]+) reconn/s: ([\d.]+)"
-)
 _LOAD_PROGRESS = re.compile(r"(Inserting \d+ records into|Creating a secondary index on) '(\w+)'")
 
 
@@ -64,7 +61,7 @@ class SysbenchWorkload:
             self.way.after_load(tables),
         ]
         script = access.prologue(bin_dir) + "\n".join(lines) + "\n"
-        return JobScript(script, access.files(), self.load_timeout_s)
+        return JobScript(script, self._files(access), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
         """The same load, whose numbers nobody reads."""
@@ -72,13 +69,13 @@ class SysbenchWorkload:
             return None
         words = self._run_words(access, asked.warmup_s, seed=2 * asked.seed)
         script = access.prologue(bin_dir) + join([*words, "run"]) + "\n"
-        return JobScript(script, access.files(), asked.warmup_s + self.run_timeout_s)
+        return JobScript(script, self._files(access), asked.warmup_s + self.run_timeout_s)
 
     def run(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript:
         """The measured load, with a histogram of the latencies in the report."""
         words = [*self._run_words(access, asked.duration_s, seed=2 * asked.seed + 1), "--histogram=on", "run"]
         script = access.prologue(bin_dir) + f"{join([*words])} | tee {REPORT_FILE}\n"
-        return JobScript(script, access.files(), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
+        return JobScript(script, self._files(access), asked.duration_s + self.run_timeout_s, (REPORT_FILE,))
 
     def parse(self, results: Mapping[str, str], log: str) -> BenchmarkResult:
         """The result from the report; raises BenchmarkFailed."""
@@ -86,14 +83,14 @@ class SysbenchWorkload:
 
     def progress(self, line: str) -> str | None:
         """What sysbench says every second of a run, and for every table of a load."""
-        run = _RUN_PROGRESS.search(line)
+        run = run_progress(line)
         if run:
-            seconds, tps, latency, errors, reconnects = run.groups()
-            failed = float(errors) + float(reconnects)
-            said = f", {failed:.0f} errors/s" if failed else ""
-            return f"{seconds} s: {float(tps):,.0f} transactions/s, latency p99 {float(latency):.2f} ms{said}"
+            return run
         load = _LOAD_PROGRESS.search(line)
         return f"loading: {load.group(1).lower()} {load.group(2)}" if load else None
+
+    def _files(self, access: DatabaseAccess) -> dict[str, str]:
+        return access.files() | self.way.files(access)
 
     def _words(self, access: DatabaseAccess) -> list[str]:
         chosen = self.settings

@@ -1,0 +1,2 @@
+DROP TABLE ycsb_ones, ycsb_thousands;
+ANALYZE TABLE usertable;

@@ -1,0 +1,48 @@
+"""What MySQL says of its settings, in its performance schema, which every user may ask.
+
+It tells no type before 9.0, the values of no enum, no default, and not whether a setting can be changed while the
+server runs: the knobs file is read at a start, so nothing hangs on that.
+"""
+
+from __future__ import annotations
+
+from otterflow.dbms.mysql.product import MYSQL
+from otterflow.dbms.mysql_family.origins import Origins
+from otterflow.dbms.mysql_family.secrets import withheld_sql
+from otterflow.dbms.mysql_family.settings import Asking, FamilySettings
+
+TYPES_SINCE = 90000
+"""The first version with `variables_metadata`."""
+
+IDENTITY_SQL = "SELECT @@server_uuid AS `system`"
+"""What a data directory was given when its server was first started; a copy without auto.cnf gets another."""
+
+PERSISTED_SQL = "SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM performance_schema.persisted_variables"
+
+ORIGINS = Origins(
+    files=frozenset({"GLOBAL", "SERVER", "EXPLICIT", "EXTRA", "USER"}),
+    command_line=frozenset({"COMMAND_LINE"}),
+    by_hand=frozenset({"DYNAMIC"}),
+    persisted=frozenset({"PERSISTED"}),
+    computed=frozenset(),
+)
+
+
+def settings_sql(number: int) -> str:
+    """All settings that hold no secret, with the columns of `rows`, of a server of that version number."""
+    typed = number >= TYPES_SINCE
+    told = "m.DATA_TYPE AS type, m.DOCUMENTATION" if typed else "NULL AS type, NULL"
+    join = "LEFT JOIN performance_schema.variables_metadata AS m ON m.VARIABLE_NAME = i.VARIABLE_NAME" if typed else ""
+    return f"""
+SELECT i.VARIABLE_NAME AS name, g.VARIABLE_VALUE AS value, i.VARIABLE_SOURCE AS origin, i.VARIABLE_PATH AS path,
+       NULL AS default_value, {told} AS description, i.MIN_VALUE AS minimum, i.MAX_VALUE AS maximum, NULL AS block,
+       NULL AS members, NULL AS read_only
+  FROM performance_schema.variables_info AS i
+  JOIN performance_schema.global_variables AS g ON g.VARIABLE_NAME = i.VARIABLE_NAME
+  {join}
+ WHERE NOT {withheld_sql("i.VARIABLE_NAME")}
+ ORDER BY i.VARIABLE_NAME"""  # noqa: S608 constants
+
+
+SETTINGS = FamilySettings(MYSQL, Asking(settings=settings_sql, identity=IDENTITY_SQL, persisted=PERSISTED_SQL), ORIGINS)
+"""The part `settings`."""

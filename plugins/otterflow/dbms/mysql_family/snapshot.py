@@ -1,0 +1,39 @@
+"""Keeping the benchmark's data and putting it back: bash scripts for remote jobs, by the target's snapshot method.
+
+`dbms.snapshot_folder` says how a snapshot lies on the target, `dump` and `data_copy` what is in it.
+"""
+
+from __future__ import annotations
+
+from otterflow.dbms.mysql_family import data_copy, dump
+from otterflow.dbms.mysql_family.service import FamilyService
+from otterflow.dbms.snapshot_folder import in_new_folder, of_kept_folder
+from otterflow.dbms.target import SnapshotMethod, Target
+from otterflow.dbms.values import DatabaseAccess
+from otterflow.remote.script import JobScript
+
+
+def take_snapshot(service: FamilyService, target: Target, access: DatabaseAccess, mark: str) -> JobScript:
+    """Keep the data under the fingerprint `mark`, in place of what was kept before.
+
+    `dump` leaves the server running, and the database as a restore of what was kept; `copy` stops it, and starts it
+    again whatever happens. Exit code `NOT_POSSIBLE` means that nothing was touched.
+    """
+    if target.snapshot.method is SnapshotMethod.dump:
+        body = dump.take(service.product, target)
+    else:
+        body = data_copy.take(service, target)
+    return JobScript(in_new_folder(target, mark, body), access.files())
+
+
+def restore_snapshot(service: FamilyService, target: Target, access: DatabaseAccess, mark: str) -> JobScript:
+    """Put the data back. `dump` leaves the server running, `copy` leaves it stopped, for the restart to start.
+
+    A script that was ended half-way may simply be run again. Exit code `NOT_POSSIBLE` when the snapshot is not the one
+    of the fingerprint `mark`, or when nothing could be touched.
+    """
+    if target.snapshot.method is SnapshotMethod.dump:
+        body = dump.restore(service.product, target)
+    else:
+        body = data_copy.restore(service, target, access)
+    return JobScript(of_kept_folder(target, mark, body), access.files())

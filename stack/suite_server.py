@@ -1,0 +1,141 @@
+"""A private server of another Debian suite's MariaDB or MySQL: on a socket alone, without passwords, for tests.
+
+It is made empty, runs as the servers' user, and is thrown away: what is tried on it may break it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from stack.processes import MARKER, StackError, is_alive, start, tail, wait_until
+from stack.suites import Unpacked
+from stack.users import ServerUser
+
+if TYPE_CHECKING:
+    import pymysql
+
+_BOOTSTRAP = ("mariadb_system_tables.sql", "mariadb_performance_tables.sql", "mariadb_system_tables_data.sql")
+"""What MariaDB's own tables are made from; MySQL makes them itself."""
+
+
+class SuiteServer:
+    """One server under `root`; `knobs_file` is read last."""
+
+    def __init__(self, root: Path, user: ServerUser, programs: Unpacked) -> None:
+        root = root.resolve()
+        self.root, self.user, self.programs = root, user, programs
+        self.data_dir = root / "data"
+        self.config_file = root / "config" / "my.cnf"
+        self.knobs_file = root / "config" / "conf.d" / "zz-otterflow.cnf"
+        self.log_file = root / "log" / "server.log"
+        self.start_log = root / "log" / "start.log"
+        self.socket = root / "run" / "sock"
+        self.process: psutil.Process | None = None
+
+    @property
+    def is_mysql(self) -> bool:
+        """Whether it is MySQL, which is made another way."""
+        return self.programs.release.server.endswith("mysqld")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server's process lives."""
+        return self.process is not None and is_alive(self.process)
+
+    def start(self, timeout_s: int = 120) -> None:
+        """Start the server and wait until it answers; the first time, make it. Raises StackError if it ends."""
+        if self.is_running:
+            return
+        if not self.config_file.exists():
+            self._create()
+        argv = self._command(f"--defaults-file={self.config_file}")
+        process = self.process = start(argv, log=self.start_log, cwd=self.root)
+
+        def settled() -> bool:
+            return self._answers() or not is_alive(process)
+
+        wait_until(settled, timeout_s=timeout_s, what="the server accepts connections", log=self.log_file)
+        if not is_alive(process):
+            raise StackError(f"the server ended at its start\n{tail(self.start_log)}\n{tail(self.log_file)}")
+
+    def stop(self, timeout_s: int = 60) -> None:
+        """Stop the server, and kill it if it does not go."""
+        if self.process is None or not self.is_running:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except psutil.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout_s)
+
+    def restart(self) -> None:
+        """Stop, then start."""
+        self.stop()
+        self.start()
+
+    def connect(self) -> pymysql.Connection[pymysql.cursors.DictCursor]:
+        """A new connection as root, each statement committed by itself; rows are dictionaries."""
+        import pymysql
+
+        return pymysql.connect(
+            unix_socket=str(self.socket), user="root", autocommit=True, cursorclass=pymysql.cursors.DictCursor,
+            connect_timeout=10,
+        )  # fmt: skip
+
+    def _answers(self) -> bool:
+        import pymysql
+
+        try:
+            self.connect().close()
+        except (pymysql.Error, OSError):
+            return False
+        return True
+
+    def _create(self) -> None:
+        self.user.make_dir(self.root, 0o755)
+        for path in (self.config_file, self.knobs_file, self.log_file, self.socket):
+            self.user.make_dir(path.parent, 0o755)
+        self.user.make_dir(self.data_dir, 0o700)
+        self.user.write_file(self.config_file, self._configuration())
+        if self.is_mysql:
+            self._run("--initialize-insecure")
+        else:
+            folder = self.programs.root / "usr/share/mariadb"
+            tables = "\n".join((folder / name).read_text() for name in _BOOTSTRAP if (folder / name).exists())
+            self._run("--bootstrap", given=f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}")
+
+    def _run(self, *arguments: str, given: str = "") -> None:
+        argv = self._command(f"--defaults-file={self.config_file}", *arguments)
+        done = subprocess.run(
+            argv, check=False, input=given, capture_output=True, text=True, cwd=self.root, timeout=300
+        )
+        if done.returncode != 0:
+            raise StackError(f"the server could not be made: {done.stderr[-1000:]}\n{tail(self.log_file)}")
+
+    def _command(self, *arguments: str) -> list[str]:
+        argv = self.programs.server(*arguments)
+        return self.user.command(Path(argv[0]), *argv[1:], **{MARKER: str(self.root)})
+
+    def _configuration(self) -> str:
+        files = self.programs.root / "usr"
+        own = "mysqlx = OFF\nsecure_file_priv = NULL\n" if self.is_mysql else "skip_grant_tables\n"
+        return (
+            "# A private server: its socket alone.\n"
+            "[mysqld]\n"
+            f"{own}"
+            "skip_networking\n"
+            f"basedir = {files}\n"
+            f"lc_messages_dir = {files / 'share' / ('mysql' if self.is_mysql else 'mariadb')}\n"
+            f"plugin_dir = {files / 'lib/mysql/plugin'}\n"
+            f"datadir = {self.data_dir}\n"
+            f"socket = {self.socket}\n"
+            f"pid_file = {self.root / 'run' / 'pid'}\n"
+            f"log_error = {self.log_file}\n"
+            "\n# Last, so that it wins over every line above.\n"
+            f"!includedir {self.knobs_file.parent}\n"
+        )

@@ -1,0 +1,124 @@
+"""The knobs against real servers: what they report, take, round and start with."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from otterflow.dbms.values import WorkloadKind
+from otterflow.knobs.catalog import catalog_gaps
+from otterflow.knobs.facts import HostFacts
+from otterflow.knobs.select import build_space, restrict
+from otterflow.knobs.space import Config
+from tests.dbms.mysql_family.servers import (
+    ALL,
+    Server,
+    catalog_of,
+    differing,
+    everything,
+    random_config,
+    running,
+)
+
+pytestmark = pytest.mark.integration
+
+GIB = 1024**3
+READ_ONLY = 1238
+"""The error of a SET for a setting that cannot be changed while the server runs."""
+
+
+@pytest.fixture(scope="module", params=list(ALL))
+def made(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with running(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def server(made: Server) -> Server:
+    """The server with its defaults in force."""
+    made.with_defaults()
+    return made
+
+
+@pytest.fixture
+def host() -> HostFacts:
+    """This machine with little of its memory: a start writes the redo in full."""
+    return HostFacts(ram_bytes=2 * GIB, cores=os.cpu_count() or 1, disk="ssd", max_connections=151)
+
+
+def refuses_a_set(server: Server, name: str) -> bool:
+    try:
+        server.query(f"SET GLOBAL {name} = @@GLOBAL.{name}")
+    except pymysql.MySQLError as error:
+        return error.args[0] == READ_ONLY
+    return False
+
+
+def test_catalog_and_server_agree_and_every_setting_has_an_entry(server: Server):
+    live, catalog = server.settings(), catalog_of(server.dbms)
+    assert catalog_gaps(catalog, live, server.version, tuned=()).unknown == ()
+    assert catalog_gaps(catalog, live, server.version, tuned=()).differing == ()
+    assert len(catalog.tunable(server.version).keys() & live.keys()) > 80
+
+
+def test_what_takes_a_restart_is_known(server: Server):
+    """MySQL tells it nowhere; the server is asked to set each knob to what it is."""
+    live = server.settings()
+    known = {n: k.restart for n, k in catalog_of(server.dbms).tunable(server.version).items() if n in live}
+    assert {name: refuses_a_set(server, name) for name in known} == known
+
+
+def test_every_enum_and_special_value_reads_back_itself(server: Server, host: HostFacts):
+    """A value that the server replaces by another would look as if it had not been applied."""
+    settings, space = server.settings(), everything(server, host)
+    choices = {knob.name: [*knob.values, *knob.special] for knob in space}
+    for position in range(max(map(len, choices.values()))):
+        config = {name: values[position] for name, values in choices.items() if position < len(values)}
+        assert differing(config, server.restart_with(config, settings)) == {}
+
+
+def test_the_server_starts_with_any_repaired_configuration_and_changes_nothing(server: Server, host: HostFacts):
+    settings, space = server.settings(), everything(server, host)
+    live_values = {name: setting.value for name, setting in settings.items()}
+    for seed in range(4):
+        wanted = random_config(space, random.Random(seed))
+        config, _ = server.dbms.constraints.repair(wanted, live_values, host, space=space)
+        assert differing(config, server.restart_with(config, settings)) == {}, seed
+
+
+@pytest.mark.parametrize("kind", [WorkloadKind.oltp, WorkloadKind.analytics])
+def test_the_server_starts_with_the_rules(server: Server, host: HostFacts, kind: WorkloadKind):
+    settings = server.settings()
+    live_values = {name: setting.value for name, setting in settings.items()}
+    space = build_space(catalog_of(server.dbms), settings, host, server_version=server.version, knob_set="all")
+    rules = server.dbms.rules.rule_based(host, kind, settings, server_version=server.version)
+    config, _ = server.dbms.constraints.repair(restrict(rules.config, space), live_values, host, space=space)
+    after = server.restart_with(config, settings)
+    assert differing(config, after) == {}
+    assert after["innodb_buffer_pool_size"].value >= GIB / 2  # what the sessions leave of half
+
+
+CHANGED: dict[str, Config] = {
+    "mariadb": {"innodb_io_capacity": 5000, "innodb_io_capacity_max": 1000, "join_buffer_size": 300_000},
+    "mysql": {"innodb_io_capacity": 5000, "innodb_io_capacity_max": 1000, "innodb_buffer_pool_size": 300 * 1024**2},
+}
+
+
+def test_what_is_repaired_would_be_changed_without_a_word(server: Server, host: HostFacts):
+    settings, wanted = server.settings(), CHANGED[server.dbms.product.name]
+    live_values = {name: setting.value for name, setting in settings.items()}
+    assert len(differing(wanted, server.restart_with(wanted, settings))) == 2
+    config, _ = server.dbms.constraints.repair(wanted, live_values, host)
+    assert differing(config, server.restart_with(config, settings)) == {}
+
+
+@pytest.mark.parametrize("made", ["mysql-9"], indirect=True)
+@pytest.mark.parametrize("name", ["innodb_change_buffering", "innodb_log_writer_threads", "innodb_doublewrite"])
+def test_a_value_that_is_none_is_refused(server: Server, name: str):
+    """The members that MySQL does not tell: the catalog lists them, and a start takes each (see above)."""
+    with pytest.raises(pymysql.MySQLError):
+        server.query(f"SET GLOBAL {name} = 'banana'")
