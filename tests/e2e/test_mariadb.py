@@ -75,12 +75,12 @@ def test_three_trials_end_with_the_winner_in_force(lab: MariadbLab) -> None:
     assert [t.state for t in trials] == ["ok"] * 3, [t.message for t in trials]
     assert [t.kind for t in trials][:2] == ["baseline", "rules"]
     assert states(lab, "tuning_iteration", "maria-0002")["restore"] == "success"
-    pool = int(trials[1].configuration["innodb_buffer_pool_size"])
-    assert pool > int(trials[0].configuration["innodb_buffer_pool_size"]), "the rules give the pool more than 128 MB"
+    assert trials[1].wanted != trials[0].wanted
     shown, outcome = in_force(lab), experiment.outcome
+    assert outcome["in_force"]
     for knob, value in outcome["in_force"].items():
-        if isinstance(value, int) and not isinstance(value, bool):
-            assert int(shown[knob]) == value, knob
+        if not isinstance(value, bool | float):
+            assert shown[knob] == str(value), knob
     assert outcome["installed"] in {"baseline", "rules", "best"}
     assert lab.repository.holder("demo") is None
     assert lab.host.mariadb.is_running
