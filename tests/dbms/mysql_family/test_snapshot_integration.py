@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
 from otterflow.dbms.mariadb.service import SERVICE
@@ -320,6 +321,7 @@ def test_a_user_with_the_guides_privileges_can_do_all_of_it(
         busy("BEGIN")
         busy("SELECT * FROM noted")
         with CLIENT.open_query(few, target) as asked:
+            assert CHECKS.may_ask(asked, target, live=False).problems == []
             asked(f"CREATE VIEW {DATABASE}.own AS SELECT count(*) AS n FROM {DATABASE}.kept")
             DATA.set_aside(asked, DATABASE)
             DATA.put_back(asked, DATABASE)
