@@ -76,7 +76,7 @@ def prepare(lab: Lab) -> None:
 def lab() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="otterflow-e2e-"))
     folder.chmod(0o755)
-    lab = Lab(folder / "lab", standalone=True, environment={"OTTERFLOW_INCLUDE_DIR": str(files(folder))})
+    lab = Lab(folder / "lab", backfills=True, environment={"OTTERFLOW_INCLUDE_DIR": str(files(folder))})
     lab.root.mkdir()
     lab.root.chmod(0o755)
     try:

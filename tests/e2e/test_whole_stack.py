@@ -80,7 +80,7 @@ def lab() -> Iterator[Lab]:
         "OTTERFLOW_SCHEDULES_DIR": str(schedules(folder)),
         "OTTERFLOW_RECORDINGS_DIR": str(recordings(folder)),
     }
-    lab = Lab(folder / "lab", standalone=True, environment=environment)
+    lab = Lab(folder / "lab", backfills=True, environment=environment)
     try:
         lab.start(print)
         yield lab
