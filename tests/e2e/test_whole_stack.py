@@ -1,4 +1,4 @@
-"""The whole stack: `airflow standalone`, experiments triggered over REST, a real PostgreSQL behind a real sshd."""
+"""The whole stack: Airflow, experiments triggered over REST, a real PostgreSQL behind a real sshd."""
 
 from __future__ import annotations
 
