@@ -1,13 +1,14 @@
 """A pytest plugin: long files early, and at the end how long each layer and the longest files took.
 
 The tests run in several processes (`make test`), a file at a time, in the order given here. A long file that came last
-would leave the others idle; two that start Airflow would be in each other's way, so one is the first and the others
-come among the tests that need servers only.
+would leave the others idle; two that start Airflow would be in each other's way, so they are spread evenly among the
+tests that need servers only.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 LAYERS = ("unit", "integration", "e2e")
 _PROPERTY = "layer"
 _FILES_SHOWN = 12
-_LONGEST = "test_every_version.py"
+_LONGEST = ("test_whole_stack.py", "test_every_version.py")
 
 
 class LayerSummary:
@@ -52,11 +53,15 @@ class LayerSummary:
 
 
 def _in_order(layers: dict[Path, int]) -> list[Path]:
-    """The files: one with Airflow, the longest, half of those with servers, the others with Airflow, the rest."""
+    """The files: those with servers, with one that starts Airflow before each equal part of them; then the rest."""
     unit, integration, e2e = ([path for path, layer in layers.items() if layer == number] for number in range(3))
-    integration.sort(key=lambda path: path.name != _LONGEST)
-    half = len(integration) // 2
-    return [*e2e[:1], *integration[:half], *e2e[1:], *integration[half:], *unit]
+    for files in (integration, e2e):
+        files.sort(key=lambda path: path.name not in _LONGEST)
+    part = -(-len(integration) // max(len(e2e), 1))
+    parts = [integration[at : at + part] for at in range(0, len(integration), max(part, 1))]
+    together = zip_longest(e2e, parts, fillvalue=None)
+    spread = [path for first, others in together for path in (*([first] if first else []), *(others or []))]
+    return [*spread, *unit]
 
 
 def layer_of(item: pytest.Item) -> str:
