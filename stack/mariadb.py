@@ -198,7 +198,9 @@ class PrivateMariadb:
         )
 
     def _run(self, program: str, *arguments: str) -> None:
-        argv = self.user.command(program, *arguments, **{MARKER: str(self.root)})
+        # A server that starts removes the temporary tables of any other from the folder for them.
+        own = {MARKER: str(self.root), "TMPDIR": str(self.tmp_dir)}
+        argv = self.user.command(program, *arguments, **own)
         done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=self.root)
         if done.returncode != 0:
             raise StackError(f"{program} ended with exit code {done.returncode}: {done.stdout}\n{done.stderr}")

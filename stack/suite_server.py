@@ -34,6 +34,7 @@ class SuiteServer:
         self.log_file = root / "log" / "server.log"
         self.start_log = root / "log" / "start.log"
         self.socket = root / "run" / "sock"
+        self.tmp_dir = root / "tmp"
         self.process: psutil.Process | None = None
 
     @property
@@ -100,7 +101,8 @@ class SuiteServer:
         self.user.make_dir(self.root, 0o755)
         for path in (self.config_file, self.knobs_file, self.log_file, self.socket):
             self.user.make_dir(path.parent, 0o755)
-        self.user.make_dir(self.data_dir, 0o700)
+        for folder in (self.data_dir, self.tmp_dir):
+            self.user.make_dir(folder, 0o700)
         self.user.write_file(self.config_file, self._configuration())
         if self.is_mysql:
             self._run("--initialize-insecure")
@@ -135,6 +137,7 @@ class SuiteServer:
             f"datadir = {self.data_dir}\n"
             f"socket = {self.socket}\n"
             f"pid_file = {self.root / 'run' / 'pid'}\n"
+            f"tmpdir = {self.tmp_dir}\n"
             f"log_error = {self.log_file}\n"
             "\n# Last, so that it wins over every line above.\n"
             f"!includedir {self.knobs_file.parent}\n"
