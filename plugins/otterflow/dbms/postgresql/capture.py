@@ -121,7 +121,11 @@ def window_problems(found: Mapping[str, Any], *, sampled: bool) -> list[Problem]
 
 
 def window_plan(found: Mapping[str, Any], target: Target, share: float | None) -> CapturePlan:
-    """The settings for a window, of all transactions or of a drawn `share`, and the log that it then writes."""
+    """The settings for a window, of all transactions or of a drawn `share`, and the log that it then writes.
+
+    All are set that the log is read by, also those that are right already: a file that was changed and not yet loaded
+    would come into force with them.
+    """
     now = found["settings"]
     wanted = {_DURATIONS: "0"}
     if share is not None:
@@ -138,9 +142,8 @@ def window_plan(found: Mapping[str, Any], target: Target, share: float | None) -
         else:
             has_ids = int(now["server_version_num"]) >= 140000
             wanted["log_line_prefix"] = OWN_PREFIX if has_ids else OWN_PREFIX_BEFORE_14
-    then = {**now, **wanted}
-    kept = {name: value for name, value in wanted.items() if now.get(name) != value or name == _DURATIONS}
-    return CapturePlan(kept, _log(then, target))
+    wanted = {name: now[name] for name in ("log_destination", "log_line_prefix")} | wanted
+    return CapturePlan(wanted, _log({**now, **wanted}, target))
 
 
 def log_of(found: Mapping[str, Any], target: Target) -> dict[str, Any]:
