@@ -126,7 +126,7 @@ class AirflowStack:
         inherited["PATH"] = f"{Path(sys.executable).parent}:{inherited.get('PATH', '')}"
         return {**inherited, **self._settings(), **self._environment, MARKER: str(self.root)}
 
-    def start(self, timeout_s: float = 180) -> None:
+    def start(self, timeout_s: float = 400) -> None:
         """Start Airflow and wait until API, scheduler and Dag processor are healthy. Raises StackError."""
         self._write_secrets()
         if self.client.is_healthy(*self._components):

@@ -20,7 +20,7 @@ class AirflowClient:
     def __init__(self, base_url: str, username: str, password: str) -> None:
         self.base_url = base_url
         self._credentials = {"username": username, "password": password}
-        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=base_url, timeout=120, trust_env=False)
 
     def is_healthy(self, *components: str) -> bool:
         """Whether the API answers and reports the metadata database and each of `components` as healthy."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from otterflow.dbms.postgresql.dbms import DBMS
+from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput
 from otterflow.experiment.frozen import differences, files_of, goal_of, keep_files, plan_of
 from otterflow.experiment.plan import Plan, known, load_plan
@@ -79,7 +79,9 @@ def resume(benchmark: str = "pgbench_tpcb") -> dict[str, Any]:
 
 @pytest.mark.parametrize("benchmark", known("benchmarks"))
 def test_every_benchmark_is_read_back_as_its_file_had_it(include: Path, benchmark: str) -> None:
-    target = "example_live" if benchmark == "live" else "example_command"
+    target = {"live": "example_live"}.get(benchmark, "example_command")
+    if benchmark.endswith("_lua"):
+        target = "example_mariadb"
     recording = {"recording": "/srv/recordings/shop"} if benchmark in ("replay", "replay_fast", "mix") else {}
     now = plan(benchmark, target, **recording)
     spec = now.spec.record()
@@ -91,15 +93,15 @@ def test_every_benchmark_is_read_back_as_its_file_had_it(include: Path, benchmar
     assert files_of(then) == kept.files
     if benchmark != "live":
         shutil.copytree(INCLUDE, include)
-        assert (
-            workload_for(then.benchmark, DBMS).data_fingerprint()
-            == workload_for(now.benchmark, DBMS).data_fingerprint()
-        )
+        dbms = dbms_named(now.target.dbms)
+        fingerprints = [workload_for(each.benchmark, dbms).data_fingerprint() for each in (then, now)]
+        assert fingerprints[0] == fingerprints[1]
 
 
 @pytest.mark.parametrize("target", known("targets"))
 def test_every_target_is_read_back_as_its_file_had_it(include: Path, target: str) -> None:
-    now = plan("live" if "live" in target else "pgbench_tpcb", target)
+    benchmark = {"example_live": "live", "example_mariadb": "sysbench_point_select"}.get(target, "pgbench_tpcb")
+    now = plan(benchmark, target)
     kept = replace(records.experiment(), spec=now.spec.record(), files=files_of(now))
     assert plan_of(kept).target == now.target
 

@@ -29,6 +29,7 @@ from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.command.settings import OwnCommands
 from otterflow.workloads.definition import Benchmark
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
+from otterflow.workloads.sysbench.scripts_settings import SysbenchScriptsSettings
 from otterflow.yaml_files import problems_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def files_of(plan: Plan) -> ExperimentFiles:
     texts: dict[str, str] = {}
     if isinstance(workload, AnalyticsSettings | PgbenchScriptsSettings):
         benchmark["workload"]["sql"] = "."
-        texts = {str(path.relative_to(workload.sql)): path.read_text() for path in sorted(workload.sql.rglob("*.sql"))}
+        texts = _texts_of(workload.sql, ".sql")
+    elif isinstance(workload, SysbenchScriptsSettings):
+        benchmark["workload"]["folder"] = "."
+        texts = _texts_of(workload.folder, ".sql", ".lua")
     elif isinstance(workload, OwnCommands):
         benchmark["workload"]["files"] = [path.name for path in workload.files]
         texts = {path.name: path.read_text() for path in workload.files}
@@ -158,6 +162,12 @@ def _flat(record: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{before}{key}.")
         else:
             yield before + key, value
+
+
+def _texts_of(folder: Path, *suffixes: str) -> dict[str, str]:
+    """The files of these kinds in a folder and below, by their path in it."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
+    return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
 def _digest(texts: Mapping[str, str]) -> str:
