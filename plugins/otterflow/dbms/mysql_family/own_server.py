@@ -11,6 +11,7 @@ from otterflow.dbms.mysql_family.processes import process_functions
 from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.mysql_family.programs import program
 from otterflow.dbms.mysql_family.target import OwnServer
+from otterflow.dbms.start_report import start_log
 from otterflow.dbms.target import Target
 from otterflow.remote.shell import quote
 
@@ -21,11 +22,6 @@ STILL_STARTING = 81
 
 SHUT_DOWN, KILLED, AT_WORK, RUNNING = "shut down", "killed", "at work", "running"
 """What `state_command` prints."""
-
-
-def start_log(target: Target) -> str:
-    """Where the server's own output goes: what it says before its log is open."""
-    return f"{target.work_dir.rstrip('/')}/{target.name}.start.log"
 
 
 def functions(product: Product, target: Target) -> str:

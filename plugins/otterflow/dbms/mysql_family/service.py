@@ -15,15 +15,22 @@ from otterflow.dbms.mysql_family.preflight import NO_START, preflight_functions
 from otterflow.dbms.mysql_family.processes import process_functions
 from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.mysql_family.programs import program
-from otterflow.dbms.mysql_family.start_facts import WAS_SEEN, facts_functions
+from otterflow.dbms.mysql_family.start_facts import facts_functions
 from otterflow.dbms.mysql_family.target import OwnServer
+from otterflow.dbms.start_report import (
+    LOG_TAIL_BYTES,
+    WAS_SEEN,
+    command_functions,
+    log_tail_command,
+    reported,
+    systemd_functions,
+)
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartOutcome
-from otterflow.remote.shell import has_glob, join, quote, quote_glob
+from otterflow.remote.shell import join
 
 STILL_RUNNING = 80
 """Exit code of a restart whose stop did not stop the server: nothing was started."""
-LOG_TAIL_BYTES = 16 * 2**10
 
 STARTED_SQL = """
 SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS SIGNED) AS started_s FROM {status} WHERE VARIABLE_NAME = 'Uptime'"""
@@ -95,14 +102,7 @@ class FamilyService:
 
         Exit code 1 with the reason where none can be read.
         """
-        return f"""{_logs(target)}
-newest=
-for log in "${{logs[@]}}"; do
-  if [ -f "$log" ] && {{ [ -z "$newest" ] || [ "$log" -nt "$newest" ]; }}; then newest=$log; fi
-done
-if [ -z "$newest" ]; then echo "log_file: no file matches "{quote(target.log_file)} >&2; exit 1; fi
-tail -c {max_bytes} -- "$newest"
-"""
+        return log_tail_command(target, max_bytes)
 
     def reload(self, query: Query) -> None:
         """Not to be had: an option file is read at a start, and at no other time."""
@@ -137,32 +137,17 @@ tail -c {max_bytes} -- "$newest"
             case OwnServer():
                 return own_server.functions(self.product, target)
             case SystemdService(unit=unit):
-                systemctl = join(["sudo", "-n", "systemctl"])
-                # A unit that failed several times in a row refuses to start until it is reset.
-                return (
-                    f"start_server() {{ {systemctl} reset-failed {quote(unit)} 2> /dev/null; "
-                    f"{systemctl} start {quote(unit)}; }}\n"
-                    f"stop_server() {{ {systemctl} stop {quote(unit)}; }}"
-                )
+                return systemd_functions(unit)
             case CommandService(start=start, stop=stop):
-                return f"start_server() {{ bash -c {quote(start)}; }}\nstop_server() {{ bash -c {quote(stop)}; }}"
+                return command_functions(start, stop)
             case service:
                 raise TypeError(f"no {self.product.title} server is driven by a service of kind {service.kind!r}")
 
     def _reported(self, target: Target, command: str, access: DatabaseAccess | None) -> str:
-        """The command; when it fails, new log lines and the host's facts go to stderr; the exit code stays."""
-        # The subshell keeps an `exit` inside the command from ending the report.
-        return f"""{_LOG_FUNCTIONS}
-{_logs(target)}
-{self.functions(target)}
-{preflight_functions(self.product, target)}
-{facts_functions(target, access)}
-note_logs
-( {command} )
-code=$?
-if [ $code -ne 0 ]; then print_new_log >&2; print_facts >&2; fi
-exit $code
-"""
+        return reported(
+            target, command, self.functions(target), preflight_functions(self.product, target),
+            facts_functions(target, access),
+        )  # fmt: skip
 
 
 _NOT_THE_CONFIGURATION = re.compile(
@@ -178,28 +163,3 @@ _NOT_THE_CONFIGURATION = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
-
-
-def _logs(target: Target) -> str:
-    """Bash that puts every log file of the server into `logs`."""
-    pattern = quote_glob(target.log_file) if has_glob(target.log_file) else quote(target.log_file)
-    return f"""shopt -s nullglob
-logs=({pattern})
-if [ ${{#logs[@]}} -eq 1 ] && [ -d "${{logs[0]}}" ]; then logs=("${{logs[0]}}"/*); fi
-logs+=({quote(own_server.start_log(target))})"""
-
-
-_LOG_FUNCTIONS = f"""declare -A log_size
-note_logs() {{
-  local log
-  for log in "${{logs[@]}}"; do [ -f "$log" ] && log_size[$log]=$(stat -L -c %s -- "$log"); done
-}}
-print_new_log() {{
-  local log from
-  for log in "${{logs[@]}}"; do
-    from=${{log_size[$log]:-0}}
-    if [ -r "$log" ] && [ -f "$log" ] && [ "$(stat -L -c %s -- "$log")" -gt "$from" ]; then
-      tail -c +$((from + 1)) -- "$log" | tail -c {LOG_TAIL_BYTES}
-    fi
-  done
-}}"""

@@ -11,15 +11,17 @@ from __future__ import annotations
 import re
 
 from otterflow.dbms.postgresql.programs import program
-from otterflow.dbms.postgresql.start_facts import WAS_SEEN, facts_functions
+from otterflow.dbms.postgresql.start_facts import facts_functions
 from otterflow.dbms.postgresql.stoppage import control_state_command as control_state_command
 from otterflow.dbms.postgresql.stoppage import is_on_its_way as is_on_its_way
 from otterflow.dbms.postgresql.stoppage import is_shut_down as is_shut_down
 from otterflow.dbms.postgresql.stoppage import started as started
 from otterflow.dbms.postgresql.target import PgCtl, PgCtlCluster
+from otterflow.dbms.start_report import WAS_SEEN, command_functions, reported, start_log, systemd_functions
+from otterflow.dbms.start_report import log_tail_command as log_tail_command
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, StartOutcome
-from otterflow.remote.shell import has_glob, join, quote, quote_glob
+from otterflow.remote.shell import has_glob, join, quote
 
 RELOAD_SQL = "SELECT pg_reload_conf()"
 """Reload by SQL, where the user may: the same for every kind of service."""
@@ -32,7 +34,6 @@ IMMEDIATE_STOP_S = 30
 """How long an immediate shutdown may take, after a fast one did not end in time."""
 ORPHANS_S = 10
 """How long a start waits for what a killed postmaster left behind."""
-LOG_TAIL_BYTES = 16 * 2**10
 
 
 def start_command(target: Target, access: DatabaseAccess | None = None) -> str:
@@ -75,21 +76,6 @@ def is_up_command(target: Target, access: DatabaseAccess, timeout_s: int = 3) ->
     """`pg_isready` as the target sees its server: exit code 0 accepts, 1 refuses (starting up), 2 no answer."""
     words = ["-h", access.host, "-p", str(access.port), "-U", access.user, "-d", access.database, "-t", str(timeout_s)]
     return f"{program(target, 'pg_isready')} {join(words)}"
-
-
-def log_tail_command(target: Target, max_bytes: int = LOG_TAIL_BYTES) -> str:
-    """The end of the server's newest log: of the file, of the newest that matches the glob, or of one in the folder.
-
-    Exit code 1 with the reason where none can be read.
-    """
-    return f"""{_logs(target)}
-newest=
-for log in "${{logs[@]}}"; do
-  if [ -f "$log" ] && {{ [ -z "$newest" ] || [ "$log" -nt "$newest" ]; }}; then newest=$log; fi
-done
-if [ -z "$newest" ]; then echo "log_file: no file matches "{quote(target.log_file)} >&2; exit 1; fi
-tail -c {max_bytes} -- "$newest"
-"""
 
 
 def restart_limit_s(target: Target) -> float:
@@ -135,49 +121,8 @@ _NOT_THE_CONFIGURATION = re.compile(
 )
 
 
-def _start_log(target: Target) -> str:
-    """Where `pg_ctl` sends what the server says before its own log is open."""
-    return f"{target.work_dir.rstrip('/')}/{target.name}.start.log"
-
-
-def _logs(target: Target) -> str:
-    """Bash that puts every log file of the server into `logs`."""
-    pattern = quote_glob(target.log_file) if has_glob(target.log_file) else quote(target.log_file)
-    return f"""shopt -s nullglob
-logs=({pattern})
-if [ ${{#logs[@]}} -eq 1 ] && [ -d "${{logs[0]}}" ]; then logs=("${{logs[0]}}"/*); fi
-logs+=({quote(_start_log(target))})"""
-
-
-_LOG_FUNCTIONS = f"""declare -A log_size
-note_logs() {{
-  local log
-  for log in "${{logs[@]}}"; do [ -f "$log" ] && log_size[$log]=$(stat -L -c %s -- "$log"); done
-}}
-print_new_log() {{
-  local log from
-  for log in "${{logs[@]}}"; do
-    from=${{log_size[$log]:-0}}
-    if [ -r "$log" ] && [ -f "$log" ] && [ "$(stat -L -c %s -- "$log")" -gt "$from" ]; then
-      tail -c +$((from + 1)) -- "$log" | tail -c {LOG_TAIL_BYTES}
-    fi
-  done
-}}"""
-
-
 def _reported(target: Target, command: str, access: DatabaseAccess | None) -> str:
-    """The command; when it fails, the server's new log lines and the host's facts go to stderr; the exit code stays."""
-    # The subshell keeps an `exit` inside the command from ending the report.
-    return f"""{_LOG_FUNCTIONS}
-{_logs(target)}
-{service_functions(target)}
-{facts_functions(target, access)}
-note_logs
-( {command} )
-code=$?
-if [ $code -ne 0 ]; then print_new_log >&2; print_facts >&2; fi
-exit $code
-"""
+    return reported(target, command, service_functions(target), facts_functions(target, access))
 
 
 def service_functions(target: Target) -> str:
@@ -186,17 +131,11 @@ def service_functions(target: Target) -> str:
         case PgCtl():
             return _pg_ctl_functions(target)
         case SystemdService(unit=unit):
-            systemctl = join(["sudo", "-n", "systemctl"])
-            # A unit that failed several times in a row refuses to start until it is reset.
-            return (
-                f"start_server() {{ {systemctl} reset-failed {quote(unit)} 2> /dev/null; "
-                f"{systemctl} start {quote(unit)}; }}\n"
-                f"stop_server() {{ {systemctl} stop {quote(unit)}; }}"
-            )
+            return systemd_functions(unit)
         case PgCtlCluster() as cluster:
             return _pg_ctlcluster_functions(_pg_ctlcluster(cluster), f"{cluster.version}/{cluster.cluster}")
         case CommandService(start=start, stop=stop):
-            return f"start_server() {{ bash -c {quote(start)}; }}\nstop_server() {{ bash -c {quote(stop)}; }}"
+            return command_functions(start, stop)
         case service:
             raise TypeError(f"no PostgreSQL server is driven by a service of kind {service.kind!r}")
 
@@ -238,7 +177,7 @@ stop_server() {{ {command} stop || [ $? -eq 2 ] || {command} --force stop || [ $
 def _pg_ctl_functions(target: Target) -> str:
     pg_ctl = program(target, "pg_ctl")
     return f"""data={quote(target.data_dir)}
-start_log={quote(_start_log(target))}
+start_log={quote(start_log(target))}
 log={quote(target.log_file)}
 if [ -d "$log" ] || ! touch -- "$log" 2> /dev/null || {str(has_glob(target.log_file)).lower()}; then
   mkdir -p -m 700 -- "$(dirname -- "$start_log")"
