@@ -12,6 +12,8 @@ from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
 
+STILL_RUNNING = 80
+"""Exit code of a restart whose stop did not stop the server: nothing was started."""
 LOG_TAIL_BYTES = 16 * 2**10
 
 _SEEN = "otterflow sees: "

@@ -8,14 +8,25 @@ is copied: the redo log in the copy is one that a server with a redo log of anot
 
 from __future__ import annotations
 
+from otterflow.dbms.data_swap import (
+    CAN_BE_SWAPPED,
+    CHANGE_PLACES,
+    COPY_ASIDE,
+    REFUSE_FUNCTION,
+    begin_swap,
+    data_of,
+    parts_inside,
+    print_facts,
+    refuse_changes,
+)
 from otterflow.dbms.mysql_family.job_client import client_functions
 from otterflow.dbms.mysql_family.others import PASSWORDS_SQL, facts_sql, others_sql, outside_sql
-from otterflow.dbms.mysql_family.service import STILL_RUNNING, FamilyService
+from otterflow.dbms.mysql_family.service import FamilyService
 from otterflow.dbms.mysql_family.target import OwnServer
-from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
+from otterflow.dbms.start_report import STILL_RUNNING
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
-from otterflow.remote.shell import join, quote
+from otterflow.remote.shell import join
 
 FACTS_FILE = "server.txt"
 """What the server held beside its databases when the copy was taken; see `others.facts_sql`."""
@@ -42,9 +53,7 @@ as_it_comes start_server"""
 def restore(service: FamilyService, target: Target, access: DatabaseAccess) -> str:
     """Bash that puts `$kept` in the place of the data directory; the server is left stopped."""
     kept_files = join(["mysqld-auto.cnf", *_today_inside(target)])
-    return f"""data={quote(target.data_dir.rstrip("/"))}
-aside="$data.otterflow-new" old="$data.otterflow-old"
-if [ ! -e "$data" ] && [ -e "$old" ]; then mv -T -- "$old" "$data"; fi
+    return f"""{begin_swap(target)}
 {_refusals(target)}
 {_IDENTITY}
 if [ "$(identity "$data")" != "$(identity "$kept/data")" ]; then
@@ -59,9 +68,7 @@ rm -rf -- "$aside" "$old"
 {service.is_up_command(target, access)} ) > /dev/null || as_it_comes start_server
 refuse_others
 refuse_changes
-trap 'if [ ! -e "$data" ]; then mv -T -- "$old" "$data"; fi; rm -rf -- "$aside"' EXIT
-echo "copying $kept"
-cp -a --reflink=auto -- "$kept/data" "$aside"
+{COPY_ASIDE}
 refuse_others
 refuse_changes
 as_it_comes stop_server || {{ echo "the server did not stop" >&2; exit {STILL_RUNNING}; }}
@@ -70,20 +77,12 @@ for name in {kept_files}; do
   rm -rf -- "${{aside:?}}/$name"
   if [ -e "$data/$name" ]; then cp -a --reflink=auto -- "$data/$name" "$aside/$name"; fi
 done
-sync -f -- "$aside"
-mv -T -- "$data" "$old"
-mv -T -- "$aside" "$data"
-trap - EXIT
-sync -f -- "$data"
-rm -rf -- "$old"
-echo restored
-"""
+{CHANGE_PLACES}"""
 
 
 def facts_command(folder: str) -> str:
     """Print what the server held when the copy in `folder` was taken; nothing where that is not known."""
-    path = quote(f"{folder}/{FACTS_FILE}")
-    return f"if [ -e {path} ]; then cat -- {path}; fi"
+    return print_facts(folder, FACTS_FILE)
 
 
 # The service's functions look at exit codes themselves, and are no script that ends at the first.
@@ -98,13 +97,12 @@ _IDENTITY = """identity() {
 
 def _refusals(target: Target) -> str:
     """Bash that ends the script where a copy of the data directory would not be all of the data."""
-    return f"""data={quote(target.data_dir.rstrip("/"))}
-refuse() {{ echo "snapshot.method copy: $1; use snapshot.method dump" >&2; exit {NOT_POSSIBLE}; }}
+    return f"""{data_of(target)}
+{REFUSE_FUNCTION}
 if [ ! -r "$data/mysql" ]; then refuse "$data is not readable by $(id -un), or is no data directory"; fi
 linked=$(find "$data" \\( -type l -o -name '*.isl' \\) -print -quit)
 if [ -n "$linked" ] || [ -L "$data" ]; then refuse "${{linked:-$data}} leads out of the data directory"; fi
-if mountpoint -q -- "$data"; then refuse "$data is a mount point and cannot be swapped"; fi
-if [ ! -w "$(dirname -- "$data")" ]; then refuse "$(dirname -- "$data") is not writable by $(id -un)"; fi
+{CAN_BE_SWAPPED}
 for file in master.info multi-master.info; do
   if [ -s "$data/$file" ]; then refuse "the server is a replica of another"; fi
 done"""
@@ -135,20 +133,12 @@ SQL
 SQL
   }} | LC_ALL=C sort -u
 }}
-refuse_changes() {{
-  local changed
-  changed=$(facts | LC_ALL=C comm -3 - "$kept/{FACTS_FILE}" | sed 's/^\\t//' | cut -f 1 | sort -u)
-  if [ -n "$changed" ]; then
-    refuse "since the snapshot was taken these were made, changed or removed, which it would undo: \\
-${{changed//$'\\n'/, }}; stop the experiment and resume it, which takes a new snapshot"
-  fi
-}}"""
+{refuse_changes(FACTS_FILE)}"""
 
 
 def _today_inside(target: Target) -> list[str]:
     """The parts of the data directory that hold the log and the server's option file, where they lie there."""
-    inside = target.data_dir.rstrip("/") + "/"
     paths = [target.log_file]
     if isinstance(target.service, OwnServer):
         paths.append(target.service.config_file)
-    return [path.removeprefix(inside).split("/")[0] for path in paths if path.startswith(inside)]
+    return parts_inside(target, *paths)

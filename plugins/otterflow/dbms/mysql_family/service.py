@@ -19,6 +19,7 @@ from otterflow.dbms.mysql_family.start_facts import facts_functions
 from otterflow.dbms.mysql_family.target import OwnServer
 from otterflow.dbms.start_report import (
     LOG_TAIL_BYTES,
+    STILL_RUNNING,
     WAS_SEEN,
     command_functions,
     log_tail_command,
@@ -28,9 +29,6 @@ from otterflow.dbms.start_report import (
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartOutcome
 from otterflow.remote.shell import join
-
-STILL_RUNNING = 80
-"""Exit code of a restart whose stop did not stop the server: nothing was started."""
 
 STARTED_SQL = """
 SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS SIGNED) AS started_s FROM {status} WHERE VARIABLE_NAME = 'Uptime'"""

@@ -7,14 +7,25 @@ a role, a tablespace or the like has changed since it was taken.
 
 from __future__ import annotations
 
+from otterflow.dbms.data_swap import (
+    CAN_BE_SWAPPED,
+    CHANGE_PLACES,
+    COPY_ASIDE,
+    REFUSE_FUNCTION,
+    begin_swap,
+    data_of,
+    parts_inside,
+    print_facts,
+    refuse_changes,
+)
 from otterflow.dbms.postgresql.cluster import MAY_READ_PASSWORDS_SQL, PASSWORDS_SQL, facts_sql, others_sql
 from otterflow.dbms.postgresql.dump import client
 from otterflow.dbms.postgresql.programs import program
-from otterflow.dbms.postgresql.service import STILL_RUNNING, is_up_command, service_functions
-from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
+from otterflow.dbms.postgresql.service import is_up_command, service_functions
+from otterflow.dbms.start_report import STILL_RUNNING
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
-from otterflow.remote.shell import join, quote
+from otterflow.remote.shell import join
 
 FACTS_FILE = "cluster.txt"
 """What the cluster held beside its databases when the copy was taken; see `cluster.facts_sql`."""
@@ -40,10 +51,16 @@ start_server"""
 def restore(target: Target, access: DatabaseAccess) -> str:
     """Bash that puts `$kept` in the place of the data directory; the server is left stopped."""
     control = f"LC_ALL=C {program(target, 'pg_controldata')}"
-    kept_files = join(["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf", *_log_inside(target)])
-    return f"""data={quote(target.data_dir.rstrip("/"))}
-aside="$data.otterflow-new" old="$data.otterflow-old"
-if [ ! -e "$data" ] && [ -e "$old" ]; then mv -T -- "$old" "$data"; fi
+    kept_files = join(
+        [
+            "postgresql.conf",
+            "postgresql.auto.conf",
+            "pg_hba.conf",
+            "pg_ident.conf",
+            *parts_inside(target, target.log_file),
+        ]
+    )
+    return f"""{begin_swap(target)}
 {_refusals(target)}
 identity() {{ {control} "$1" | sed -n 's/^Database system identifier: *//p'; }}
 if [ "$(identity "$data")" != "$(identity "$kept/data")" ]; then
@@ -56,9 +73,7 @@ rm -rf -- "$aside" "$old"
 {is_up_command(target, access)} > /dev/null || start_server
 refuse_others
 refuse_changes
-trap 'if [ ! -e "$data" ]; then mv -T -- "$old" "$data"; fi; rm -rf -- "$aside"' EXIT
-echo "copying $kept"
-cp -a --reflink=auto -- "$kept/data" "$aside"
+{COPY_ASIDE}
 refuse_others
 refuse_changes
 stop_server || {{ echo "the server did not stop" >&2; exit {STILL_RUNNING}; }}
@@ -69,31 +84,22 @@ for name in {kept_files}; do
     cp -a --reflink=auto -- "$data/$name" "$aside/$name"
   fi
 done
-sync -f -- "$aside"
-mv -T -- "$data" "$old"
-mv -T -- "$aside" "$data"
-trap - EXIT
-sync -f -- "$data"
-rm -rf -- "$old"
-echo restored
-"""
+{CHANGE_PLACES}"""
 
 
 def facts_command(folder: str) -> str:
     """Print what the cluster held when the copy in `folder` was taken; nothing where that is not known."""
-    path = quote(f"{folder}/{FACTS_FILE}")
-    return f"if [ -e {path} ]; then cat -- {path}; fi"
+    return print_facts(folder, FACTS_FILE)
 
 
 def _refusals(target: Target) -> str:
     """Bash that ends the script where a copy of the data directory would not be all of the data."""
-    return f"""data={quote(target.data_dir.rstrip("/"))}
-refuse() {{ echo "snapshot.method copy: $1; use snapshot.method dump" >&2; exit {NOT_POSSIBLE}; }}
+    return f"""{data_of(target)}
+{REFUSE_FUNCTION}
 if [ ! -r "$data/PG_VERSION" ]; then refuse "$data is not readable by $(id -un), or is no data directory"; fi
 if [ -n "$(find "$data/pg_tblspc" -mindepth 1 -print -quit)" ]; then refuse "the cluster has tablespaces"; fi
 if [ -L "$data" ] || [ -L "$data/pg_wal" ]; then refuse "$data or its pg_wal is a symbolic link"; fi
-if mountpoint -q -- "$data"; then refuse "$data is a mount point and cannot be swapped"; fi
-if [ ! -w "$(dirname -- "$data")" ]; then refuse "$(dirname -- "$data") is not writable by $(id -un)"; fi"""
+{CAN_BE_SWAPPED}"""
 
 
 def _questions(target: Target) -> str:
@@ -115,17 +121,4 @@ facts() {{
 \\endif
 SQL
 }}
-refuse_changes() {{
-  local changed
-  changed=$(facts | LC_ALL=C comm -3 - "$kept/{FACTS_FILE}" | sed 's/^\\t//' | cut -f 1 | sort -u)
-  if [ -n "$changed" ]; then
-    refuse "since the snapshot was taken these were made, changed or removed, which it would undo: \\
-${{changed//$'\\n'/, }}; stop the experiment and resume it, which takes a new snapshot"
-  fi
-}}"""
-
-
-def _log_inside(target: Target) -> list[str]:
-    """The part of the data directory that holds the log, if it is there."""
-    inside = target.data_dir.rstrip("/") + "/"
-    return [target.log_file.removeprefix(inside).split("/")[0]] if target.log_file.startswith(inside) else []
+{refuse_changes(FACTS_FILE)}"""

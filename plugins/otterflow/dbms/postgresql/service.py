@@ -17,7 +17,14 @@ from otterflow.dbms.postgresql.stoppage import is_on_its_way as is_on_its_way
 from otterflow.dbms.postgresql.stoppage import is_shut_down as is_shut_down
 from otterflow.dbms.postgresql.stoppage import started as started
 from otterflow.dbms.postgresql.target import PgCtl, PgCtlCluster
-from otterflow.dbms.start_report import WAS_SEEN, command_functions, reported, start_log, systemd_functions
+from otterflow.dbms.start_report import (
+    STILL_RUNNING,
+    WAS_SEEN,
+    command_functions,
+    reported,
+    start_log,
+    systemd_functions,
+)
 from otterflow.dbms.start_report import log_tail_command as log_tail_command
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, StartOutcome
@@ -28,8 +35,6 @@ RELOAD_SQL = "SELECT pg_reload_conf()"
 LOADED_AT_SQL = "SELECT pg_conf_load_time()::text AS loaded_at"
 """When the configuration files were last read, as this session knows it."""
 
-STILL_RUNNING = 80
-"""Exit code of a restart whose stop did not stop the server: nothing was started."""
 IMMEDIATE_STOP_S = 30
 """How long an immediate shutdown may take, after a fast one did not end in time."""
 ORPHANS_S = 10

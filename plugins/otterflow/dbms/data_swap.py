@@ -1,0 +1,67 @@
+"""A copy of the whole data directory in the place of the server's, whatever DBMS it is: the bash that both need.
+
+The copy is made beside the data directory, and the two change places by a rename: at no moment is there none. What a
+restore that was cut off between the two renames has left is put right by the next.
+"""
+
+from __future__ import annotations
+
+from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
+from otterflow.dbms.target import Target
+from otterflow.remote.shell import quote
+
+REFUSE_FUNCTION = f'refuse() {{ echo "snapshot.method copy: $1; use snapshot.method dump" >&2; exit {NOT_POSSIBLE}; }}'
+
+CAN_BE_SWAPPED = """if mountpoint -q -- "$data"; then refuse "$data is a mount point and cannot be swapped"; fi
+if [ ! -w "$(dirname -- "$data")" ]; then refuse "$(dirname -- "$data") is not writable by $(id -un)"; fi"""
+
+COPY_ASIDE = """trap 'if [ ! -e "$data" ]; then mv -T -- "$old" "$data"; fi; rm -rf -- "$aside"' EXIT
+echo "copying $kept"
+cp -a --reflink=auto -- "$kept/data" "$aside\""""
+"""The server may still run; whatever ends the script from here on leaves its data where they were."""
+
+CHANGE_PLACES = """sync -f -- "$aside"
+mv -T -- "$data" "$old"
+mv -T -- "$aside" "$data"
+trap - EXIT
+sync -f -- "$data"
+rm -rf -- "$old"
+echo restored
+"""
+"""For a server that is stopped."""
+
+
+def data_of(target: Target) -> str:
+    """Bash that names the data directory."""
+    return f"data={quote(target.data_dir.rstrip('/'))}"
+
+
+def begin_swap(target: Target) -> str:
+    """Bash that names the folders, and puts right what a restore has left that was cut off between two renames."""
+    return f"""{data_of(target)}
+aside="$data.otterflow-new" old="$data.otterflow-old"
+if [ ! -e "$data" ] && [ -e "$old" ]; then mv -T -- "$old" "$data"; fi"""
+
+
+def refuse_changes(facts_file: str) -> str:
+    """Bash that refuses where `facts` tells otherwise than the file that was kept with the copy."""
+    return f"""refuse_changes() {{
+  local changed
+  changed=$(facts | LC_ALL=C comm -3 - "$kept/{facts_file}" | sed 's/^\\t//' | cut -f 1 | sort -u)
+  if [ -n "$changed" ]; then
+    refuse "since the snapshot was taken these were made, changed or removed, which it would undo: \\
+${{changed//$'\\n'/, }}; stop the experiment and resume it, which takes a new snapshot"
+  fi
+}}"""
+
+
+def print_facts(folder: str, facts_file: str) -> str:
+    """Print what the server held when the copy in `folder` was taken; nothing where that is not known."""
+    path = quote(f"{folder}/{facts_file}")
+    return f"if [ -e {path} ]; then cat -- {path}; fi"
+
+
+def parts_inside(target: Target, *paths: str) -> list[str]:
+    """The parts of the data directory in which these lie, of those that lie there."""
+    inside = target.data_dir.rstrip("/") + "/"
+    return [path.removeprefix(inside).split("/")[0] for path in paths if path.startswith(inside)]
