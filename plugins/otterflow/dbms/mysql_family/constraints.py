@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from otterflow.dbms.mysql_family.draft import Draft
+from otterflow.dbms.mysql_family.draft import RoundingDraft
 from otterflow.dbms.mysql_family.memory import POOL, fit_memory, memory_plan
 from otterflow.dbms.mysql_family.sizes import BLOCKS, MIB
 from otterflow.dbms.values import Repair
@@ -56,7 +56,7 @@ def repair(
     `config` and `live_values` hold canonical values, `live_values` those of the whole server. With `space`, memory
     knobs are not cut below their range. Idempotent: repairing the result changes nothing.
     """
-    draft = Draft(config, live_values)
+    draft = RoundingDraft(config, live_values)
     for _ in range(_MOST_ROUNDS):
         before = dict(draft.config)
         _bring_within(draft, facts, space)
@@ -65,7 +65,7 @@ def repair(
     return draft.config, draft.repairs()
 
 
-def _bring_within(draft: Draft, facts: HostFacts, space: KnobSpace | None) -> None:
+def _bring_within(draft: RoundingDraft, facts: HostFacts, space: KnobSpace | None) -> None:
     """Each constraint once; a later one may break an earlier one, as a pool of one whole chunk the memory budget."""
     _whole_blocks(draft, space)
     _query_cache(draft)
@@ -79,7 +79,7 @@ def _bring_within(draft: Draft, facts: HostFacts, space: KnobSpace | None) -> No
     _open_files(draft)
 
 
-def _query_cache(draft: Draft) -> None:
+def _query_cache(draft: RoundingDraft) -> None:
     """A query cache with a size is on, and one without is off, whatever is asked for."""
     kind, size = draft.get("query_cache_type"), draft.number("query_cache_size")
     if kind is None or size is None:
@@ -90,7 +90,7 @@ def _query_cache(draft: Draft) -> None:
         draft.set("query_cache_type", "OFF", "there is no query cache without a size")
 
 
-def _one_limit_of_temporary_tables(draft: Draft) -> None:
+def _one_limit_of_temporary_tables(draft: RoundingDraft) -> None:
     """Of the two limits the smaller holds; where both are tuned they are one knob."""
     table, heap = "tmp_table_size", "max_heap_table_size"
     if draft.tuned(table) and draft.tuned(heap):
@@ -98,7 +98,7 @@ def _one_limit_of_temporary_tables(draft: Draft) -> None:
         draft.set(heap, max(size, BLOCKS[table]), f"the smaller of it and {table} holds, so they are one knob")
 
 
-def _redo_fits_the_disk(draft: Draft, facts: HostFacts) -> None:
+def _redo_fits_the_disk(draft: RoundingDraft, facts: HostFacts) -> None:
     if facts.disk_free_bytes is None:
         return
     for name in REDO:
@@ -111,7 +111,7 @@ def _redo_fits_the_disk(draft: Draft, facts: HostFacts) -> None:
             )
 
 
-def _log_buffer_below_the_redo(draft: Draft) -> None:
+def _log_buffer_below_the_redo(draft: RoundingDraft) -> None:
     name = "innodb_log_buffer_size"
     redo = next((draft.number(redo) for redo in REDO if draft.number(redo) is not None), None)
     buffer = draft.number(name)
@@ -119,7 +119,7 @@ def _log_buffer_below_the_redo(draft: Draft) -> None:
         draft.set(name, int(redo / 2) // MIB * MIB, f"must be less than the redo, {redo / MIB:.0f} MB")
 
 
-def _memory(draft: Draft, facts: HostFacts, space: KnobSpace | None) -> None:
+def _memory(draft: RoundingDraft, facts: HostFacts, space: KnobSpace | None) -> None:
     total = memory_plan(draft.config, draft.live_values, facts).total_bytes
     reason = (
         f"the configuration plans {total / MIB:.0f} MB, and {facts.memory_budget_bytes / MIB:.0f} MB "
@@ -129,7 +129,7 @@ def _memory(draft: Draft, facts: HostFacts, space: KnobSpace | None) -> None:
         draft.set(name, value, reason)
 
 
-def _whole_blocks(draft: Draft, space: KnobSpace | None) -> None:
+def _whole_blocks(draft: RoundingDraft, space: KnobSpace | None) -> None:
     for name, value in draft.config.items():
         if BLOCKS.get(name, 1) > 1 and isinstance(value, int) and not isinstance(value, bool):
             whole = _in_blocks(name, value, draft)
@@ -137,14 +137,14 @@ def _whole_blocks(draft: Draft, space: KnobSpace | None) -> None:
             draft.round(name, whole + BLOCKS[name] if below else whole)
 
 
-def _in_blocks(name: str, value: int, draft: Draft) -> int:
+def _in_blocks(name: str, value: int, draft: RoundingDraft) -> int:
     """The value in whole blocks, at least one; 0 and what is in force stay, for the server has taken them."""
     if value <= 0 or value == draft.live_values.get(name):
         return value
     return max(1, value // BLOCKS[name]) * BLOCKS[name]
 
 
-def _parts_of_the_pool(draft: Draft) -> None:
+def _parts_of_the_pool(draft: RoundingDraft) -> None:
     """MySQL's pool has as many bytes as whole chunks in each of its parts; a small pool has one part."""
     pool, chunk, parts = (draft.number(name) for name in (POOL, CHUNK, INSTANCES))
     if not (pool and chunk and parts):
@@ -160,7 +160,7 @@ def _parts_of_the_pool(draft: Draft) -> None:
         draft.round(POOL, max(1, int(pool // step)) * step)
 
 
-def _at_most(draft: Draft, lower: str, upper: str, times: int, why: str) -> None:
+def _at_most(draft: RoundingDraft, lower: str, upper: str, times: int, why: str) -> None:
     """Lower the first knob of a pair where it is tuned, else raise the second."""
     small, large = draft.number(lower), draft.number(upper)
     if small is None or large is None or small <= large * times:
@@ -172,7 +172,7 @@ def _at_most(draft: Draft, lower: str, upper: str, times: int, why: str) -> None
         draft.set(upper, -(-int(small) // times), f"{lower} = {small:g} must not exceed {of}: {why}")
 
 
-def _open_files(draft: Draft) -> None:
+def _open_files(draft: RoundingDraft) -> None:
     """Each table may take two files; where the server may open fewer, it lowers the cache itself."""
     tables, files = draft.number(_TABLES), draft.number(_OPEN_FILES)
     if tables is None or not files or not draft.tuned(_TABLES):

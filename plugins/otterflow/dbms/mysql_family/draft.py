@@ -1,34 +1,14 @@
-"""A configuration under repair: reads tuned before live values, writes tuned knobs alone and keeps the reasons."""
+"""A configuration under repair for a server that itself changes what does not fit, without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from otterflow.dbms.draft import Draft
 from otterflow.dbms.values import Repair
-from otterflow.knobs.space import Config, Value
+from otterflow.knobs.space import Value
 
 
-class Draft:
-    """What is wanted, and what it has become so far."""
-
-    def __init__(self, config: Mapping[str, Value], live_values: Mapping[str, Value]) -> None:
-        self.wanted: Config = dict(config)
-        self.config: Config = dict(config)
-        self.live_values = live_values
-        self.reasons: dict[str, str] = {}
-
-    def get(self, name: str) -> Value | None:
-        """The value that would be in force; None where the server has no such setting."""
-        return self.config.get(name, self.live_values.get(name))
-
-    def number(self, name: str) -> float | None:
-        """The number that would be in force; None where the server has no such setting."""
-        value = self.get(name)
-        return None if value is None or isinstance(value, str) else value
-
-    def tuned(self, name: str) -> bool:
-        """Whether the knob may be changed."""
-        return name in self.config
+class RoundingDraft(Draft):
+    """A draft in which a knob may also be rounded as the server would, which is no repair."""
 
     def set(self, name: str, value: Value, reason: str) -> None:
         """Change a tuned knob, for a reason that is told; of several the first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from otterflow.dbms.draft import Draft
 from otterflow.dbms.postgresql.memory import MEBIBYTE, fit_memory, memory_plan
 from otterflow.dbms.values import Repair
 from otterflow.knobs.facts import HostFacts
@@ -32,38 +33,6 @@ _DISK_SHARE = 0.5
 """The part of the free disk that max_wal_size may plan to fill."""
 
 
-class _Draft:
-    """A configuration under repair: reads tuned before live values, writes tuned knobs alone and keeps the reason."""
-
-    def __init__(self, config: Mapping[str, Value], live_values: Mapping[str, Value]) -> None:
-        self.wanted = dict(config)
-        self.config = dict(config)
-        self.live_values = live_values
-        self.reasons: dict[str, str] = {}
-
-    def get(self, name: str) -> Value | None:
-        return self.config.get(name, self.live_values.get(name))
-
-    def number(self, name: str) -> float | None:
-        value = self.get(name)
-        return None if value is None or isinstance(value, str) else value
-
-    def tuned(self, name: str) -> bool:
-        return name in self.config
-
-    def set(self, name: str, value: Value, reason: str) -> None:
-        if self.config[name] != value:
-            self.config[name] = value
-            self.reasons[name] = reason
-
-    def repairs(self) -> list[Repair]:
-        return [
-            Repair(name, wanted, self.config[name], self.reasons[name])
-            for name, wanted in self.wanted.items()
-            if self.config[name] != wanted
-        ]
-
-
 def repair(
     config: Mapping[str, Value],
     live_values: Mapping[str, Value],
@@ -76,7 +45,7 @@ def repair(
     `config` and `live_values` hold canonical values, `live_values` those of the whole server. With `space`, memory
     knobs are not cut below their range. Idempotent: repairing the result changes nothing.
     """
-    draft = _Draft(config, live_values)
+    draft = Draft(config, live_values)
     _wal_segments(draft)
     _wal_fits_the_disk(draft, facts)
     for lower, upper, why in _AT_MOST:
@@ -88,7 +57,7 @@ def repair(
     return draft.config, draft.repairs()
 
 
-def _wal_segments(draft: _Draft) -> None:
+def _wal_segments(draft: Draft) -> None:
     """Both WAL sizes must be at least two segments, or the server does not start (`check_wal_size` in xlog.c)."""
     segment_mb = math.ceil((draft.number("wal_segment_size") or 16 * MEBIBYTE) / MEBIBYTE)
     for name in ("min_wal_size", "max_wal_size"):
@@ -96,7 +65,7 @@ def _wal_segments(draft: _Draft) -> None:
             draft.set(name, 2 * segment_mb, f"must be at least two WAL segments of {segment_mb} MB")
 
 
-def _wal_fits_the_disk(draft: _Draft, facts: HostFacts) -> None:
+def _wal_fits_the_disk(draft: Draft, facts: HostFacts) -> None:
     if facts.disk_free_bytes is None:
         return
     most = int(facts.disk_free_bytes * _DISK_SHARE / MEBIBYTE)
@@ -107,7 +76,7 @@ def _wal_fits_the_disk(draft: _Draft, facts: HostFacts) -> None:
             draft.set(name, max(most, 2 * segment_mb), reason)
 
 
-def _at_most(draft: _Draft, lower: str, upper: str, why: str) -> None:
+def _at_most(draft: Draft, lower: str, upper: str, why: str) -> None:
     """Lower the first knob of a pair where it is tuned, else raise the second."""
     small, large = draft.number(lower), draft.number(upper)
     if small is None or large is None or small <= large:
@@ -118,7 +87,7 @@ def _at_most(draft: _Draft, lower: str, upper: str, why: str) -> None:
         draft.set(upper, small, f"must not be less than {lower} = {small}: {why}")
 
 
-def _whole_banks(draft: _Draft) -> None:
+def _whole_banks(draft: Draft) -> None:
     for name in _BANKED:
         value = draft.number(name)
         if draft.tuned(name) and value and value % _BANK:
@@ -127,7 +96,7 @@ def _whole_banks(draft: _Draft) -> None:
             )
 
 
-def _minimal_wal(draft: _Draft) -> None:
+def _minimal_wal(draft: Draft) -> None:
     """wal_level minimal goes with neither WAL senders, archiving nor WAL summaries (`PostmasterMain`)."""
     if draft.get("wal_level") != "minimal":
         return
@@ -142,7 +111,7 @@ def _minimal_wal(draft: _Draft) -> None:
         draft.set("max_wal_senders", 0, "must be 0 with wal_level minimal; the server would not start")
 
 
-def _reserved_connections(draft: _Draft) -> None:
+def _reserved_connections(draft: Draft) -> None:
     """Reserved connections must be fewer than all of them, or the server does not start."""
     total = draft.number("max_connections")
     reserved = {name: draft.number(name) or 0 for name in ("superuser_reserved_connections", "reserved_connections")}
@@ -159,7 +128,7 @@ def _reserved_connections(draft: _Draft) -> None:
             draft.set(name, int(reserved[name]), why)
 
 
-def _memory(draft: _Draft, facts: HostFacts, space: KnobSpace | None) -> None:
+def _memory(draft: Draft, facts: HostFacts, space: KnobSpace | None) -> None:
     total = memory_plan(draft.config, draft.live_values, facts).total_bytes
     for name, value in fit_memory(draft.config, draft.live_values, facts, space).items():
         draft.set(name, value, _memory_reason(total, facts))
