@@ -224,6 +224,8 @@ def in_a_window(
         in_time = datetime.now(UTC) < window.closes
         until(window.closes)
         if in_time:
+            with lab.source.cluster.connect() as connection:
+                connection.execute("CHECKPOINT")  # told in the log's own format again
             return window, found, lab.rest(window.run, "capture", "put_back", "record", "keep_manifest")
         lab.task(window.run, "capture")
         lab.task(window.run, "put_back")
@@ -234,7 +236,7 @@ def until(moment: datetime) -> None:
     time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds() + 3))
 
 
-FOUND = "work_mem = '8MB'\n"
+FOUND = "work_mem = '8MB'\nlog_line_prefix = '%m [%p] '\n"
 
 
 def test_a_window_of_a_server_whose_log_tells_nothing(lab: RecordingLab) -> None:

@@ -115,6 +115,19 @@ def test_only_files_that_reach_into_the_interval_are_read_and_the_one_before_sho
     assert list(reading.missing(origin.end)) == ["2 records that could not be read"], "those of b and c"
 
 
+def test_what_cannot_be_read_after_the_interval_is_not_missing(tmp_path: Path) -> None:
+    line, other = _logged("stderr", FIRST + timedelta(seconds=1)), "2026-11-29 02:00:09.000 UTC [7] LOG:  checkpoint\n"
+    last = _logged("stderr", FIRST + timedelta(seconds=61))
+    for text, lost in {line + other + last: 1, line + last + other * 3: 0}.items():
+        (tmp_path / "server.log").write_text(text)
+        log_format = LogFormat("stderr", LogClock("UTC"), LinePrefix("%m|%d|%c|"))
+        start = FIRST + timedelta(milliseconds=500)
+        reading = LogReading([tmp_path / "server.log"], log_format, "bench", start, FIRST + timedelta(minutes=1))
+        assert len(list(reading.statements())) == 1
+        found = [said for said in reading.missing(FIRST + timedelta(minutes=2)) if "could not be read" in said]
+        assert len(found) == lost, text
+
+
 def test_of_the_sessions_a_share_is_taken_the_same_each_time(tmp_path: Path) -> None:
     log = tmp_path / "server.json"
     lines = [json.loads(_logged("jsonlog", FIRST + timedelta(seconds=1)))] * 1000

@@ -84,8 +84,9 @@ if [ -z "${{on:-}}" ]; then
   sql {quote(_where_from(settings))}
   exit 3
 fi
-# A record at the very start, in the format of now: what the log lacks is judged from there.
-sql {quote(f"DO 'BEGIN RAISE LOG $$otterflow records {recording}$$; END'")} > /dev/null 2>&1 || true
+# A record at the very start and one at the very end, in the format of now: what the log lacks is judged between them.
+note() {{ sql {quote(f"DO 'BEGIN RAISE LOG $$otterflow records {recording}$$; END'")} > /dev/null 2>&1 || true; }}
+note
 on=$(date +%s.%N)
 echo "on $on" > {CAPTURED_FILE}
 echo "logging of statements is on until $(date -u -d @$end +%H:%M:%S) UTC"
@@ -99,6 +100,7 @@ while [ $(date +%s) -lt $end ]; do
   if [ -n "$free" ] && [ "$free" -lt $keep_free_kib ]; then why=disk; break; fi
 done
 echo "off $(date +%s.%N) $why" >> {CAPTURED_FILE}
+note
 """  # noqa: S608 quoted
     text = "".join(f"{line}\n" for line in block[1:])
     return JobScript(

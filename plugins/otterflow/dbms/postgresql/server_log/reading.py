@@ -50,12 +50,12 @@ class LogReading:
     @property
     def left_out(self) -> Counter[str]:
         """Statements, or records, that were seen and not given, by reason."""
-        lost = self._damage.after(self._log.before_s)
+        lost = self._lost()
         return +(self._log.left_out + Counter({CUT: lost[CUT]}))
 
     def missing(self, read_at: datetime) -> Iterator[str]:
         """In sentences, what the log, read at that time, lacks of the interval."""
-        log, lost = self._log, self._damage.after(self._log.before_s)
+        log, lost = self._log, self._lost()
         if log.first_s is None:
             yield "the log is empty"
         elif log.first_s > self._start.timestamp() + 1:
@@ -68,6 +68,10 @@ class LogReading:
             yield f"{lost[UNREADABLE]} {UNREADABLE}"
         if self._without_values:
             yield f"{self._without_values} statements lack their values; set log_parameter_max_length = -1"
+
+    def _lost(self) -> Counter[str]:
+        """What could not be read of the interval. After a window the log may well be in another format again."""
+        return self._damage.between(self._log.before_s, self._end.timestamp())
 
 
 def open_reading(log: Mapping[str, Any], database: str, start: datetime, end: datetime) -> LogReading:

@@ -49,14 +49,14 @@ class Damage:
         """Count one."""
         self.places[kind, self.last_s] += 1
 
-    def after(self, time_s: float) -> Counter[str]:
-        """How many of each kind came after the first record of `time_s` or of a later time."""
+    def between(self, start_s: float, end_s: float) -> Counter[str]:
+        """How many of each kind came after the first record from `start_s` on, and before the first from `end_s` on."""
         counts: Counter[str] = Counter()
         for (kind, last_s), number in self.places.items():
-            counts[kind] += number if last_s >= time_s else 0
+            counts[kind] += number if start_s <= last_s < end_s else 0
         return +counts
 
     @property
     def counts(self) -> Counter[str]:
         """How many of each kind there were in all."""
-        return self.after(-math.inf)
+        return self.between(-math.inf, math.inf)
