@@ -15,6 +15,7 @@ import yaml
 from otterflow.operators.command_line import main
 from otterflow.operators.connections import open_repository
 from otterflow.operators.task_command import SERVER
+from otterflow.operators.undo import UndoTuningOperator
 from stack.mariadb_host import MariadbHost
 from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
 from tests.operators.conftest import small_benchmarks
@@ -105,6 +106,18 @@ def test_a_whole_experiment_ends_with_its_winner_in_force(lab: MariadbHost, para
     for name, value in outcome["in_force"].items():
         if not isinstance(value, bool | float):
             assert shown[name] == str(value), name
+
+    found = repository.experiment("on-mariadb").baseline_file
+    done = UndoTuningOperator(task_id="undo", target=lab.name, experiment="", remove="True").execute({"run_id": "undo"})
+    assert any(removed.startswith("database ") for removed in done["removed"])
+    assert any(removed.startswith("snapshot ") for removed in done["removed"])
+    knobs_file = lab.mariadb.knobs_file
+    assert (knobs_file.read_text() if knobs_file.exists() else "") == (found or "")
+    assert lab.mariadb.is_running
+    with lab.mariadb.connect(None) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'bench%'")
+        assert not cursor.fetchall()
+        cursor.execute("CREATE DATABASE bench")  # as the host had it
 
 
 def test_configurations_that_stop_the_server_are_results_and_the_loop_goes_on(
