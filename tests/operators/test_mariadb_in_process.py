@@ -90,8 +90,17 @@ def test_an_experiment_is_made_by_hand_a_task_at_a_time(
 
 
 def test_a_whole_experiment_ends_with_its_winner_in_force(lab: MariadbHost, params: dict[str, Any], dags: Dags) -> None:
-    runs = dags.follow("tuning_experiment", params)
+    pools: dict[str, set[str]] = {}
+
+    def look(run: Run, task: str) -> None:
+        if task == "benchmark":
+            pools[run.run_id] = warm_start(lab)
+
+    assert warm_start(lab) == {"ON"}
+    runs = dags.follow("tuning_experiment", params, before=look)
     assert all(run.state == "success" for run in runs), [(run.states, run.errors) for run in runs]
+    assert list(pools.values()) == [{"OFF"}] * 3, "a trial begins with its predecessor's pages"
+    assert warm_start(lab) == {"ON"}, "as it was found"
     assert runs[-1].dag_id == "tuning_finish"
     repository = open_repository()
     trials = repository.trials("on-mariadb")
@@ -141,6 +150,16 @@ def test_configurations_that_stop_the_server_are_results_and_the_loop_goes_on(
     good = open_repository().experiment("on-mariadb").last_good
     assert good is not None
     assert lab.mariadb.knobs_file.read_text() == good.file
+
+
+def warm_start(lab: MariadbHost) -> set[str]:
+    """What is in force of writing the pool's pages down at a stop, and of reading them at a start."""
+    with lab.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT GLOBAL_VALUE AS value FROM information_schema.SYSTEM_VARIABLES"
+            " WHERE VARIABLE_NAME IN ('INNODB_BUFFER_POOL_DUMP_AT_SHUTDOWN', 'INNODB_BUFFER_POOL_LOAD_AT_STARTUP')"
+        )
+        return {row["value"] for row in cursor.fetchall()}
 
 
 def force(iteration: int, **knobs: Any) -> None:

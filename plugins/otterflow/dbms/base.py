@@ -85,6 +85,12 @@ class Settings(Protocol):
     ) -> str:
         """The knobs file for a configuration; what the text `keep` sets besides goes in before."""
 
+    def as_measured(self, text: str) -> str:
+        """The knobs file while its configuration is measured: the text, and what keeps one trial from warming the next.
+
+        Where the server is left with the configuration, it is given the text alone.
+        """
+
     def read_back(self, wanted: Mapping[str, Value], live: Mapping[str, LiveSetting], knobs_file: str) -> list[Problem]:
         """Knobs whose value in force is not the wanted one, each with what overrode it."""
 

@@ -25,6 +25,11 @@ def text_of(experiment: Experiment, config: Mapping[str, Any]) -> str:
     return dbms_named(experiment.dbms).settings.render(config, live, keep=before, header=header)
 
 
+def measured_text(experiment: Experiment, config: Mapping[str, Any]) -> str:
+    """The knobs file while a configuration is measured: `text_of`, and what keeps one trial from warming the next."""
+    return dbms_named(experiment.dbms).settings.as_measured(text_of(experiment, config))
+
+
 def last_good_text(experiment: Experiment) -> str:
     """The knobs file of the last configuration known to be good."""
     return experiment.last_good.file if experiment.last_good else experiment.baseline_file or ""

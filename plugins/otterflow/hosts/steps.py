@@ -73,7 +73,7 @@ def bring_into_force(bench: Workbench, wanted: Mapping[str, Any]) -> InForce:
 
     Raises ServerCrashed or NotApplied.
     """
-    if bench.server.write_knobs_file(knobs_file.text_of(bench.experiment, wanted)):
+    if bench.server.write_knobs_file(knobs_file.measured_text(bench.experiment, wanted)):
         log.info("wrote the configuration to %s", bench.plan.target.knobs_file)
     seconds = bench.server.bring_into_force()
     return InForce(bench.server.read_back(wanted), round(seconds, 3))

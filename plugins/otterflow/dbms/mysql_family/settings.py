@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from otterflow.dbms.mysql_family import option_file, overriding, read_back, reading_order, secrets
+from otterflow.dbms.mysql_family import cold_start, option_file, overriding, read_back, reading_order, secrets
 from otterflow.dbms.mysql_family.option_files import files_read
 from otterflow.dbms.mysql_family.origins import Origins
 from otterflow.dbms.mysql_family.product import Flavour, Product
@@ -101,6 +101,10 @@ class FamilySettings:
         """The knobs file for a configuration; what the text `keep` sets besides goes in before."""
         return option_file.render(config, live, keep=keep, header=header)
 
+    def as_measured(self, text: str) -> str:
+        """The knobs file while its configuration is measured: with what has the server begin with an empty pool."""
+        return cold_start.as_measured(text)
+
     def read_back(self, wanted: Mapping[str, Value], live: Mapping[str, LiveSetting], knobs_file: str) -> list[Problem]:
         """Knobs that were overridden; what the server has rounded, clamped or computed is in force, and logged."""
         return read_back.read_back(wanted, live, knobs_file, self.origins)
@@ -117,6 +121,7 @@ class FamilySettings:
         """Whether the knobs file is read, and what would win over it for the tuned knobs."""
         persisted = query(self.asking.persisted) if self.asking.persisted else []
         problems = overriding.overriding_settings(live, tuned, self.origins, persisted)
+        problems += cold_start.kept_on(live, self.origins, persisted)
         try:
             files = files_read(session, self.product, target)
             reading = reading_order.read_all(session, files, target.knobs_file)
@@ -128,7 +133,8 @@ class FamilySettings:
             return [*problems, Problem("knobs_file", found, advice)]
         if reading.knobs_at is None:
             return [*problems, overriding.not_read_problem(target.knobs_file, files)]
-        return problems + overriding.overriding_lines(reading, tuned, target.knobs_file)
+        problems += overriding.overriding_lines(reading, tuned, target.knobs_file)
+        return problems + cold_start.turned_on_later(reading, target.knobs_file)
 
     def own_values(self, query: Query, tuned: Collection[str], database: str) -> list[tuple[str, str]]:
         """None: a user of this family has no settings of its own."""

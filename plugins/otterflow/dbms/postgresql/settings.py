@@ -149,6 +149,11 @@ def overrides(
     return problems + file_errors(file_rows, live)
 
 
+def as_measured(text: str) -> str:
+    """The text as it is: a server begins with empty buffers, or with those that pg_prewarm fills for every trial."""
+    return text
+
+
 def own_values(query: Query, tuned: Collection[str], database: str) -> list[tuple[str, str]]:
     """Other roles, and the tuned knob each has a value of its own for (ALTER ROLE ... SET), in `database`."""
     user = query(CURRENT_USER_SQL)[0]["name"]
