@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from otterflow.dbms.postgresql.memory import MemoryPlan, fit_memory, memory_plan
@@ -50,6 +52,13 @@ def test_few_connections_limit_what_is_active(live_values: dict[str, Value]):
     one = HostFacts(ram_bytes=GIB, cores=64, disk="ssd", max_connections=1)
     plan = memory_plan({"work_mem": 1024, "max_parallel_workers_per_gather": 2}, live_values, one)
     assert used_by(plan, "work_mem") == 3 * MIB * 3
+
+
+def test_more_sessions_of_a_known_load_plan_for_more_and_fewer_for_no_less(facts, live_values):
+    config = {"work_mem": 65536}
+    usual = memory_plan(config, live_values, facts)
+    assert memory_plan(config, live_values, replace(facts, sessions=1)) == usual
+    assert memory_plan(config, live_values, replace(facts, sessions=64)).total_bytes > 4 * usual.total_bytes
 
 
 def test_nothing_is_cut_within_the_budget(live_values: dict[str, Value], facts: HostFacts):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -31,3 +32,11 @@ def test_unknown_and_missing_fields_are_refused(facts: HostFacts):
         HostFacts.from_dict(record)
     assert "gpus: is not a fact" in str(caught.value)
     assert "cores: is missing" in str(caught.value)
+
+
+def test_the_loads_own_number_of_sessions_counts_where_it_is_known(facts: HostFacts):
+    host = replace(facts, cores=4, max_connections=100)
+    assert host.active_sessions == host.plausible_sessions == 16
+    assert [replace(host, sessions=n).active_sessions for n in (1, 64, 500)] == [1, 64, 100]
+    with pytest.raises(InvalidInput, match="sessions: 0 is not positive"):
+        replace(host, sessions=0)

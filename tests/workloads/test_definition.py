@@ -134,3 +134,12 @@ def test_shipped_functions_are_written_for_every_version_of_the_server() -> None
     assert len(bodies) >= 3
     for path in bodies:
         assert not re.search(r"^\s*RETURN\b", path.read_text(), re.M), f"{path}: a body without AS takes version 14"
+
+
+def test_how_many_connections_a_run_has_at_work_is_known_of_loads_that_are_otterflows() -> None:
+    shipped = benchmarks(SHIPPED)
+    names = ("pgbench_tpcb", "tpcc", "sysbench_uniform_read_write", "tpcc_lua", "benchbase_tpcc", "mix")
+    assert [shipped[name].sessions for name in names] == [8] * 6
+    assert shipped["analytics"].sessions == 1
+    assert shipped["replay"].sessions is None
+    assert [benchmarks(HERE / "good")[name].sessions for name in ("own_command", "own_batch")] == [None, None]

@@ -307,6 +307,7 @@ def _choose_space(bench: Workbench, findings: Findings) -> None:
         memory_share=target.memory_share,
         host_ram_bytes=host.host_ram_bytes,
         disk_free_bytes=free,
+        sessions=bench.plan.benchmark.sessions,
     )
     major = findings.versions["major"]
     findings.space = build_space(

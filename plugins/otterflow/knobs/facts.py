@@ -17,7 +17,8 @@ class HostFacts:
 
     `memory_share` is the part of `ram_bytes` that a configuration may plan to use; the rest is the operating system's,
     its page cache's and the processes' own. `host_ram_bytes` is the whole machine's RAM, `disk_free_bytes` what is free
-    on the file system of the data directory; both are None where unknown.
+    on the file system of the data directory; both are None where unknown. `sessions` is how many connections the load
+    has at work at once, None where that is not known.
     """
 
     ram_bytes: int
@@ -27,6 +28,7 @@ class HostFacts:
     memory_share: float = 0.8
     host_ram_bytes: int | None = None
     disk_free_bytes: int | None = None
+    sessions: int | None = None
 
     def __post_init__(self) -> None:
         """Raise InvalidInput that lists every impossible fact."""
@@ -35,6 +37,8 @@ class HostFacts:
             for name in ("ram_bytes", "cores", "max_connections")
             if getattr(self, name) <= 0
         ]
+        if self.sessions is not None and self.sessions <= 0:
+            problems.append(Problem("sessions", f"{self.sessions!r} is not positive", "give the load's connections"))
         if not 0 < self.memory_share <= 1:
             problems.append(
                 Problem("memory_share", f"{self.memory_share!r} is not a share", "use more than 0, at most 1")
@@ -48,6 +52,16 @@ class HostFacts:
     def memory_budget_bytes(self) -> int:
         """What a configuration may plan to use: `memory_share` of the RAM."""
         return int(self.ram_bytes * self.memory_share)
+
+    @property
+    def plausible_sessions(self) -> int:
+        """How many sessions may be active at a busy moment of a load that is not known: 4 a core, 8 at least."""
+        return min(self.max_connections, max(8, 4 * self.cores))
+
+    @property
+    def active_sessions(self) -> int:
+        """How many sessions are active at once: the load's own number, else what is plausible."""
+        return self.plausible_sessions if self.sessions is None else min(self.max_connections, self.sessions)
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as JSON takes them."""

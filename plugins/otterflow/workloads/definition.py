@@ -124,6 +124,22 @@ class Benchmark(BaseModel):
         """The size of the data, in the driver's own unit."""
         return self.workload.scale
 
+    @property
+    def sessions(self) -> int | None:
+        """How many connections a run has at work at once; None where its file does not say."""
+        match self.workload:
+            case PgbenchSettings() | PgbenchScriptsSettings() | MixDriverSettings():
+                return self.workload.clients
+            case SysbenchSettings() | SysbenchScriptsSettings():
+                return self.workload.threads
+            case BenchbaseSettings():
+                return self.workload.terminals
+            case AnalyticsSettings():
+                return 1
+            case ReplayDriverSettings():
+                return self.workload.connections
+        return None
+
     @model_validator(mode="after")
     def _length_fits_the_driver(self) -> Benchmark:
         needed: tuple[str, ...]

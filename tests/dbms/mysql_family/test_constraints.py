@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +109,15 @@ def test_a_session_counts_once_for_each_that_may_be_active():
     session = 299008 + 16 * 1024 + 2 * MIB + 2 * 256 * 1024 + 128 * 1024 + 256 * 1024 + 32 * 1024 + 16 * MIB
     shared = 1.08 * 128 * MIB + 16 * MIB + 2 * 128 * MIB
     assert abs(plan.total_bytes - shared - 16 * session) < 2
+
+
+def test_a_session_counts_once_for_each_connection_of_the_load_where_that_is_known():
+    one = memory_plan({}, MARIADB, replace(HOST, sessions=1)).total_bytes
+    each = memory_plan({}, MARIADB, replace(HOST, sessions=2)).total_bytes - one
+    assert memory_plan({}, MARIADB, replace(HOST, sessions=64)).total_bytes == pytest.approx(one + 63 * each, abs=64)
+    assert memory_plan({}, MARIADB, replace(HOST, sessions=151)) == memory_plan(
+        {}, MARIADB, replace(HOST, sessions=999)
+    )
 
 
 def test_temporary_tables_of_mysql_share_their_memory():

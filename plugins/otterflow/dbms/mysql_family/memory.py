@@ -1,9 +1,9 @@
 """How much memory a configuration of the family plans to use, and how it is cut to fit the host.
 
-The worst case (every connection takes every buffer at once) would forbid any useful value, so the plan takes what is
-plausible at a busy moment:
+The worst case (every connection takes every buffer at once) would forbid any useful value, so the plan takes the
+connections that the load has at work, or what is plausible at a busy moment of a load that is not known:
 
-    active sessions  a = min(max_connections, max(8, 4 x cores))
+    active sessions  a = min(max_connections, the benchmark's connections, else max(8, 4 x cores))
     shared             = 1.08 x innodb_buffer_pool_size + innodb_log_buffer_size + key_buffer_size
                          + aria_pagecache_buffer_size + query_cache_size where it is on + temptable_max_ram
     a session          = thread_stack + net_buffer_length + sort_buffer_size + join_buffer_size + read_buffer_size
@@ -58,7 +58,7 @@ def memory_plan(config: Mapping[str, Value], live_values: Mapping[str, Value], f
     A setting that the server does not have counts as nothing.
     """
     values = {**live_values, **config}
-    active = min(facts.max_connections, max(8, 4 * facts.cores))
+    active = facts.active_sessions
     times: dict[str, float] = {
         POOL: POOL_OVERHEAD,
         **dict.fromkeys(_SHARED, 1.0),

@@ -1,9 +1,10 @@
 """How much memory a configuration plans to use, and how it is cut to fit the host.
 
 The worst case (every connection sorts and hashes in every node at once) would forbid any useful work_mem, so the plan
-takes what is plausible at a busy moment:
+takes what is plausible at a busy moment, or the benchmark's connections where those are more; not where they are fewer,
+for a single query may sort and hash in several nodes:
 
-    active sessions  a = min(max_connections, max(8, 4 x cores))
+    active sessions  a = min(max_connections, max(8, 4 x cores, the benchmark's connections))
     processes        p = a + min(max_parallel_workers, a x max_parallel_workers_per_gather)
     queries            = p x work_mem x (1 + hash_mem_multiplier)            one sort and one hash in each process
     maintenance        = maintenance_work_mem + autovacuum_max_workers x autovacuum_work_mem
@@ -68,7 +69,7 @@ def memory_plan(config: Mapping[str, Value], live_values: Mapping[str, Value], f
         return otherwise if isinstance(value, str) else float(value)
 
     block = number("block_size", 8192.0)
-    active = min(facts.max_connections, max(8, 4 * facts.cores))
+    active = max(facts.plausible_sessions, facts.active_sessions)
     helpers = min(number("max_parallel_workers"), active * number("max_parallel_workers_per_gather"))
     hash_factor = number("hash_mem_multiplier", 1.0)
     vacuums = number("autovacuum_max_workers")
