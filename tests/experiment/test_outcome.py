@@ -220,3 +220,15 @@ def test_the_knobs_that_changed_are_those_in_force_and_not_the_baselines(reposit
         ("shared_buffers", "128MB", "2GB"),
         ("work_mem", "4MB", "64MB"),
     ]
+
+
+def test_what_speaks_against_a_trials_numbers_is_said_of_those_that_were_compared(repository: Repository) -> None:
+    assert result_of(repository, WON)["remarks"] == {}
+    repository.plan_trial("e", 1, kind="model", wanted=BEST, repairs=[], reasons={}, seed=0)
+    repository.begin_try("e", 1)
+    repository.record_result("e", 1, result={}, objective=2.0, repeats=[2.0])
+    repository.end_trial("e", 1, "ok")
+    repository.add_reasons("e", 1, {"remarks": ["the run was too short"]})
+    result = result_of(repository, WON)
+    assert result["remarks"] == {"best": ["the run was too short"]}
+    assert "Of best's trial: the run was too short." in report(result).splitlines()

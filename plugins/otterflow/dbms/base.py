@@ -223,6 +223,9 @@ class Metrics(Protocol):
     def window_between(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> MetricWindow:
         """Metrics of the time between two snapshots. Raises ValueError if no time passed."""
 
+    def remarks(self, metrics: Mapping[str, float]) -> list[str]:
+        """Sentences on what in a run's metrics speaks against its numbers; none where nothing does."""
+
 
 class Data(Protocol):
     """The benchmark's database: whose it is, how its place is taken, how its data are kept and put back."""

@@ -33,6 +33,9 @@ LITTLE_LEFT = "is still to be gained"
 METRICS_LEFT_OUT = "metrics_left_out"
 """The key of a trial's reasons under which it says why it has no counters."""
 
+REMARKS = "remarks"
+"""The key of a trial's reasons under which are sentences on what speaks against its numbers."""
+
 
 def reason_to_finish(
     experiment: Experiment,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.dbms.base import Spelling
 from otterflow.experiment.changes import changed
 from otterflow.experiment.comparison import BASELINE, BEST, RULES, SEARCHED, Ratio, distinct, improvement, winner
-from otterflow.experiment.loop import TEACHES_NOTHING, relative_gains
+from otterflow.experiment.loop import REMARKS, TEACHES_NOTHING, relative_gains
 from otterflow.experiment.plan import Plan
 from otterflow.experiment.summary import verdict
 from otterflow.experiment.typed import live_settings_of
@@ -31,6 +31,7 @@ HOW_TO_READ = {
     "compared": "the arms' names where the form gave them: then nothing was searched, and nothing is installed",
     "comparison.faults": "the arms that cannot win, for one of their turns failed by a fault of their own",
     "trials.relative": "the gain over the baseline with the machine's drift taken out: 1.2 is 20 % better",
+    "remarks": "of the baseline's trial and the best one's: what speaks against their numbers",
     "run": "1, and one more for each time the experiment was resumed; result.json is of the newest",
 }
 """What `result.json` says of its own figures."""
@@ -133,6 +134,7 @@ def outcome(
             "faults": faulty,
             "metrics": _metrics_by_arm(measurements),
         },
+        "remarks": _remarks(trials, {arm: arms[arm] for arm in (BASELINE, best_arm) if arm in arms}),
         "knobs": _readable({**arms, "in_force": in_force}, live, plan.dbms.spelling),
         "undo": {
             "knobs_file": plan.target.knobs_file,
@@ -178,6 +180,16 @@ def _metrics_by_arm(measurements: Sequence[Measurement]) -> dict[str, dict[str, 
         for name, value in m.result.get("metrics", {}).items() if m.value is not None else ():
             values.setdefault(m.arm, {}).setdefault(name, []).append(value)
     return {arm: {name: median(of) for name, of in metrics.items()} for arm, metrics in values.items()}
+
+
+def _remarks(trials: Sequence[Trial], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What the newest measured trial of each arm's configuration says against its own numbers."""
+    found = {}
+    for arm, config in arms.items():
+        own = [t for t in trials if t.objective is not None and dict(config) in (dict(t.wanted), t.in_force)]
+        if own and own[-1].reasons.get(REMARKS):
+            found[arm] = list(own[-1].reasons[REMARKS])
+    return found
 
 
 def _trials(trials: Sequence[Trial], objective: Objective | Formula) -> list[dict[str, Any]]:

@@ -166,6 +166,8 @@ def report(result: Result, file: str | None = None) -> str:
     """All of it as plain text for a task's log; `file` is where the whole result is, once it is written."""
     title = f"{result['objective']} of {result['benchmark']} on {result['target']}, measured again in turns"
     parts = [result["verdict"], "", title, *aligned(VALUE_COLUMNS, [row.cells() for row in arm_rows(result)])]
+    for arm, remarks in result.get("remarks", {}).items():
+        parts += ["", *(f"Of {arm}'s trial: {remark}." for remark in remarks)]
     if result["changed_knobs"]:
         is_proposed = result.get("winner", result["installed"]) != result["installed"]
         title = "Knobs that would change" if is_proposed else "Changed knobs"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.registry import dbms_named
-from otterflow.experiment.loop import METRICS_LEFT_OUT
+from otterflow.experiment.loop import METRICS_LEFT_OUT, REMARKS
 from otterflow.hosts import knobs_file
 from otterflow.hosts.window import rates
 from otterflow.measures.names import METRICS
@@ -44,6 +44,9 @@ class CollectOperator(OtterflowOperator):
             self.log.warning(
                 "counters that were reset within the window, and so are left out: %s", ", ".join(found.reset)
             )
+        if remarks := metrics.remarks(found.metrics):
+            self.log.warning("%s", "; ".join(remarks))
+            repository.add_reasons(self.experiment, self.iteration, {REMARKS: remarks})
         text = knobs_file.text_of(repository.experiment(self.experiment), trial.wanted)
         repository.end_trial(self.experiment, self.iteration, "ok")
         repository.record_last_good(self.experiment, configuration=trial.wanted, file=text)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.mysql_family.metrics import seconds_between, window_between
+from otterflow.dbms.mysql_family.metrics import remarks, seconds_between, window_between
 from otterflow.dbms.mysql_family.status_gauges import is_gauge
 
 
@@ -95,6 +95,7 @@ def test_what_the_server_has_yet_to_write_is_told(written: str, checkpoint: str)
         "write_debt.redo_bytes_growth": 400.0,
         "write_debt.dirty_bytes": 100.0,
         "write_debt.dirty_bytes_growth": -20.0,
+        "write_debt.redo_bytes_written": 400.0,
     }
 
 
@@ -126,3 +127,28 @@ def test_states_are_gauges(name: str) -> None:
 )  # fmt: skip
 def test_what_is_counted_is_none(name: str) -> None:
     assert not is_gauge(name)
+
+
+def debt(*, left: float, growth: float, written: float) -> dict[str, float]:
+    numbers = {"redo_bytes": left, "redo_bytes_growth": growth, "redo_bytes_written": written}
+    return {f"write_debt.{name}": number * 2**20 for name, number in numbers.items()}
+
+
+def test_a_run_that_put_off_most_of_its_writing_is_told_of() -> None:
+    [remark] = remarks(debt(left=300, growth=4.5, written=5))
+    assert "of 5 MB of redo a second 4.5 MB are left to be paid (300 MB in all)" in remark
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {},
+        debt(left=300, growth=2, written=5),
+        debt(left=300, growth=-1, written=0),
+        debt(left=2, growth=5, written=5),
+        {"write_debt.redo_bytes": 300.0 * 2**20},
+    ],
+    ids=["not told", "paid for the most part", "an idle server", "too little to matter", "restarted meanwhile"],
+)
+def test_a_run_that_paid_is_not(metrics: dict[str, float]) -> None:
+    assert remarks(metrics) == []

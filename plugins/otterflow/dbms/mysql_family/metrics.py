@@ -88,6 +88,12 @@ def window_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Metri
     return MetricWindow(metrics=metrics, reset=reset, seconds=seconds, objects=objects, queries=queries)
 
 
+def remarks(metrics: Mapping[str, float]) -> list[str]:
+    """What speaks against a run's numbers: that it has put off its writing, which a longer run cannot."""
+    found = write_debt.remark(metrics)
+    return [] if found is None else [found]
+
+
 def _status(query: Query) -> dict[str, Number]:
     found = {}
     for row in query(metric_queries.STATUS_SQL):

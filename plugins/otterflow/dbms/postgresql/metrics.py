@@ -142,6 +142,11 @@ def window(before: MetricSnapshot, after: MetricSnapshot) -> MetricWindow:
     return MetricWindow(metrics=metrics, reset=reset, seconds=seconds, objects=objects, queries=queries)
 
 
+def remarks(metrics: Mapping[str, float]) -> list[str]:
+    """Nothing: how long a run must be to see a checkpoint is in the guides."""
+    return []
+
+
 def _numbers(row: Mapping[str, Any]) -> dict[str, Number]:
     return {
         column: value
