@@ -33,6 +33,17 @@ def test_each_product_has_its_own_client_program() -> None:
     assert "sql_client() { mysql --defaults-file=" in MYSQL.access(login(), "bench").prologue(None)
 
 
+def test_a_command_of_ones_own_is_told_where_the_server_is() -> None:
+    told = MARIADB.access(login(), "bench").environment()
+    assert {name: told[name] for name in ("MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_USER", "MYSQL_DATABASE")} == {
+        "MYSQL_HOST": "db", "MYSQL_TCP_PORT": "3307", "MYSQL_USER": "me", "MYSQL_DATABASE": "bench",
+    }  # fmt: skip
+    at_socket = MARIADB.access(login(host="/run/db/sock"), "bench").environment()
+    assert (at_socket["MYSQL_HOST"], at_socket["MYSQL_UNIX_PORT"]) == ("localhost", "/run/db/sock")
+    assert "MYSQL_TCP_PORT" not in at_socket
+    assert 'export MYSQL_OPTION_FILE="$PWD/client.cnf"' in MARIADB.access(login(), "bench").prologue(None).splitlines()
+
+
 def test_without_a_password_none_is_given() -> None:
     assert "password" not in MARIADB.access(login(password=None), "bench").files()[CLIENT_FILE]
 

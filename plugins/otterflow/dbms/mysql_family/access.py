@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 
 CLIENT_FILE = "client.cnf"
 """The option file's name in a job's folder. `--defaults-file=client.cnf` must be a program's first argument."""
+OPTION_FILE = "MYSQL_OPTION_FILE"
+"""The variable that has its whole path."""
 
 PARAMETERS = ("ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_identity", "ssl_disabled")
 """What an SQL connection's extra may say of how to connect: paths on the machine where a program runs, and switches."""
@@ -89,8 +91,17 @@ class DatabaseAccess:
         return {CLIENT_FILE: self.option_file()}
 
     def environment(self) -> dict[str, str]:
-        """Nothing of the way to the server, which is in the option file; that a stored login is not taken for it."""
-        return {"MYSQL_TEST_LOGIN_FILE": "/nonexistent"}
+        """Where the server is, for a user's own command; the programs are told by the option file. Holds no secret.
+
+        The first three are the names that the programs themselves know, the last two those of the products' images.
+        No stored login is taken for the option file.
+        """
+        if self.host.startswith("/"):
+            where = {"MYSQL_HOST": "localhost", "MYSQL_UNIX_PORT": self.host}
+        else:
+            where = {"MYSQL_HOST": self.host, "MYSQL_TCP_PORT": str(self.port)}
+        own = {"MYSQL_USER": self.user, "MYSQL_DATABASE": self.database}
+        return {**where, **own, "MYSQL_TEST_LOGIN_FILE": "/nonexistent"}
 
     def prologue(self, bin_dir: str | None) -> str:
         """The head of a job's script: strict bash, `sql_client`, which leads to the database, and PATH.
@@ -107,6 +118,6 @@ class DatabaseAccess:
         lines += [f"export {name}={shlex.quote(value)}" for name, value in self.environment().items()]
         if bin_dir:
             lines.append(f'export PATH={shlex.quote(bin_dir)}:"$PATH"')
-        lines.append(f'client_file="$PWD/{CLIENT_FILE}"')
-        lines.append(f'sql_client() {{ {shlex.quote(self.program)} --defaults-file="$client_file" "$@"; }}')
+        lines.append(f'export {OPTION_FILE}="$PWD/{CLIENT_FILE}"')
+        lines.append(f'sql_client() {{ {shlex.quote(self.program)} --defaults-file="${OPTION_FILE}" "$@"; }}')
         return "\n".join(lines) + "\n"

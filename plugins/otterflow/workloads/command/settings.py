@@ -12,7 +12,7 @@ from otterflow.measures.objective import Objective
 from otterflow.workloads.beside import own_folder
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
-TAKEN_NAMES = {"pgpass", "load.sh", "warm_up.sh", "run.sh", "output.txt", "result.txt", "passes.txt"}
+TAKEN_NAMES = {"pgpass", "client.cnf", "load.sh", "warm_up.sh", "run.sh", "output.txt", "result.txt", "passes.txt"}
 ShellText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
@@ -27,8 +27,8 @@ def _is_text(path: Path) -> bool:
 class OwnCommands(BaseModel):
     """Bash text for each step, run on the driver host as the SSH user, in a folder that holds the `files`.
 
-    Every command finds `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSFILE` (where the server asks for a password)
-    and `OTTERFLOW_SCALE` in its environment; those of a warm-up and of a run also `OTTERFLOW_SEED`.
+    Every command finds the way to the database in its environment, under the names that the DBMS's own programs know,
+    and `OTTERFLOW_SCALE`; those of a warm-up and of a run also `OTTERFLOW_SEED`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
