@@ -2,9 +2,10 @@
 
 ### What it does
 `import_sets` reads all `<prefix>__knobs.json`, `__metrics_before.json`, `__metrics_after.json` and `__summary.json` of
-a folder on the machine that runs the task, from PostgreSQL 9.x and newer. Values become canonical, counters rates over
-`observation_time`, and throughput is the committed transactions per second over all databases. New experiments can
-learn from what comes of it. The log, and the task's XCom, say what could not be read, by field, value and reason.
+a folder on the machine that runs the task, from PostgreSQL 9.x, MySQL 5.6 and newer. Values become canonical, counters
+rates over `observation_time`, and throughput is the committed transactions per second over all databases. New
+experiments can learn from what comes of it. The log, and the task's XCom, say what could not be read, by field, value
+and reason.
 
 The same folder imported again changes nothing. `python -m otterflow ottertune import` does the same in a shell; see
 `docs/ottertune.md`.

@@ -5,6 +5,7 @@ It is made empty, runs as the servers' user, and is thrown away: what is tried o
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from stack.users import ServerUser
 if TYPE_CHECKING:
     import pymysql
 
+CLIENTS = {True: ("mysql", "mysqladmin", "mysqldump"), False: ("mariadb", "mariadb-admin", "mariadb-dump")}
+"""The client programs that a tuned server needs, of MySQL or else of MariaDB."""
 _BOOTSTRAP = ("mariadb_system_tables.sql", "mariadb_performance_tables.sql", "mariadb_system_tables_data.sql")
 """What MariaDB's own tables are made from; MySQL makes them itself."""
 
@@ -35,6 +38,7 @@ class SuiteServer:
         self.start_log = root / "log" / "start.log"
         self.socket = root / "run" / "sock"
         self.tmp_dir = root / "tmp"
+        self.bin_dir = root / "bin"
         self.process: psutil.Process | None = None
 
     @property
@@ -44,8 +48,8 @@ class SuiteServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the server's process lives."""
-        return self.process is not None and is_alive(self.process)
+        """Whether the server's process lives, whoever started it."""
+        return self._found() is not None
 
     def start(self, timeout_s: int = 120) -> None:
         """Start the server and wait until it answers; the first time, make it. Raises StackError if it ends."""
@@ -65,19 +69,30 @@ class SuiteServer:
 
     def stop(self, timeout_s: int = 60) -> None:
         """Stop the server, and kill it if it does not go."""
-        if self.process is None or not self.is_running:
+        process = self._found()
+        if process is None:
             return
-        self.process.terminate()
+        process.terminate()
         try:
-            self.process.wait(timeout_s)
+            process.wait(timeout_s)
         except psutil.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(timeout_s)
+            process.kill()
+            process.wait(timeout_s)
 
     def restart(self) -> None:
         """Stop, then start."""
         self.stop()
         self.start()
+
+    def link_programs(self) -> None:
+        """Make `bin_dir`, as a target's: each program with what it takes to run by its own loader."""
+        self.bin_dir.mkdir(exist_ok=True)
+        self.bin_dir.chmod(0o755)
+        server = self.programs.release.server
+        for path in (server, *(f"usr/bin/{name}" for name in CLIENTS[self.is_mysql])):
+            program = self.bin_dir / Path(path).name
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(self.programs.command(path))} "$@"\n')
+            program.chmod(0o755)
 
     def connect(self) -> pymysql.Connection[pymysql.cursors.DictCursor]:
         """A new connection as root, each statement committed by itself; rows are dictionaries."""
@@ -87,6 +102,18 @@ class SuiteServer:
             unix_socket=str(self.socket), user="root", autocommit=True, cursorclass=pymysql.cursors.DictCursor,
             connect_timeout=10,
         )  # fmt: skip
+
+    def _found(self) -> psutil.Process | None:
+        """The process that works in the data directory, or the one started here that does not yet."""
+        if self.process is not None and is_alive(self.process):
+            return self.process
+        for process in psutil.process_iter():
+            try:
+                if Path(process.cwd()) == self.data_dir and is_alive(process):
+                    return process
+            except (psutil.Error, OSError):
+                continue
+        return None
 
     def _answers(self) -> bool:
         import pymysql

@@ -100,7 +100,8 @@ def test_every_benchmark_is_read_back_as_its_file_had_it(include: Path, benchmar
 
 @pytest.mark.parametrize("target", known("targets"))
 def test_every_target_is_read_back_as_its_file_had_it(include: Path, target: str) -> None:
-    benchmark = {"example_live": "live", "example_mariadb": "sysbench_point_select"}.get(target, "pgbench_tpcb")
+    others = {"example_live": "live", "example_mariadb": "sysbench_point_select", "example_mysql": "ycsb_a_lua"}
+    benchmark = others.get(target, "pgbench_tpcb")
     now = plan(benchmark, target)
     kept = replace(records.experiment(), spec=now.spec.record(), files=files_of(now))
     assert plan_of(kept).target == now.target

@@ -13,6 +13,7 @@ from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.errors import InvalidInput
 from otterflow.knobs.catalog import KnobCatalog, load_catalog
+from otterflow.operators.command_line import main
 from otterflow.ottertune.exporting import export
 from otterflow.ottertune.importing import import_folder
 from otterflow.ottertune.report import ImportReport
@@ -86,6 +87,15 @@ def test_the_sets_become_a_finished_experiment(repository: Repository, folder: P
     trials = repository.trials("past")
     assert [t.kind for t in trials] == [TrialKind.baseline, TrialKind.design, TrialKind.design]
     assert [(t.in_force or {})["innodb_buffer_pool_size"] for t in trials] == list(POOLS)
+
+
+def test_the_command_imports_them(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    monkeypatch.setenv("OTTERFLOW_REPOSITORY", url)
+    assert main(["ottertune", "import", str(folder), "--experiment", "past"]) == 0
+    found = Repository.open(url)
+    assert found.experiment("past").dbms == "mysql"
+    assert len(found.trials("past")) == len(POOLS)
 
 
 def test_throughput_is_what_innodb_committed(repository: Repository, folder: Path):

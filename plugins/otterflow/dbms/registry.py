@@ -18,7 +18,11 @@ from otterflow.dbms.target import Target
 from otterflow.errors import InvalidInput, MachineryFault, Problem
 from otterflow.yaml_files import checked_name, problems_of, read_mapping
 
-MODULES = {"postgresql": "otterflow.dbms.postgresql.dbms", "mariadb": "otterflow.dbms.mariadb.dbms"}
+MODULES = {
+    "postgresql": "otterflow.dbms.postgresql.dbms",
+    "mariadb": "otterflow.dbms.mariadb.dbms",
+    "mysql": "otterflow.dbms.mysql.dbms",
+}
 """The name in target files, knob catalogs and the repository, and the module that has its `DBMS`."""
 
 UNSAID = next(iter(MODULES))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,8 +20,6 @@ from tests.dbms.mysql_family.servers import Server, running
 
 pytestmark = pytest.mark.integration
 
-PROGRAMS = ("usr/sbin/mysqld", "usr/bin/mysqladmin", "usr/bin/mysql")
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -36,17 +32,11 @@ def target(server: Server) -> Target:
     """As a target file would describe it, with programs that run by their own loader."""
     private = server.private
     assert isinstance(private, SuiteServer)
-    folder = private.root / "bin"
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)
-    for path in PROGRAMS:
-        program = folder / Path(path).name
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(private.programs.command(path))} "$@"\n')
-        program.chmod(0o755)
+    private.link_programs()
     return target_of(
-        dbms="mysql", service={"kind": "own_server", "config_file": str(private.config_file)}, bin_dir=str(folder),
-        data_dir=str(private.data_dir), log_file=str(private.log_file), knobs_file=str(private.knobs_file),
-        work_dir=str(private.user.make_dir(private.root / "jobs")),
+        dbms="mysql", service={"kind": "own_server", "config_file": str(private.config_file)},
+        bin_dir=str(private.bin_dir), data_dir=str(private.data_dir), log_file=str(private.log_file),
+        knobs_file=str(private.knobs_file), work_dir=str(private.user.make_dir(private.root / "jobs")),
     )  # fmt: skip
 
 
