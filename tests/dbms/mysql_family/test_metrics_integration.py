@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 from threading import Thread
 
 import pytest
+import yaml
 
 from otterflow.dbms.mariadb import metrics
 from otterflow.dbms.mariadb.client import CLIENT
@@ -181,3 +184,11 @@ def test_statements_and_tables_come_with_the_performance_schema(opened: Open, ma
     assert "s3cret" not in json.dumps([window.queries, window.objects])
     assert silent["queries"] == {}
     assert silent["objects"]
+
+
+def test_the_guides_metric_of_ones_own_is_a_number(opened: Open) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "own_metrics.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", guide, re.M | re.S)]
+    [sql] = [m["sql"] for block in blocks for m in block.get("metrics", []) if "GLOBAL_STATUS" in m.get("sql", "")]
+    [row] = CLIENT.first_rows(opened(), sql, most=2, timeout_s=10)
+    assert isinstance(row["tmp_disk_tables"], int)
