@@ -128,16 +128,14 @@ class Benchmark(BaseModel):
     def sessions(self) -> int | None:
         """How many connections a run has at work at once; None where its file does not say."""
         match self.workload:
-            case PgbenchSettings() | PgbenchScriptsSettings() | MixDriverSettings():
-                return self.workload.clients
-            case SysbenchSettings() | SysbenchScriptsSettings():
-                return self.workload.threads
-            case BenchbaseSettings():
-                return self.workload.terminals
+            case PgbenchSettings(clients=n) | PgbenchScriptsSettings(clients=n) | MixDriverSettings(clients=n):
+                return n
+            case SysbenchSettings(threads=n) | SysbenchScriptsSettings(threads=n) | BenchbaseSettings(terminals=n):
+                return n
             case AnalyticsSettings():
                 return 1
-            case ReplayDriverSettings():
-                return self.workload.connections
+            case ReplayDriverSettings(connections=most):
+                return most
         return None
 
     @model_validator(mode="after")
