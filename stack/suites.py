@@ -8,12 +8,14 @@ through its loader. What a suite has moves on: the version is whatever is there 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,22 +74,43 @@ class Unpacked:
 
 
 def fetch(name: str, cache: Path = CACHE) -> Unpacked:
-    """The release of that key in `RELEASES`. Raises StackError, with the cause, where it cannot be had."""
+    """The release of that key in `RELEASES`. Raises StackError, with the cause, where it cannot be had.
+
+    Of several processes that want one at the same time, one fetches, and the others wait for it.
+    """
     release = RELEASES.get(name)
     if release is None:
         raise StackError(f"{name!r} is no release to fetch; there are {', '.join(RELEASES)}")
     unpacked = Unpacked(cache / name, release)
     if not unpacked.root.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".new-", dir=cache))
-        try:
-            _fill(new, release)
-            _run(["chmod", "--recursive", "a+rX,go-w", str(new)], cache)
-            Unpacked(new, release).version  # noqa: B018 that it runs here
-            new.rename(unpacked.root)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+        with _alone(cache):
+            if not unpacked.root.exists():
+                _make(unpacked)
     return unpacked
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from making something in the folder meanwhile."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _make(unpacked: Unpacked) -> None:
+    cache, release = unpacked.root.parent, unpacked.release
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=cache))
+    try:
+        _fill(new, release)
+        _run(["chmod", "--recursive", "a+rX,go-w", str(new)], cache)
+        Unpacked(new, release).version  # noqa: B018 that it runs here
+        new.rename(unpacked.root)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _fill(folder: Path, release: SuiteRelease) -> None:

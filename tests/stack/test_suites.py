@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from stack import suites
 from stack.processes import StackError
-from stack.suites import RELEASES, Unpacked, fetch
+from stack.suites import RELEASES, SuiteRelease, Unpacked, fetch
 
 
 def test_what_is_no_release_is_named(tmp_path: Path):
@@ -39,3 +42,26 @@ def test_a_program_runs_through_the_loader_it_came_with(tmp_path: Path):
     command = unpacked.server("--version")
     assert command[:2] == [str(loader), "--library-path"]
     assert command[3:] == [str(tmp_path / "usr/sbin/mysqld"), "--version"]
+
+
+def test_two_that_want_it_at_once_fetch_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    both_want_it, filled = Barrier(2), []
+
+    def fill(folder: Path, release: SuiteRelease) -> None:
+        filled.append(folder)
+        time.sleep(0.3)  # so that the other comes to the same place meanwhile
+        (folder / "program").touch()
+
+    monkeypatch.setattr(suites, "_fill", fill)
+    monkeypatch.setattr(Unpacked, "version", "9.7.4")
+
+    def want(_: int) -> Unpacked:
+        both_want_it.wait(60)
+        return fetch("mysql-9", tmp_path)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(want, range(2))
+    assert first == second
+    assert (first.root / "program").exists()
+    assert len(filled) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mysql-9"]
