@@ -23,7 +23,7 @@ COMMANDS = "commands"
 STEPS = (
     {"dags", "otterflow_plugin", COMMANDS},
     {"operators", "web"},
-    {"hosts", "learning", "ottertune"},
+    {"hosts", "learning", "ottertune", "report"},
     {"experiment"},
     {"workloads"},
     {"dbms"},

@@ -1,0 +1,25 @@
+"""Plots as SVG text, from plain data: for the report, for pages, and for whatever else shows an experiment.
+
+Each function gives an `Svg`, which a template with autoescape takes as it is. A plot can be read without any style
+sheet, on a light ground; with `CSS` in the page's own it follows the light and the dark. Nothing in it is a script or
+an inline style, so a strict content security policy lets it through. All texts that are handed in are escaped.
+"""
+
+from otterflow.report.plots.effects import Effect, effects_plot
+from otterflow.report.plots.forest import ForestRow, forest_plot
+from otterflow.report.plots.sparkline import sparkline
+from otterflow.report.plots.style import CSS
+from otterflow.report.plots.svg import Svg
+from otterflow.report.plots.trials import TrialPoint, trials_plot
+
+__all__ = [
+    "CSS",
+    "Effect",
+    "ForestRow",
+    "Svg",
+    "TrialPoint",
+    "effects_plot",
+    "forest_plot",
+    "sparkline",
+    "trials_plot",
+]
