@@ -12,6 +12,7 @@ import structlog
 from otterflow.operators.connections import open_repository
 from stack.host import DatabaseHost
 from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
+from tests.report.reading import Page
 
 pytestmark = pytest.mark.integration
 
@@ -65,6 +66,10 @@ def test_an_experiment_ends_with_its_winner_in_force(lab: DatabaseHost, dags: Da
     said = [str(line) for line in logged if outcome["verdict"] in str(line)]
     assert len(said) == 2, "install_winner and report both say it"
     assert f"Everything, with every trial: {written}" in said[1]
+    assert outcome["verdict"] in Page((written.parent / "report.html").read_text()).text
+    assert f"The report: {written.parent / 'report.html'}" in str(logged)
+    exported = written.parent / "export.zip"
+    assert exported.exists() == (outcome["best_configuration"] != experiment.baseline)
     shown = in_force_on(lab)
     for knob, value in outcome["in_force"].items():
         assert shown[knob] == as_shown(value), knob
@@ -132,3 +137,5 @@ def test_a_stop_ends_with_the_trial_under_way_and_a_resume_goes_on(
     results = Path(experiment_home()) / "results" / "in-process"
     runs_of = {name: json.loads((results / name).read_text())["run"] for name in ("result-1.json", "result.json")}
     assert runs_of == {"result-1.json": 1, "result.json": 2}
+    assert (results / "report-1.html").exists()
+    assert (results / "report-2.html").read_text() == (results / "report.html").read_text()

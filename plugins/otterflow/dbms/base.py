@@ -37,6 +37,7 @@ from otterflow.dbms.values import (
 from otterflow.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
+    from otterflow.dbms.bundle.values import Bundle, Order
     from otterflow.dbms.target import Target
     from otterflow.knobs.facts import HostFacts
     from otterflow.knobs.setting import LiveSetting
@@ -416,6 +417,13 @@ class Capture(Protocol):
         """That a recording's settings are in the knobs file."""
 
 
+class Exporting(Protocol):
+    """A configuration as the files of other tools."""
+
+    def bundle(self, order: Order) -> Bundle:
+        """All files for the knobs of the order, and what a service does not take of them."""
+
+
 @dataclass(frozen=True)
 class Dbms:
     """One DBMS: its name in files and in the repository, its name for people, and its parts."""
@@ -439,6 +447,8 @@ class Dbms:
     """None where it cannot (`Capability.observe`); else `observation` gives it."""
     capturing: Capture | None = None
     """None where it cannot (`Capability.capture`); else `capture` gives it."""
+    exporting: Exporting | None = None
+    """None where nobody has said how yet; else `export` gives it."""
 
     def has(self, capability: Capability) -> bool:
         """Whether it can do that."""
@@ -457,3 +467,10 @@ class Dbms:
         if self.capturing is None:
             raise InvalidInput(Problem("dbms", f"the load of {self.title} cannot be recorded yet", "replay another"))
         return self.capturing
+
+    @property
+    def export(self) -> Exporting:
+        """How a configuration is exported. Raises InvalidInput where it cannot be."""
+        if self.exporting is None:
+            raise InvalidInput(Problem("dbms", f"{self.title} has no export yet", "take the values from result.json"))
+        return self.exporting

@@ -1,8 +1,9 @@
-"""Closes the experiment: `result.json`, the outcome in the repository, and the target free again."""
+"""Closes the experiment: `result.json` and the report, the outcome in the repository, and the target free again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 class ReportOperator(OtterflowOperator):
     """Prints what came of the experiment, writes `result.json` under otterflow's home, and returns the same.
 
-    An experiment that was resumed has a `result-<run>.json` for each time it finished; `result.json` is the newest.
+    Beside it lie `report.html`, the same for people, and `export.zip`, the best configuration for other tools where it
+    differs from the baseline. An experiment that was resumed has a `result-<run>.json` for each time it finished, and
+    so a `report-<run>.html`; those without a number are the newest.
     """
 
     may = IN_FINISH
@@ -46,16 +49,50 @@ class ReportOperator(OtterflowOperator):
         path = write_result(settings.home_dir() / "results" / self.experiment, result)
         self.log.info("%s", report(result, str(path)))
         repository.record_outcome(self.experiment, result)
+        self._beside(path.parent, repository)
         state = "stopped" if experiment.stop_requested else "finished"
         repository.close_experiment(self.experiment, state, experiment.finished_because)
         return result
 
+    def _beside(self, folder: Path, repository: Repository) -> None:
+        """The report and the bundle. The result is written: a fault in showing it must not keep the target held."""
+        from otterflow.report.bundle import export_of
+        from otterflow.report.chosen import differing
+        from otterflow.report.page import report_page
+
+        experiment, trials = repository.experiment(self.experiment), repository.trials(self.experiment, metrics=())
+        result = experiment.outcome or {}
+
+        def page() -> None:
+            written = write_twice(folder, "report", "html", result["run"], report_page(experiment, result).encode())
+            self.log.info("The report: %s", written)
+
+        def bundle() -> None:
+            if not differing(result["best_configuration"], experiment):
+                (folder / "export.zip").unlink(missing_ok=True)  # that of a run before this one
+            else:
+                written = write_twice(folder, "export", "zip", result["run"], export_of(experiment, trials).archive())
+                self.log.info("The best configuration for other tools: %s", written)
+
+        for what, make in (("report", page), ("export", bundle)):
+            self._try(what, make)
+
+    def _try(self, what: str, make: Callable[[], None]) -> None:
+        try:
+            make()
+        except Exception as error:  # whatever it is, the experiment has ended and is to be closed
+            self.log.exception("no %s could be written: %s", what, error)
+
 
 def write_result(folder: Path, result: dict[str, Any]) -> Path:
     """Write the result under its run's number and as `result.json`, whose path is returned; earlier runs stay."""
+    return write_twice(folder, "result", "json", result["run"], (json.dumps(result, indent=2) + "\n").encode())
+
+
+def write_twice(folder: Path, name: str, suffix: str, run: int, content: bytes) -> Path:
+    """Write a file under its run's number, and without one as the newest, whose path is returned."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(result, indent=2) + "\n"
-    newest = folder / "result.json"
-    for path in (folder / f"result-{result['run']}.json", newest):
-        path.write_text(text)
+    newest = folder / f"{name}.{suffix}"
+    for path in (folder / f"{name}-{run}.{suffix}", newest):
+        path.write_bytes(content)
     return newest

@@ -1,1 +1,1 @@
-"""What came of an experiment as something to look at."""
+"""What came of an experiment as something to look at and to take along."""

@@ -7,6 +7,7 @@ from otterflow.dbms.mariadb import constraints, metrics, rules, spelling
 from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
+from otterflow.dbms.mariadb.export import EXPORT
 from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mariadb.service import SERVICE
 from otterflow.dbms.mariadb.settings import SETTINGS
@@ -27,4 +28,5 @@ DBMS = Dbms(
     data=DATA,
     checks=CHECKS,
     target=MariadbTarget,
+    exporting=EXPORT,
 )

@@ -9,6 +9,7 @@ from otterflow.dbms.postgresql import (
     client,
     constraints,
     data,
+    export,
     metrics,
     observation,
     rules,
@@ -37,4 +38,5 @@ DBMS = Dbms(
     target=PostgresqlTarget,
     observing=observation,
     capturing=capture,
+    exporting=export,
 )
