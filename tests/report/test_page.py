@@ -130,6 +130,15 @@ def test_without_a_comparison_and_without_a_change_it_says_so(ended: Ended) -> N
     assert "undo_tuning" not in said
 
 
+def test_a_gain_that_does_not_matter_is_shaded_and_the_end_told(ended: Ended) -> None:
+    result = ended.result(WON)
+    assert 'class="grid" fill' not in report_page(ended.experiment, result)
+    result["comparison"] |= {"gain_that_matters_percent": 3.0, "decided": "best beats the baseline"}
+    page = report_page(ended.experiment, result)
+    assert 'class="grid" fill' in page
+    assert "It ended as it was decided: best beats the baseline. The shaded band is a gain of less than 3 %" in page
+
+
 def test_what_is_only_proposed_would_change(ended: Ended) -> None:
     result = ended.result(WON) | {"installed": "baseline", "winner": "best"}
     assert second_sentence(result).startswith("2 of 3 tuned knobs would change")

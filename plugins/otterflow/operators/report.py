@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otterflow import settings
+from otterflow.errors import OtterflowError
 from otterflow.experiment.outcome import outcome
 from otterflow.experiment.summary import report
 from otterflow.operators.base import OtterflowOperator
@@ -80,6 +81,8 @@ class ReportOperator(OtterflowOperator):
     def _try(self, what: str, make: Callable[[], None]) -> None:
         try:
             make()
+        except OtterflowError as error:
+            self.log.warning("no %s: %s", what, error)
         except Exception as error:  # whatever it is, the experiment has ended and is to be closed
             self.log.exception("no %s could be written: %s", what, error)
 

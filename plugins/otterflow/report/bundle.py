@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.bundle.values import ExportedKnob, Order
+from otterflow.dbms.values import RuleBased
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.comparison import RULES
 from otterflow.experiment.frozen import plan_of
@@ -101,11 +102,8 @@ class _Origins:
     """Where the values of one configuration come from."""
 
     def __init__(self, experiment: Experiment, plan: Plan, found: Chosen) -> None:
-        live = live_settings_of(experiment)
         self.found = found
-        self.ruled = plan.dbms.rules.rule_based(
-            facts_of(experiment), plan.benchmark.kind.value, live, server_version=plan.dbms.settings.major(live)
-        )
+        self.ruled = _ruled(experiment, plan)
         self.effects: Mapping[str, KnobEffect] = effects(experiment.outcome or {}) if found.name == "best" else {}
 
     def of(self, name: str, value: Any) -> str:
@@ -122,6 +120,16 @@ class _Origins:
             return f"from {self.found.name!r}, as the form gave it or the comparison made it"
         found = f"found in trial {trial.iteration}"
         return f"{found}, as the rules have it: {rule}" if rule else found
+
+
+def _ruled(experiment: Experiment, plan: Plan) -> RuleBased:
+    """What the rules set, with their reasons; nothing for a server that they do not know, as of an import."""
+    live = live_settings_of(experiment)
+    major = plan.dbms.settings.major(live)
+    try:
+        return plan.dbms.rules.rule_based(facts_of(experiment), plan.benchmark.kind.value, live, server_version=major)
+    except InvalidInput:
+        return RuleBased({}, {})
 
 
 def _readme(order: Order, plan: Plan, files: Mapping[str, str], left_out: Mapping[str, Mapping[str, str]]) -> str:

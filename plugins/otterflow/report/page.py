@@ -56,6 +56,7 @@ def report_page(experiment: Experiment, result: Result) -> str:
         arms=[row.cells() for row in summary.arm_rows(result)],
         arm_columns=summary.VALUE_COLUMNS,
         forest=comparison_plot(result),
+        how_it_ended=how_it_ended(result),
         knobs=_knobs(result, known),
         dropped=[effect for effect in known.values() if effect.dropped],
         effects=knob_effects_plot(known),
@@ -94,7 +95,17 @@ def comparison_plot(result: Result) -> Svg | None:
     rows += [
         ForestRow(arm, None, note=fault) for arm, fault in result["comparison"]["faults"].items() if arm not in ratios
     ]
-    return forest_plot(rows, title=f"Each configuration against the baseline, {result['objective']}")
+    matters = result["comparison"].get("gain_that_matters_percent")
+    title = f"Each configuration against the baseline, {result['objective']}"
+    return forest_plot(rows, title=title, matters=matters / 100 if matters else None)
+
+
+def how_it_ended(result: Result) -> str:
+    """Why the comparison ended, and what the shaded band of its picture is; "" of a result that does not say."""
+    comparison = result["comparison"]
+    matters, decided = comparison.get("gain_that_matters_percent"), comparison.get("decided")
+    said = f"It ended as it was decided: {decided}. " if decided else ""
+    return said + (f"The shaded band is a gain of less than {matters:g} %, which does not matter." if matters else "")
 
 
 def result_trials_plot(result: Result) -> Svg:
