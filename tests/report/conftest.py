@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,12 +66,25 @@ def turns(**values: list[float]) -> list[Measurement]:
 WON = turns(baseline=[4.0, 8.0, 4.1, 4.2], rules=[3.0, 6.0, 3.1, 3.0], best=[2.0, 4.1, 2.0, 2.1])
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a repository with the experiment, to copy: making one anew takes time."""
+    path = tmp_path_factory.mktemp("kept") / "repository.db"
+    _fill(Repository.open(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ended:
+def ended(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ended:
     """An experiment `night`: baseline, rules, a crash, the best; the best is in force."""
     monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("OTTERFLOW_TARGETS_DIR", raising=False)
-    repository = open_repository()
+    (tmp_path / "home").mkdir()
+    shutil.copy(kept, tmp_path / "home" / "repository.db")
+    return Ended(open_repository())
+
+
+def _fill(repository: Repository) -> None:
     spec = ExperimentSpec.from_params(FORM)
     repository.create_experiment(
         new_experiment("night", target=spec.target, benchmark=spec.benchmark, objective="run_time", spec=spec.record())
@@ -85,7 +99,6 @@ def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ended:
     tried(repository, 1, "rules", RULES, 3.0)
     tried(repository, 2, "model", {**BEST, "work_mem": 999_999}, None)
     tried(repository, 3, "model", BEST, 2.0)
-    return Ended(repository)
 
 
 def tried(repository: Repository, iteration: int, kind: str, config: dict[str, Any], value: float | None) -> None:

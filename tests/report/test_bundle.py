@@ -126,12 +126,12 @@ def test_the_command_refuses_with_the_reason(
     assert not (tmp_path / "x.zip").exists()
 
 
-def test_an_arm_of_the_form_goes_by_its_name(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_arm_of_the_form_goes_by_its_name(ended: Ended) -> None:
     from dataclasses import replace
 
     from otterflow.report.bundle import export_of
 
-    spec: dict[str, Any] = {**ended.experiment.spec, "arms": {"mine": {"work_mem": "1GB"}}}
+    spec: dict[str, Any] = {**ended.experiment.spec, "arms": {"mine": {"work_mem": "1GB"}}, "install": False}
     found = export_of(replace(ended.experiment, spec=spec), ended.repository.trials("night"), "mine")
     assert knobs_of(found) == {"work_mem": "1GB"}
     assert "from 'mine', as the form gave it" in found.files["knobs.conf"]
