@@ -10,7 +10,7 @@ import pytest
 
 from otterflow.dbms.bundle.values import Bundle, Order
 from otterflow.dbms.mariadb.dbms import DBMS as MARIADB
-from otterflow.dbms.mysql.export import EXPORT as MYSQL
+from otterflow.dbms.mysql.dbms import DBMS as MYSQL
 from otterflow.dbms.mysql_family import option_file
 from otterflow.dbms.mysql_family.export import RDS_FIXED
 from otterflow.knobs.space import Value
@@ -44,7 +44,7 @@ def mariadb() -> Bundle:
 
 @pytest.fixture
 def mysql() -> Bundle:
-    return MYSQL.bundle(order("mysql_9_7", "mysql", 907))
+    return MYSQL.export.bundle(order("mysql_9_7", "mysql", 907))
 
 
 def settings_in(text: str) -> dict[str, str]:
@@ -89,7 +89,7 @@ def test_mysqls_sql_is_kept_and_taken_back(mysql: Bundle) -> None:
 def test_what_mysql_had_persisted_before_is_persisted_back() -> None:
     found = order("mysql_9_7", "mysql", 907)
     kept = [replace(knob, setting=replace(knob.setting, source="PERSISTED")) for knob in found.knobs]
-    undo = statements(MYSQL.bundle(replace(found, knobs=kept)).files["set_persist_undo.sql"])
+    undo = statements(MYSQL.export.bundle(replace(found, knobs=kept)).files["set_persist_undo.sql"])
     assert "SET PERSIST innodb_buffer_pool_size = 134217728;" in undo
     assert any(line.startswith("SET PERSIST_ONLY innodb_flush_method = ") for line in undo)
     assert not [line for line in undo if line.startswith("RESET")]

@@ -26,7 +26,7 @@ class Service:
     folder: str
     title: str
     family: str
-    """Such as `mariadb10.11`."""
+    """The service's word for a DBMS of one version."""
     is_cluster: bool
     refused: Mapping[str, str]
     """Knobs that the service does not let anybody change, and why."""

@@ -7,6 +7,7 @@ from otterflow.dbms.mysql import constraints, metrics, rules, spelling
 from otterflow.dbms.mysql.checks import CHECKS
 from otterflow.dbms.mysql.client import CLIENT
 from otterflow.dbms.mysql.data import DATA
+from otterflow.dbms.mysql.export import EXPORT
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql.service import SERVICE
 from otterflow.dbms.mysql.settings import SETTINGS
@@ -27,4 +28,5 @@ DBMS = Dbms(
     data=DATA,
     checks=CHECKS,
     target=MysqlTarget,
+    exporting=EXPORT,
 )
