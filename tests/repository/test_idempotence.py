@@ -25,7 +25,7 @@ Write = Callable[[Repository], Any]
 READS = {
     "experiment", "experiments", "trial", "trials", "holder", "raw_counters", "metric_rows", "measurements", "model",
     "models", "progress", "standing", "identity", "same_server", "is_free", "recording", "recordings", "manifests",
-    "name",
+    "promotion", "promotions", "name",
 }  # fmt: skip
 CLOCK = {"start_clock", "count_time", "stop_clock"}
 """What these write is the time that has passed: `test_running_time.py`."""
@@ -38,6 +38,8 @@ RECORDING: dict[str, Any] = {
     "start": datetime(2026, 11, 29, 2, tzinfo=UTC), "end": datetime(2026, 11, 29, 3, tzinfo=UTC),
     "manifest": {"statements": 7},
 }  # fmt: skip
+
+PROPOSAL: dict[str, Any] = {"form": {"target": "staging"}, "proposal": {"changes": []}, "schedule": "nightly"}
 
 WRITES: dict[str, Write] = {
     "migrate": lambda r: r.migrate(),
@@ -70,6 +72,10 @@ WRITES: dict[str, Write] = {
     "add_recording": lambda r: r.add_recording("shop-20261129T0200Z", **RECORDING),
     "remove_recording": lambda r: r.remove_recording("shop-20261128T0200Z"),
     "retain_models": lambda r: r.retain_models("experiment", ["day"]),
+    "propose": lambda r: r.propose("staging", run="promote_configuration/new", **PROPOSAL),
+    "move_promotion": lambda r: r.move_promotion(1, "approved", since={"proposed"}, answer={"by": "dba"}),
+    "add_window": lambda r: r.add_window(1, {"phase": "before", "number": 1, "value": 2.5}),
+    "forget_notice": lambda r: r.forget_notice("report/day"),
 }
 
 
@@ -77,11 +83,22 @@ def _store_imported(repository: Repository) -> None:
     repository.store_imported(an_import("past"))  # says whether it was new, so the second answer differs
 
 
+def _supersede(repository: Repository) -> None:
+    repository.supersede_unanswered("staging", "nightly")  # says what was superseded: nothing, the second time
+
+
+def _begin_notice(repository: Repository) -> None:
+    repository.begin_notice("report/night")  # says whether it is to be sent
+
+
 WRITES["store_imported"] = _store_imported
+WRITES["supersede_unanswered"] = _supersede
+WRITES["begin_notice"] = _begin_notice
 
 
 def _planned(repository: Repository) -> None:
     repository.add_recording("shop-20261128T0200Z", **RECORDING)
+    repository.propose("staging", run="promote_configuration/earlier", **PROPOSAL)
     repository.create_experiment(new_experiment())
     repository.plan_trial("night", 0, **{**PLAN, "wanted": BASELINE})
 
@@ -94,6 +111,7 @@ def _begun(repository: Repository) -> None:
 
 def _finished(repository: Repository) -> None:
     repository.add_recording("shop-20261128T0200Z", **RECORDING)
+    repository.propose("staging", run="promote_configuration/earlier", **PROPOSAL)
     repository.create_experiment(new_experiment())
     measured(repository)
     repository.record_measurement("night", **{**MEASUREMENT, "value": 7.0})

@@ -65,6 +65,32 @@ class TrialState(StrEnum):
         return self not in {TrialState.planned, TrialState.running}
 
 
+class PromotionState(StrEnum):
+    """How far a promotion is, or how it ended."""
+
+    proposed = "proposed"
+    approved = "approved"
+    declined = "declined"
+    expired = "expired"
+    superseded = "superseded"
+    refused = "refused"
+    installing = "installing"
+    watching = "watching"
+    kept = "kept"
+    rolled_back = "rolled_back"
+    failed = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens, but that a person may roll back what was kept."""
+        return self not in {PromotionState.proposed, PromotionState.approved} and not self.acts
+
+    @property
+    def acts(self) -> bool:
+        """Whether the server has been given the configuration, and nothing is decided yet."""
+        return self in {PromotionState.installing, PromotionState.watching}
+
+
 class FileKind(StrEnum):
     """The files that an experiment is begun with; `texts` are SQL and scripts, those that the benchmark's names."""
 
@@ -325,3 +351,41 @@ class RecordingRecord:
     manifest: JsonObject
     recorded_at: datetime
     removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """A configuration's way to a server with users.
+
+    `form` is what was asked, `proposal` what would change and what it rests on, `answer` who said what. `file_after` is
+    the knobs file that was installed; what it was before is in the proposal. `windows` are the windows of the live load
+    that were watched, `verdict` what they say. `schedule` is the nightly schedule that it comes from, if it does.
+    """
+
+    id: int
+    target: str
+    schedule: str
+    state: PromotionState
+    run: str
+    asked_by: str
+    form: JsonObject
+    proposal: JsonObject
+    answer: JsonObject | None
+    file_after: str | None
+    windows: list[JsonObject]
+    verdict: JsonObject | None
+    message: str
+    proposed_at: datetime
+    answered_at: datetime | None
+    installed_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """What it is called where experiments are by their names: its jobs, and who holds a target."""
+        return f"promotion-{self.id}"
+
+    @property
+    def holder(self) -> str:
+        """Who holds the target while it acts; no experiment can be called so."""
+        return f"({self.name})"

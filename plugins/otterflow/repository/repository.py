@@ -13,6 +13,7 @@ from otterflow.repository.leases import LeaseStore
 from otterflow.repository.measuring import MeasuringStore
 from otterflow.repository.migrating import check_revision, migrate
 from otterflow.repository.models import ModelStore
+from otterflow.repository.promotions import PromotionStore
 from otterflow.repository.recordings import RecordingStore
 from otterflow.repository.running_time import RunningTimeStore
 from otterflow.repository.targets import TargetStore
@@ -30,6 +31,7 @@ class Repository(
     ComparisonStore,
     ModelStore,
     RecordingStore,
+    PromotionStore,
     ImportStore,
 ):
     """Experiments, trials and what they measured. Every write is one transaction and may be repeated harmlessly.

@@ -33,11 +33,12 @@ from otterflow.repository.records import (
     MetricScope,
     ModelKind,
     ModelScope,
+    PromotionState,
     TrialKind,
     TrialState,
 )
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 """The migration that these tables need. Kept here so that opening a repository need not load Alembic."""
 
 VERSION_TABLE = "otterflow_revision"
@@ -323,3 +324,37 @@ class RecordingRow(Base):
     manifest: Mapped[JsonObject]
     recorded_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+
+
+class PromotionRow(Base):
+    """A configuration's way to a server with users: what was asked, what was answered, what was done and came of it."""
+
+    __tablename__ = "promotions"
+    __table_args__ = (_one_of("state", PromotionState),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    target: Mapped[str] = mapped_column(index=True)
+    schedule: Mapped[str]
+    state: Mapped[str] = mapped_column(String(20))
+    run: Mapped[str]
+    asked_by: Mapped[str]
+    form: Mapped[JsonObject]
+    proposal: Mapped[JsonObject]
+    answer: Mapped[JsonObject | None]
+    file_after: Mapped[str | None]
+    windows: Mapped[list[JsonObject]]
+    verdict: Mapped[JsonObject | None]
+    message: Mapped[str]
+    proposed_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    installed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class NoticeRow(Base):
+    """A notice that was sent, or is being sent, so that it is not sent again."""
+
+    __tablename__ = "notices"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    sent_at: Mapped[datetime]
