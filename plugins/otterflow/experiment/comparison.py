@@ -122,6 +122,32 @@ def improvement(
     return Ratio(ratio(mean), ratio(mean - half), ratio(mean + half), len(gains))
 
 
+def unpaired(
+    baseline: Sequence[float], other: Sequence[float], *, maximise: bool, comparisons: int = 1
+) -> Ratio | None:
+    """Compare values that are no pairs, measured one after the other; None where an arm has fewer than three.
+
+    The ratio is as in `improvement`. The interval is Welch's t (B. L. Welch, Biometrika 34, 1947), with the degrees of
+    freedom rounded down; `comparisons` intervals hold at once.
+    """
+    if min(len(baseline), len(other)) < LEAST_ROUNDS:
+        return None
+    scale = Scale.of([*baseline, *other], maximise=maximise)
+    scores = [[scale.score(value) for value in values] for values in (baseline, other)]
+    size = abs(fmean(scores[0])) or 1.0
+    errors = [stdev(of) ** 2 / len(of) for of in scores]
+    mean, spread = fmean(scores[1]) - fmean(scores[0]), math.sqrt(sum(errors))
+    half = 0.0
+    if spread > 0:
+        degrees = sum(errors) ** 2 / sum(error**2 / (len(of) - 1) for error, of in zip(errors, scores, strict=True))
+        half = _t(ERROR / comparisons, max(1, math.floor(degrees))) * spread
+
+    def ratio(gain: float) -> float:
+        return math.exp(gain) if scale.logarithmic else 1.0 + gain / size
+
+    return Ratio(ratio(mean), ratio(mean - half), ratio(mean + half), min(len(baseline), len(other)))
+
+
 def widened(ratio: Ratio, comparisons: int) -> Ratio:
     """A single comparison's ratio with the interval that it has as one of so many that are to hold at once."""
     if ratio.low is None or ratio.high is None:

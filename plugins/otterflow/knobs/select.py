@@ -62,6 +62,23 @@ def build_space(
     return _space_of(chosen, live, facts)
 
 
+def named_space(
+    names: Sequence[str],
+    catalog: KnobCatalog,
+    live: Mapping[str, LiveSetting],
+    facts: HostFacts,
+    *,
+    server_version: int,
+) -> KnobSpace:
+    """These knobs as this server and host allow them, whatever their set and risk; what is not tunable is left out.
+
+    Raises InvalidInput where the catalog and the server cannot be brought together.
+    """
+    tunable = catalog.tunable(server_version)
+    chosen = [tunable[name] for name in names if name in tunable and name in live and tunable[name].unless not in live]
+    return _space_of(chosen, live, facts)
+
+
 def _space_of(chosen: Sequence[TunableKnob], live: Mapping[str, LiveSetting], facts: HostFacts) -> KnobSpace:
     knobs, problems = [], []
     for entry in chosen:
