@@ -33,6 +33,12 @@ def recordings_dir() -> Path:
     return Path(configured) if configured else include_dir() / "recordings"
 
 
+def notices_file() -> Path:
+    """The file that says who is told of what (`OTTERFLOW_NOTICES`, or `include/notices.yaml`); it need not be there."""
+    configured = os.environ.get("OTTERFLOW_NOTICES")
+    return Path(configured) if configured else include_dir() / "notices.yaml"
+
+
 def private_home() -> Path:
     """`home_dir`, made where it is not there, and closed to all but its owner: it tells of servers and of what they do.
 
