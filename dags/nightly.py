@@ -5,7 +5,8 @@
 `tuning_experiment` with the schedule's form; from there on the night is an experiment like any other, whose loop keeps
 the window by itself: nothing is begun that would not be over in time. `wait` holds no worker. `close` ends what has not
 ended when the window closes, `wait_end` waits for that, and `summary` logs the night and the table of all nights.
-`notify` tells people. **The result is in the log of `summary`.**
+`notify` tells people, and `propose` asks, by `promote_configuration`, whether a winner that was proposed may go where
+the file's `promote` says. **The result is in the log of `summary`.**
 
 ### When this fails
 * `summary` is red: the night has no result, and its log says why and which run to look at. The target is free, or
@@ -30,6 +31,7 @@ from otterflow.operators.base import RETRIES
 from otterflow.operators.check_window import CHECK_WINDOW, CheckWindowOperator
 from otterflow.operators.close_night import CloseNightOperator
 from otterflow.operators.notify_night import NotifyNightOperator
+from otterflow.operators.propose_night import ProposeNightOperator
 from otterflow.operators.read_schedule import ReadScheduleOperator
 from otterflow.operators.start_night import StartNightOperator
 from otterflow.operators.summarise_night import SummariseNightOperator
@@ -69,6 +71,8 @@ def nightly_dag(schedule: Schedule) -> DAG:
         )
         summary = SummariseNightOperator(task_id="summary", schedule=schedule.name, trigger_rule="all_done")
         check_window >> start >> wait >> close >> wait_end >> summary
+        if schedule.promote:
+            summary >> ProposeNightOperator(task_id="propose", schedule=schedule.name)
         if schedule.notify:
             summary >> NotifyNightOperator(task_id="notify", notices=schedule.notify, trigger_rule="all_done")
     return dag

@@ -23,10 +23,12 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
+from otterflow.experiment.notices import Event
 from otterflow.operators.base import RETRIES
 from otterflow.operators.check_experiment import CheckExperimentOperator
 from otterflow.operators.check_target import CheckTargetOperator
 from otterflow.operators.form import experiment_params
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.start_iterations import StartIterationsOperator
 from otterflow.operators.take_snapshot import TakeSnapshotOperator
 
@@ -39,6 +41,7 @@ with DAG(
     params=experiment_params(),
     max_active_runs=8,
     tags=["otterflow"],
+    on_failure_callback=EventNotifier(Event.machinery_fault),
     default_args={"owner": "otterflow", "execution_timeout": timedelta(minutes=10), **RETRIES},
 ):
     check_experiment = CheckExperimentOperator(task_id="check_experiment")

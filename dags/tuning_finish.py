@@ -21,10 +21,12 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from otterflow.experiment.notices import Event
 from otterflow.experiment.plan import MEASURING_LIMIT_H
 from otterflow.operators.base import RETRIES
 from otterflow.operators.compare import CompareOperator
 from otterflow.operators.install_winner import InstallWinnerOperator
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.recover import RecoverOperator
 from otterflow.operators.report import ReportOperator
 from otterflow.yaml_files import NAME_PATTERN
@@ -40,11 +42,16 @@ with DAG(
     },
     max_active_runs=16,
     tags=["otterflow"],
+    on_failure_callback=EventNotifier(Event.machinery_fault),
     default_args={"owner": "otterflow", "execution_timeout": timedelta(hours=2), **RETRIES},
 ):
     compare = CompareOperator(task_id="compare", execution_timeout=timedelta(hours=MEASURING_LIMIT_H))
     install_winner = InstallWinnerOperator(task_id="install_winner")
-    report = ReportOperator(task_id="report", execution_timeout=timedelta(minutes=10))
+    report = ReportOperator(
+        task_id="report",
+        execution_timeout=timedelta(minutes=10),
+        on_success_callback=EventNotifier(Event.experiment_ended),
+    )
     recover = RecoverOperator(task_id="recover", trigger_rule="one_failed")
 
     compare >> install_winner >> report

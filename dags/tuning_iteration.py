@@ -30,6 +30,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from otterflow.experiment.notices import Event
 from otterflow.experiment.plan import MEASURING_LIMIT_H
 from otterflow.operators.apply import ApplyOperator
 from otterflow.operators.base import RETRIES
@@ -38,6 +39,7 @@ from otterflow.operators.benchmark import BenchmarkOperator
 from otterflow.operators.collect import CollectOperator
 from otterflow.operators.free_cache import FreeCacheOperator
 from otterflow.operators.next_iteration import NextIterationOperator
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.recommend import RecommendOperator
 from otterflow.operators.recover import RecoverOperator
 from otterflow.operators.restart import RestartOperator
@@ -56,6 +58,7 @@ with DAG(
     },
     max_active_runs=16,
     tags=["otterflow"],
+    on_failure_callback=EventNotifier(Event.machinery_fault),
     default_args={
         "owner": "otterflow",
         "iteration": "{{ params.iteration }}",

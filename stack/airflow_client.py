@@ -34,6 +34,11 @@ class AirflowClient:
         """All Dags that are known, by id."""
         return {dag["dag_id"]: dag for dag in self._get("/api/v2/dags", limit=100)["dags"]}
 
+    def parse_again(self, dag_id: str) -> None:
+        """Have the Dag's file parsed soon: its form then offers target files that have come since."""
+        token = self._get(f"/api/v2/dags/{dag_id}")["file_token"]
+        self._request("PUT", f"/api/v2/parseDagFile/{token}")
+
     def import_errors(self) -> list[str]:
         """What went wrong when Dag files were parsed: file and trace."""
         errors = self._get("/api/v2/importErrors")["import_errors"]
@@ -108,6 +113,15 @@ class AirflowClient:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._get(path, deserialize=True)["value"]
 
+    def question(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """What a task that waits for a person asks: `subject`, `body`, `params`, and the answer once there is one."""
+        return self._get(f"{_task(dag_id, run_id, task_id)}/-1/hitlDetails")
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, chosen: str, **params: Any) -> None:
+        """Answer it, as a person does in the browser."""
+        body = {"chosen_options": [chosen], "params_input": params}
+        self._request("PATCH", f"{_task(dag_id, run_id, task_id)}/-1/hitlDetails", json=body)
+
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
         """The lines of the log of one try of a task; an exception is one line, without its trace."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
@@ -143,6 +157,10 @@ class AirflowClient:
         response = self._http.post("/auth/token", json=self._credentials)
         response.raise_for_status()
         self._http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+
+
+def _task(dag_id: str, run_id: str, task_id: str) -> str:
+    return f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
 
 
 def _log_lines(entry: dict[str, Any] | str) -> list[str]:

@@ -24,7 +24,10 @@ from stack.users import ServerUser, server_user
 
 STATE = PROJECT / ".demo"
 """Where the demo keeps its result and, where it can, its lab."""
-DAG_IDS = ("tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment", "undo_tuning")
+DAG_IDS = (
+    "tuning_experiment", "tuning_iteration", "tuning_finish", "stop_experiment", "undo_tuning", "promote_configuration",
+    "rollback",
+)  # fmt: skip
 
 _LONGEST_ROOT = 70  # bytes; PostgreSQL's socket lies some folders deeper, and its path may have 107
 

@@ -24,6 +24,8 @@ DAG_IDS = {
     "export_ottertune",
     "model_refresh",
     "replay_verdict",
+    "promote_configuration",
+    "rollback",
 }
 SCHEDULES = {"model_refresh": "@hourly"}
 
@@ -118,6 +120,23 @@ def test_the_refreshs_flow(bag: Any) -> None:
     }
     assert dag.max_active_runs == 1
     assert dag.get_task("refresh_workload").is_mapped
+
+
+def test_a_promotions_flow(bag: Any) -> None:
+    """Whatever fails once the target is held is made safe; what a person declines is only skipped."""
+    dag = bag.dags["promote_configuration"]
+    assert edges(dag) == {
+        "propose": {"approve"},
+        "approve": {"await_window"},
+        "await_window": {"recheck"},
+        "recheck": {"watch_before", "make_safe"},
+        "watch_before": {"install", "make_safe"},
+        "install": {"watch_after", "make_safe"},
+        "watch_after": {"keep_or_roll_back", "make_safe"},
+        "keep_or_roll_back": {"make_safe"},
+        "make_safe": set(),
+    }
+    assert dag.get_task("approve").response_timeout is not None, "or the execution timeout would be for the person"
 
 
 def test_the_forms_fields_are_those_of_the_spec(bag: Any) -> None:

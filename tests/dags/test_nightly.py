@@ -62,6 +62,16 @@ def test_each_file_is_a_dag_that_keeps_the_policies(folder: Path, monkeypatch: p
     }
 
 
+def test_a_schedule_that_says_where_its_winner_goes_asks_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, "one", promote={"target": "production"}, notify=NOTICES)
+    bag = load()
+    dag = bag.dags["nightly_one"]
+    assert edges(dag)["summary"] == {"propose", "notify"}
+    monkeypatch.setitem(policies.SCHEDULES, "nightly_one", dag.schedule)
+    policies.test_policies(bag, "nightly_one")
+    policies.test_every_task_says_when_it_may_act(bag, "nightly_one")
+
+
 def test_a_broken_file_is_a_dag_that_says_so_and_takes_no_other_along(folder: Path) -> None:
     write(folder, "good")
     write(folder, "odd", until="half past five")

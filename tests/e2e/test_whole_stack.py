@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -307,6 +309,104 @@ def shop(lab: Lab) -> Iterator[Path]:
         connection.execute("DROP TABLE stock")
         lab.host.user.write_file(lab.host.cluster.knobs_file, found, 0o644)
         connection.execute("SELECT pg_reload_conf()")
+
+
+def triggered(lab: Lab, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
+    """Trigger it, once the new target file is in its form."""
+
+    def taken() -> bool:
+        try:
+            lab.airflow.client.trigger(dag_id, conf, run_id)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.BAD_REQUEST:
+                raise
+            lab.airflow.client.parse_again(dag_id)  # what was stored half a minute ago is not stored again
+            time.sleep(10)
+            return False
+        return True
+
+    wait_for(f"{dag_id} knows the target", taken, 300)
+
+
+def answered(lab: Lab, run_id: str, **params: Any) -> None:
+    """Approve the promotion, as a person does who has read it."""
+    client = lab.airflow.client
+
+    def waits() -> bool:
+        found = states(lab, "promote_configuration", run_id)
+        assert found["propose"] != "failed", client.task_log("promote_configuration", run_id, "propose")[-20:]
+        return found["approve"] == "awaiting_input"
+
+    wait_for("the question is asked", waits, 180)
+    time.sleep(3)  # nobody answers in the second in which it is asked
+    client.answer("promote_configuration", run_id, "approve", "Approve", **params)
+
+
+@contextmanager
+def customers(lab: Lab) -> Iterator[None]:
+    """A load of some hundred transactions a second for as long as the block runs."""
+    done = threading.Event()
+
+    def buy() -> None:
+        with lab.host.cluster.connect("bench") as connection:
+            connection.autocommit = True
+            while not done.is_set():
+                connection.execute("SELECT count(*) FROM generate_series(1, 100)")
+
+    thread = threading.Thread(target=buy)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_promotion_is_approved_over_the_api_and_rolled_back(lab: Lab, shop: Path) -> None:
+    """Asked, parked, answered and resumed by the scheduler. What is watched does not depend on the machine: errors."""
+    client, cluster = lab.airflow.client, lab.host.cluster
+    lab.host.user.write_file(cluster.knobs_file, "# theirs\njit = off\n", 0o644)
+    with cluster.connect("bench") as connection:
+        connection.autocommit = True
+        connection.execute("SELECT pg_reload_conf()")
+    form = {
+        "target": "shop", "configuration": {"work_mem": "9MB"}, "windows": 3, "window_s": 5, "settle_s": 0,
+        "objective": "errors", "direction": "minimise", "why": "reports",
+    }  # fmt: skip
+    with customers(lab):
+        triggered(lab, "promote_configuration", form, "shop-1")
+        answered(lab, "shop-1", when="now", note="go")
+        run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-1")), 400)
+    found = states(lab, "promote_configuration", "shop-1")
+    (promotion,) = lab.repository.promotions("shop")
+    assert run["state"] == "success", (found, promotion.message)
+    assert promotion.answer["by"]["name"]
+    assert (promotion.answer["note"], promotion.form["why"]) == ("go", "reports")
+    assert (found["make_safe"], found["keep_or_roll_back"]) == ("skipped", "success")
+    assert promotion.state == "kept", promotion.message
+    assert "work_mem = '9MB'" in cluster.knobs_file.read_text()
+    triggered(lab, "rollback", {"target": "shop", "why": "enough"}, "back-1")
+    wait_for("the rollback ends", lambda: over(client.dag_run("rollback", "back-1")), 120)
+    assert lab.repository.promotion(promotion.id).state == "rolled_back"
+    assert cluster.knobs_file.read_text() == "# theirs\njit = off\n"
+    assert lab.repository.holder("shop") is None
+
+
+def test_a_newer_proposal_takes_over_the_run_of_the_older(lab: Lab, shop: Path) -> None:
+    """As a night does it: the run that waits is reset, and its question is asked anew."""
+    client = lab.airflow.client
+    form = {"target": "shop", "configuration": {"work_mem": "9MB"}}
+    triggered(lab, "promote_configuration", form, "shop-2")
+    wait_for("it waits", lambda: states(lab, "promote_configuration", "shop-2")["approve"] == "awaiting_input", 180)
+    client.clear("promote_configuration", "shop-2")
+    wait_for("it is asked anew", lambda: states(lab, "promote_configuration", "shop-2")["approve"] is None, 60)
+    wait_for("it waits", lambda: states(lab, "promote_configuration", "shop-2")["approve"] == "awaiting_input", 180)
+    time.sleep(3)
+    client.answer("promote_configuration", "shop-2", "approve", "Reject", when="now", note=None)
+    run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-2")), 120)
+    assert run["state"] == "success"
+    assert [p.state for p in lab.repository.promotions("shop")][-1] == "declined"
+    assert states(lab, "promote_configuration", "shop-2")["recheck"] == "skipped"
 
 
 def sold(lab: Lab, until: datetime) -> int:

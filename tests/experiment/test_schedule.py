@@ -38,6 +38,11 @@ def test_the_night_is_an_experiment_named_after_the_evening(tmp_path: Path) -> N
     assert not load(tmp_path).spec(opens).install  # a night proposes unless told otherwise
 
 
+def test_where_a_winner_goes_is_a_promotions_form(tmp_path: Path) -> None:
+    form = load(tmp_path, promote={"target": "shop", "assigned": ["4"]}).promotion()
+    assert (form.target, form.schedule, form.experiment, form.which) == ("shop", "staging", "", "winner")
+
+
 def test_a_night_that_begins_after_midnight_has_that_days_date(tmp_path: Path) -> None:
     schedule = load(tmp_path, cron="15 0 * * *")
     assert schedule.experiment(datetime(2026, 11, 20, 23, 15, tzinfo=UTC)) == "staging-20261121"
@@ -68,6 +73,10 @@ def test_a_night_that_begins_after_midnight_has_that_days_date(tmp_path: Path) -
         ({"notify": [{"kind": "mail", "to": "dba"}]}, "notify.0.mail.to: value 'dba'"),
         ({"notify": [{"kind": "pigeon"}]}, "notify.0"),
         ({"surprise": 1}, "surprise: value 1"),
+        ({"promote": {"target": "shop"}, "after": "install"}, "with it, after is to be propose"),
+        ({"promote": {"target": "shop", "which": "best"}}, "promote: which is given by the schedule"),
+        ({"promote": {"target": "shop", "windows": 1}}, "promote: windows: value 1 is not valid"),
+        ({"promote": {"restart": True}}, "promote: target: value"),
     ],
 )
 def test_a_bad_schedule_names_field_value_and_what_is_right(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

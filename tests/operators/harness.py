@@ -120,7 +120,7 @@ class Dags:
     def task(self, dag_id: str, task_id: str, params: dict[str, Any]) -> Any:
         """A task with its templates filled in."""
         task = copy.copy(self.dags[dag_id].get_task(task_id))
-        for name in ("experiment", "iteration", "finish_now"):
+        for name in ("experiment", "iteration", "finish_now", "target", "promotion", "why", "anyway"):
             text = getattr(task, name, None)
             if isinstance(text, str) and "params." in text:
                 object.__setattr__(task, name, str(params[name]))

@@ -16,6 +16,7 @@ from otterflow.operators import check_window as module
 from otterflow.operators.check_window import CheckWindowOperator
 from otterflow.operators.close_night import CloseNightOperator
 from otterflow.operators.connections import open_repository
+from otterflow.operators.propose_night import ProposeNightOperator
 from otterflow.operators.start_night import StartNightOperator
 from otterflow.operators.summarise_night import SummariseNightOperator
 from otterflow.repository import Repository
@@ -170,6 +171,45 @@ def test_a_night_replays_the_latest_recording_and_goes_on_with_it(repository: Re
     with pytest.raises(DagRunTriggerException) as caught:
         StartNightOperator(task_id="start", schedule="staging", dag=dag()).execute(context(check_window=night))
     assert caught.value.conf["recording"] == "shop-20261120T1830Z"
+
+
+def proposing(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "staging.yaml").write_text(yaml.safe_dump(GOOD | {"promote": {"target": "shop"}}))
+
+
+def ask(name: str, then: str = "proposed") -> Any:
+    """What the night's task `propose` triggers."""
+    task = ProposeNightOperator(task_id="propose", schedule="staging", dag=dag())
+    with pytest.raises(DagRunTriggerException) as caught:
+        task.execute(context(summary={"experiment": name, "then": then}))
+    return caught.value
+
+
+def test_a_night_with_a_winner_asks_for_it_and_one_without_does_not(repository: Repository, tmp_path: Path) -> None:
+    proposing(repository, tmp_path)
+    asked = ask(NAME)
+    assert (asked.trigger_dag_id, asked.dag_run_id, asked.reset_dag_run) == ("promote_configuration", NAME, False)
+    assert (asked.conf["schedule"], asked.conf["target"]) == ("staging", "shop")
+    task = ProposeNightOperator(task_id="propose", schedule="staging", dag=dag())
+    for summary in (None, {"experiment": NAME, "then": "kept"}):
+        with pytest.raises(AirflowSkipException, match="this night has"):
+            task.execute(context(summary=summary))
+
+
+def test_nights_end_in_one_question(repository: Repository, tmp_path: Path) -> None:
+    """The run whose question nobody has answered is done again; one that was answered is left alone."""
+    proposing(repository, tmp_path)
+    form = ask(NAME).conf
+    first = repository.propose("shop", run=f"promote_configuration/{NAME}", form=form, proposal={}, schedule="staging")
+    again = ask("staging-20261121")
+    assert (again.dag_run_id, again.reset_dag_run, again.skip_when_already_exists) == (NAME, True, False)
+    assert repository.promotion(first.id).state == "superseded"
+    second = repository.propose("shop", run=f"promote_configuration/{NAME}", form=form, proposal={}, schedule="staging")
+    assert second.id != first.id
+    repository.move_promotion(second.id, "approved", since={"proposed"})
+    new = ask("staging-20261122")
+    assert (new.dag_run_id, new.reset_dag_run) == ("staging-20261122", False)
+    assert repository.promotion(second.id).state == "approved"
 
 
 def add_recording(repository: Repository, start: datetime) -> None:

@@ -83,7 +83,8 @@ class Target(Strict):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
     has_users: bool = False
-    """Whether people work on it: then it is only observed, by a live benchmark; nothing is loaded or restarted."""
+    """Whether people work on it: then it is only observed, by a live benchmark. Nothing is ever loaded, and it is
+    restarted by a promotion alone, where a person has allowed that."""
     is_a_copy: bool = False
     """Whether `database` is a copy that nobody needs, made by the user: recorded loads may then run on it, and it is
     put back, whole, from a snapshot."""

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from otterflow.clocks import Cron, ZoneName
 from otterflow.errors import InvalidInput
 from otterflow.experiment.night_recording import NightRecording
+from otterflow.experiment.promotion_form import PromotionForm
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.window import Window, window_from
 from otterflow.yaml_files import NAME_PATTERN, checked_name, read_model
@@ -85,6 +86,8 @@ class Schedule(_Strict):
     after: After = After.propose
     form: dict[str, Any] = {}
     """Any other field of the form of tuning_experiment."""
+    promote: dict[str, Any] = {}
+    """Where a proposed winner is to go: `target`, and any other field of the form of promote_configuration."""
     notify: tuple[Notice, ...] = ()
 
     @property
@@ -124,6 +127,25 @@ class Schedule(_Strict):
                 "install": self.after is After.install,
             }
         )
+
+    def promotion(self) -> PromotionForm:
+        """What is asked after a night with a winner. Raises InvalidInput as for a form that was sent."""
+        return PromotionForm.from_params({**self.promote, "schedule": self.name})
+
+    @model_validator(mode="after")
+    def _promotion_fits(self) -> Schedule:
+        if not self.promote:
+            return self
+        if self.after is not After.propose:
+            raise ValueError("promote asks about what was proposed; with it, after is to be propose")
+        taken = sorted(set(self.promote) & {"experiment", "schedule", "configuration", "which"})
+        if taken:
+            raise ValueError(f"promote: {', '.join(taken)} {'is' if len(taken) == 1 else 'are'} given by the schedule")
+        try:
+            self.promotion()
+        except InvalidInput as error:
+            raise ValueError("promote: " + "; ".join(str(problem) for problem in error.problems)) from None
+        return self
 
     @model_validator(mode="after")
     def _windows_are_apart(self) -> Schedule:

@@ -74,9 +74,9 @@ def _shown(section: FormSection, title: str, description: str, default: Any = ..
     return Field(default, title=title, description=description, json_schema_extra=extra, **more)
 
 
-_EMPTIED = BeforeValidator(lambda listed: () if listed is None else listed)
+EMPTIED = BeforeValidator(lambda listed: () if listed is None else listed)
 """The form sends null for a list whose last line was deleted."""
-_NOTHING = BeforeValidator(lambda given: {} if given is None else given)
+NOTHING = BeforeValidator(lambda given: {} if given is None else given)
 """As for an object."""
 
 
@@ -123,7 +123,7 @@ class ExperimentSpec(BaseModel):
         "For an expression. Throughput is maximised by itself, latency and run time are minimised.",
         Direction.own,
     )
-    constraints: Annotated[tuple[Formulation, ...], Field(max_length=10), _EMPTIED] = _shown(
+    constraints: Annotated[tuple[Formulation, ...], Field(max_length=10), EMPTIED] = _shown(
         FormSection.budget,
         "Constraints",
         "What must hold, one a line, such as latency_p99 < 50 or error_share < 0.001. A configuration that breaks one "
@@ -168,13 +168,13 @@ class ExperimentSpec(BaseModel):
         "core: about a dozen that matter on almost any server. extended, all: more, for longer runs.",
         KnobSetName.core,
     )
-    extra_knobs: Annotated[tuple[KnobName, ...], _EMPTIED] = _shown(
+    extra_knobs: Annotated[tuple[KnobName, ...], EMPTIED] = _shown(
         FormSection.knobs, "Extra knobs", "Knobs to tune beyond the set, one a line.", ()
     )
-    excluded_knobs: Annotated[tuple[KnobName, ...], _EMPTIED] = _shown(
+    excluded_knobs: Annotated[tuple[KnobName, ...], EMPTIED] = _shown(
         FormSection.knobs, "Excluded knobs", "Knobs to leave as they are, one a line.", ()
     )
-    risks_allowed: Annotated[tuple[Risk, ...], _EMPTIED] = _shown(
+    risks_allowed: Annotated[tuple[Risk, ...], EMPTIED] = _shown(
         FormSection.knobs,
         "Risks allowed",
         "Classes of knobs that stay locked unless named here. durability may lose committed data.",
@@ -245,7 +245,7 @@ class ExperimentSpec(BaseModel):
         "Off: the winner is proposed, and what was in force before is left in force.",
         True,
     )
-    arms: Annotated[dict[ArmName, dict[KnobName, bool | int | float | str]], Field(max_length=6), _NOTHING] = _shown(
+    arms: Annotated[dict[ArmName, dict[KnobName, bool | int | float | str]], Field(max_length=6), NOTHING] = _shown(
         FormSection.measuring,
         "Arms",
         'Configurations to compare with what is in force, and no search: {"bigger": {"work_mem": "64MB"}}. No trials '
@@ -309,7 +309,7 @@ class ExperimentSpec(BaseModel):
         try:
             return cls.model_validate(dict(params))
         except ValidationError as error:
-            raise InvalidInput([_in_the_forms_words(p) for p in problems_of(error, "form")]) from None
+            raise InvalidInput([in_the_forms_words(p) for p in problems_of(error, "form")]) from None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> ExperimentSpec:
@@ -327,8 +327,11 @@ class ExperimentSpec(BaseModel):
         return self.model_dump(mode="json", exclude={"resume"})
 
 
-def _in_the_forms_words(problem: Problem) -> Problem:
-    """The field without the file prefix, and the name pattern said in words."""
+def in_the_forms_words(problem: Problem) -> Problem:
+    """A problem as who has filled in the form reads it.
+
+    The field without the file prefix, and the name pattern said in words.
+    """
     field = problem.field.removeprefix("form: ")
     advice = problem.advice
     if "pattern" in advice and field in ("experiment", "target", "benchmark"):

@@ -42,7 +42,7 @@ RELOAD_S = 30.0
 
 
 class Server:
-    """One target's DBMS server. One that `is_live` has users, and is never restarted.
+    """One target's DBMS server. One that `is_live` has users: `bring_into_force` never restarts it.
 
     What changes something on the host passes the `fence`, if there is one, and raises MayNotAct or Overtaken there.
     """

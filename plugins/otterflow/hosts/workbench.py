@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from otterflow.experiment.frozen import plan_of
 from otterflow.hosts.fence import Fence, ServerIdentity, owner_name
@@ -37,7 +37,7 @@ class Workbench:
         self.open_host = open_host
         self._on_job = on_job
 
-    def __enter__(self) -> Workbench:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

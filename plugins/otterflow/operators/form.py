@@ -1,4 +1,4 @@
-"""The trigger form of `tuning_experiment`: the fields of `ExperimentSpec`, as Airflow's widgets take them.
+"""Trigger forms: the fields of `ExperimentSpec` and of `PromotionForm`, as Airflow's widgets take them.
 
 Titles, help, bounds and defaults are the spec's own. The choices of target and benchmark are read from `include/` when
 the Dag file is parsed (file names only, so it stays quick and the same for the same files). What JSON schema cannot
@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import Param
+from pydantic import BaseModel
 
 from otterflow.experiment.plan import known
+from otterflow.experiment.promotion_form import PromotionForm
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.settings import default_target
 
@@ -20,13 +22,25 @@ FIRST_NAME = "my-first-experiment"
 
 
 def experiment_params() -> dict[str, Param]:
-    """The form's fields by name, in the order they are shown."""
-    schema = ExperimentSpec.model_json_schema()
-    fields = {name: _widget(field, schema["$defs"]) for name, field in schema["properties"].items()}
+    """The fields of tuning_experiment's form by name, in the order they are shown."""
+    fields = _widgets(ExperimentSpec)
     fields["experiment"]["default"] = FIRST_NAME
     fields["target"] = _choice(fields["target"], known("targets"), default_target(), "demo")
     fields["benchmark"] = _choice(fields["benchmark"], known("benchmarks"), "analytics")
     return {name: Param(field.pop("default"), **field) for name, field in fields.items()}
+
+
+def promotion_params() -> dict[str, Param]:
+    """The fields of promote_configuration's form by name, in the order they are shown."""
+    fields = _widgets(PromotionForm)
+    fields["target"] = _choice(fields["target"], known("targets"))
+    fields["benchmark"] = _choice(fields["benchmark"], known("benchmarks"), "live")
+    return {name: Param(field.pop("default"), **field) for name, field in fields.items()}
+
+
+def _widgets(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    schema = model.model_json_schema()
+    return {name: _widget(field, schema["$defs"]) for name, field in schema["properties"].items()}
 
 
 def _widget(field: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
