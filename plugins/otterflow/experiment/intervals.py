@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import configurations
-from otterflow.experiment.backfill import number_of
+from otterflow.experiment.backfill import experiment_name, number_of
 from otterflow.experiment.comparison import BASELINE, distinct
 from otterflow.experiment.frozen import plan_of
 from otterflow.experiment.interval import IntervalVerdict, interval_verdict
@@ -53,15 +53,21 @@ def _with_text(worst: dict[str, Any] | None, recording: RecordingRecord) -> dict
 
 
 def intervals_of(
-    repository: Repository, name: str, begin: datetime | None, end: datetime | None, candidate: str = ""
+    repository: Repository,
+    name: str,
+    begin: datetime | None,
+    end: datetime | None,
+    candidate: str = "",
+    *,
+    of: Collection[str] | None = None,
 ) -> dict[str, list[IntervalVerdict]]:
     """By candidate the intervals of recording `name` that begin from `begin` until before `end`, in the order of time.
 
     Of an interval that was tried more than once the newest result counts. A candidate's name stands for the
-    configuration that it had last: results of another one by the same name are left out. Raises InvalidInput where
-    nothing was tried, or not that candidate.
+    configuration that it had last: results of another one by the same name are left out. With `of`, experiments of
+    these Dags alone count. Raises InvalidInput where nothing was tried, or not that candidate.
     """
-    experiments = repository.experiments()
+    experiments = repository.experiments(begins=experiment_name(name), of=of)
     tried = [
         (recording, own)
         for recording in repository.recordings(name)

@@ -13,9 +13,8 @@ from otterflow.errors import TEACHES_NOTHING as TEACHES_NOTHING
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.typed import space_of, spec_of
 from otterflow.experiment.window import Needs, reason_to_close
-from otterflow.measures.formula import Formula
 from otterflow.measures.goal import Goal
-from otterflow.measures.objective import Objective
+from otterflow.measures.objective import Directed
 from otterflow.measures.scale import Scale
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def reference_is_baseline(spec: ExperimentSpec, iteration: int) -> bool:
     return (iteration // spec.reference_every) % 2 == 1
 
 
-def scoring(trials: Sequence[Trial], objective: Objective | Formula) -> tuple[Scale, list[float | None]]:
+def scoring(trials: Sequence[Trial], objective: Directed) -> tuple[Scale, list[float | None]]:
     """The scale of the trials' values, and each trial's score; None where it has none.
 
     On the logarithmic scale the machine's drift is taken out; see `otterflow.measures.scale` for the other.
@@ -122,7 +121,7 @@ def scoring(trials: Sequence[Trial], objective: Objective | Formula) -> tuple[Sc
     return scale, [None if value is None else scale.score(value) for value in values]
 
 
-def relative_gains(trials: Sequence[Trial], objective: Objective | Formula) -> list[float | None]:
+def relative_gains(trials: Sequence[Trial], objective: Directed) -> list[float | None]:
     """Each trial's gain over the baseline, drift taken out (1.2: 20 % better); None where it has none."""
     scale, scores = scoring(trials, objective)
     first = next((score for trial, score in zip(trials, scores, strict=True) if trial.kind == "baseline"), None)

@@ -17,7 +17,7 @@ from otterflow.experiment.typed import live_settings_of
 from otterflow.knobs.setting import LiveSetting
 from otterflow.measures.formula import Formula
 from otterflow.measures.goal import Goal
-from otterflow.measures.objective import Objective
+from otterflow.measures.objective import Directed, Objective
 
 if TYPE_CHECKING:
     from otterflow.repository import Experiment, Measurement, Trial
@@ -68,7 +68,7 @@ def faulty_arms(measurements: Sequence[Measurement]) -> dict[str, str]:
     return faults
 
 
-def ratios(measurements: Sequence[Measurement], objective: Objective | Formula) -> dict[str, Ratio | None]:
+def ratios(measurements: Sequence[Measurement], objective: Directed) -> dict[str, Ratio | None]:
     """Each arm against the baseline, pairwise within the rounds; all intervals hold at once."""
     values = values_by_arm(measurements)
     baseline = values.get(BASELINE, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from otterflow.errors import BenchmarkFailed
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 class InvalidResult(BenchmarkFailed):
     """The result lacks the objective's number, or the number is none that a score can be made of."""
+
+
+class Directed(Protocol):
+    """What has a better end: an objective, a formula, or what a record still says of one."""
+
+    @property
+    def maximise(self) -> bool:
+        """Whether a larger number is better."""
 
 
 class Objective(StrEnum):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from otterflow import settings
 from otterflow.dbms.registry import dbms_named
 from otterflow.dbms.values import Login
-from otterflow.errors import InvalidInput, Problem, RepositoryUnavailable
+from otterflow.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from airflow.providers.ssh.hooks.ssh import SSHHook
@@ -62,30 +62,15 @@ def open_repository() -> Repository:
     """
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
-    from sqlalchemy import URL
 
     from otterflow.repository import Repository
+    from otterflow.repository.addressed import url_of
 
     try:
         found = BaseHook.get_connection(settings.REPOSITORY_CONN_ID)
     except AirflowNotFoundException:
         return Repository.open(f"sqlite:///{settings.private_home() / 'repository.db'}")
-    if found.conn_type == "sqlite":
-        return Repository.open(f"sqlite:///{found.host or found.schema}")
-    if found.conn_type in ("postgres", "postgresql"):
-        url = URL.create(
-            "postgresql+psycopg",
-            found.login,
-            found.password,
-            found.host,
-            found.port or 5432,
-            found.schema or "otterflow",
-        )
-        return Repository.open(url)
-    raise RepositoryUnavailable(
-        f"connection {settings.REPOSITORY_CONN_ID!r} has the type {found.conn_type!r}; use sqlite (the file's path as "
-        "host) or postgres"
-    )
+    return Repository.open(url_of(settings.REPOSITORY_CONN_ID, found))
 
 
 def ssh_hook(conn_id: str, field: str) -> SSHHook:

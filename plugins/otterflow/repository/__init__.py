@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otterflow.repository.copying import copy_repository
+from otterflow.repository.glimpses import Glimpse, Glimpses, KnownPoint, Pulse, Sought, TargetGlimpse, TrialMark
 from otterflow.repository.importing import ImportedExperiment, ImportedTrial
 from otterflow.repository.records import (
     Experiment,
@@ -35,9 +36,12 @@ __all__ = [
     "ExperimentFiles",
     "ExperimentState",
     "FileKind",
+    "Glimpse",
+    "Glimpses",
     "ImportedExperiment",
     "ImportedTrial",
     "JsonObject",
+    "KnownPoint",
     "LastGood",
     "Measurement",
     "MetricRow",
@@ -48,13 +52,17 @@ __all__ = [
     "Progress",
     "Promotion",
     "PromotionState",
+    "Pulse",
     "RawCounters",
     "RecordingRecord",
     "Repository",
+    "Sought",
     "Standing",
     "StoredModel",
+    "TargetGlimpse",
     "Trial",
     "TrialKind",
+    "TrialMark",
     "TrialState",
     "copy_repository",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -18,6 +19,7 @@ from otterflow.repository.records import (
 )
 from otterflow.repository.store import (
     Store,
+    belongs_to,
     find_experiment,
     has_started_trials,
     insert_missing,
@@ -73,8 +75,13 @@ class ExperimentStore(Store):
         with self._database.read() as session:
             return _experiment(find_experiment(session, name))
 
-    def experiments(self) -> list[Experiment]:
-        """All experiments, oldest first."""
+    def experiments(
+        self, *, begins: str = "", of: Collection[str] | None = None, most: int | None = None
+    ) -> list[Experiment]:
+        """All experiments, oldest first; or those whose name begins so, that belong to these Dags, the newest `most`.
+
+        Each is read whole, which takes milliseconds.
+        """
         related = [
             joinedload(relation)
             for relation in (
@@ -86,8 +93,12 @@ class ExperimentStore(Store):
         ]
         files = selectinload(ExperimentRow.files).selectinload(ExperimentFileRow.definition)  # most share a definition
         with self._database.read() as session:
-            rows = session.scalars(select(ExperimentRow).options(*related, files).order_by(ExperimentRow.id))
-            return [_experiment(row) for row in rows]
+            query = select(ExperimentRow).options(*related, files).order_by(ExperimentRow.id.desc()).limit(most)
+            if begins:
+                query = query.where(ExperimentRow.name.startswith(begins, autoescape=True))
+            if of is not None:
+                query = query.where(belongs_to(of))
+            return [_experiment(row) for row in session.scalars(query)][::-1]
 
     def prepare_experiment(
         self,

@@ -8,6 +8,7 @@ from otterflow.repository.comparisons import ComparisonStore
 from otterflow.repository.database import Database
 from otterflow.repository.experiments import ExperimentStore
 from otterflow.repository.files import FileStore
+from otterflow.repository.glimpses import GlimpseStore
 from otterflow.repository.importing import ImportStore
 from otterflow.repository.leases import LeaseStore
 from otterflow.repository.measuring import MeasuringStore
@@ -32,6 +33,7 @@ class Repository(
     ModelStore,
     RecordingStore,
     PromotionStore,
+    GlimpseStore,
     ImportStore,
 ):
     """Experiments, trials and what they measured. Every write is one transaction and may be repeated harmlessly.

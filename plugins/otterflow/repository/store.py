@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, false, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -61,6 +62,22 @@ def find_experiment(session: Session, name: str, *, lock: bool = False) -> Exper
 def _experiment_named(name: str, lock: bool) -> Select[ExperimentRow]:
     query = select(ExperimentRow).where(ExperimentRow.name == name)
     return query.with_for_update(key_share=True) if lock else query
+
+
+OPENS = "tuning_experiment"
+"""The Dag that an experiment belongs to of which nobody has recorded who opened it."""
+
+
+def dag_of(opened_by: str) -> str:
+    """The Dag that an experiment belongs to, by the run that opened it."""
+    return opened_by.partition("/")[0] or OPENS
+
+
+def belongs_to(dags: Collection[str]) -> ColumnElement[bool]:
+    """That an experiment belongs to one of the Dags."""
+    begun = [ExperimentRow.opened_by.startswith(f"{dag}/", autoescape=True) for dag in sorted(dags)]
+    unsaid = [ExperimentRow.opened_by == ""] if OPENS in dags else []
+    return or_(false(), *begun, *unsaid)
 
 
 def has_started_trials(session: Session, row: ExperimentRow) -> bool:
