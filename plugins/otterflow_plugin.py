@@ -1,4 +1,7 @@
-"""Airflow's plugin of otterflow. With OTTERFLOW_PRELOAD=1 it imports the tasks' modules before a task needs them.
+"""Airflow's plugin of otterflow: its pages in Airflow's UI; with OTTERFLOW_PRELOAD=1 the tasks' modules, ahead of them.
+
+Every process of Airflow loads this module. The pages cost it nothing: their application is made in the API server, at
+the first request (`otterflow.web.lazily`).
 
 Airflow forks a process for each task from a worker that has loaded the plugins. What is imported here is imported once
 a worker rather than once a task: `recommend` alone spends 0.8 s on importing scikit-learn. It is off unless asked for,
@@ -10,8 +13,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
+
+from otterflow.web.lazily import PREFIX, ROUTE, Pages
 
 PRELOAD = "OTTERFLOW_PRELOAD"
 MODULES = (
@@ -27,10 +34,30 @@ MODULES = (
 )
 
 
+BASE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX
+"""Where a browser finds the pages: behind the path that Airflow itself is behind, if any."""
+ICON = {"icon": f"{BASE}/static/icon.svg", "icon_dark_mode": f"{BASE}/static/icon_dark.svg"}
+
+
+VIEWS = [
+    {"name": "Tuning", "href": f"{BASE}/", "destination": "nav", "url_route": ROUTE, "nav_top_level": True, **ICON},
+    {
+        "name": "Experiment",
+        "href": f"{BASE}/run/{{DAG_ID}}/{{RUN_ID}}",
+        "destination": "dag_run",
+        "url_route": "experiment",
+        **ICON,
+    },
+]
+APPS = [{"app": Pages(), "url_prefix": PREFIX, "name": "otterflow"}]
+
+
 class OtterflowPlugin(AirflowPlugin):
-    """Adds nothing to Airflow but its name in the list of plugins."""
+    """*Tuning* in the navigation, and *Experiment* on the Dag runs; see docs/pages.md."""
 
     name = "otterflow"
+    fastapi_apps = APPS
+    external_views = VIEWS
 
 
 if os.environ.get(PRELOAD) == "1":

@@ -1,0 +1,130 @@
+"""The targets: who holds each, what is in force, the last good configuration, and how the machine drifts over weeks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from otterflow.experiment.comparison import BASELINE
+from otterflow.report.plots import TrialPoint, sparkline, trials_plot
+from otterflow.repository import KnownPoint, Repository, Sought
+from otterflow.web.experiments import row_of
+from otterflow.web.opening import Opened
+from otterflow.web.reader import Asking
+from otterflow.web.rendering import page, short, when
+from otterflow.web.shown import KnobTexts, knob_rows
+
+router = APIRouter()
+
+WEEKS = 12
+"""How far back the drift of a machine is shown."""
+_NEWEST = 10
+_LEAST = 2
+_MOST_SERIES = 6
+
+
+@router.get("/targets")
+def targets(request: Request, asking: Asking, repository: Opened) -> Response:
+    """All targets of experiments that may be read."""
+    dags = asking.dags(repository)
+    rows = [
+        {
+            "name": each.name,
+            "dbms": each.dbms,
+            "experiments": each.experiments,
+            "newest": each.newest,
+            "holder": _holder(repository, dags, each.holder),
+            "held": each.holder is not None,
+            "held_since": each.held_since,
+        }
+        for each in repository.targets_of(dags)
+    ]
+    return page(request, "targets", rows=rows)
+
+
+@router.get("/target/{name}")
+def target(request: Request, asking: Asking, repository: Opened, name: str) -> Response:
+    """One target."""
+    dags = asking.dags(repository)
+    found = next((each for each in repository.targets_of(dags) if each.name == name), None)
+    if found is None:
+        raise HTTPException(404)
+    since = datetime.now(UTC) - timedelta(weeks=WEEKS)
+    return page(
+        request,
+        "target",
+        target=found,
+        holder=_holder(repository, dags, found.holder),
+        good=last_good(repository, name, dags),
+        drifts=drifts(repository.known_points(name, dags, since=since)),
+        weeks=WEEKS,
+        rows=[row_of(g) for g in repository.glimpses(Sought(dags=dags, target=name), most=_NEWEST).rows],
+    )
+
+
+def _holder(repository: Repository, dags: set[str], holder: str | None) -> str | None:
+    """The experiment that holds a target, if it may be read."""
+    return holder if holder is not None and repository.opener(holder) in dags else None
+
+
+def last_good(repository: Repository, target: str, dags: set[str]) -> dict[str, Any] | None:
+    """The last configuration known to be good, by the newest experiment that has one, beside what that began with."""
+    name = repository.newest_with_last_good(target, dags)
+    if name is None:
+        return None
+    experiment = repository.experiment(name)
+    good = experiment.last_good.configuration if experiment.last_good else {}
+    outcome = experiment.outcome or {}
+    columns = {"before": experiment.baseline or {}, "last good": good}
+    return {
+        "experiment": name,
+        "ended": experiment.state.ended,
+        "installed": outcome.get("installed"),
+        "is_baseline": outcome.get("installed") == BASELINE,
+        "columns": list(columns),
+        "rows": knob_rows(columns, KnobTexts(experiment), "before"),
+        "file": experiment.last_good.file if experiment.last_good else "",
+    }
+
+
+def drifts(points: Sequence[KnownPoint]) -> list[dict[str, Any]]:
+    """The same configuration measured again and again for the same benchmark: what moves is the machine, or the load.
+
+    The longest series first; each value as a share of the series' first.
+    """
+    series: defaultdict[tuple[str, str, str], list[KnownPoint]] = defaultdict(list)
+    for point in points:
+        series[point.benchmark, point.objective, point.configuration].append(point)
+    longest = sorted((s for s in series.values() if len(s) >= _LEAST), key=len, reverse=True)[:_MOST_SERIES]
+    return [_drift(each) for each in longest]
+
+
+def _drift(points: Sequence[KnownPoint]) -> dict[str, Any]:
+    first, last = points[0], points[-1]
+    values = [point.value / first.value if first.value else 1.0 for point in points]
+    title = f"{first.objective} of {first.benchmark}, one configuration measured {len(points)} times"
+    marks = [
+        TrialPoint(
+            iteration=number,
+            value=value,
+            kind="reference",
+            told=f"{when(point.at)} UTC, {point.experiment}: {short(point.value)}",
+        )
+        for number, (point, value) in enumerate(zip(points, values, strict=True), 1)
+    ]
+    return {
+        "title": title,
+        "from": first.at,
+        "to": last.at,
+        "low": min(values),
+        "high": max(values),
+        "last": values[-1],
+        "plot": trials_plot(marks, title=title, unit="x first", maximise=True, lines={"first": 1.0}),
+        "small": sparkline(values, title=title),
+    }
