@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-from otterflow.web.lazily import PREFIX, ROUTE, Pages
+from otterflow.web.lazily import Pages
+from otterflow.web.places import PREFIX, ROUTE
 
 PRELOAD = "OTTERFLOW_PRELOAD"
 MODULES = (

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 import psutil
@@ -61,7 +62,8 @@ _OWN = {"scheduler": {"OTTERFLOW_PRELOAD": "1"}, "standalone": {"OTTERFLOW_PRELO
 
 
 _SCHEDULER = ("scheduler", "--skip-serve-logs")
-_PROCESSES = (_SCHEDULER, ("dag-processor",), ("api-server",))
+_API = ("api-server",)
+_PROCESSES = (_SCHEDULER, ("dag-processor",), _API)
 """Without the server for tasks' logs, which listens on all addresses and knows no other: the API server reads the files
 itself."""
 _STANDALONE = (("standalone",),)
@@ -72,7 +74,9 @@ _TRIGGERER = ((TRIGGERER, "--skip-serve-logs"),)
 class AirflowStack:
     """Airflow under `root`, with `environment` (connections and the like) added to its own settings.
 
-    `standalone` runs `airflow standalone` instead, the way a newcomer starts Airflow by hand; `triggerer` runs one too.
+    `standalone` runs `airflow standalone` instead, the way a newcomer starts Airflow by hand; `triggerer` runs one too;
+    `api_alone` runs the API server and nothing else, where no task is to run. `users` are those beside `admin`, with
+    their roles.
     The metadata are in SQLite, or in a database of `metadata`, which is started and stopped with Airflow: a backfill is
     not begun reliably with SQLite.
 
@@ -89,6 +93,8 @@ class AirflowStack:
         plugins_folder: Path = PROJECT / "plugins",
         standalone: bool = False,
         triggerer: bool = False,
+        api_alone: bool = False,
+        users: Mapping[str, str] = MappingProxyType({}),
         metadata: PrivateCluster | None = None,
     ) -> None:
         self.root = root.resolve()
@@ -102,8 +108,13 @@ class AirflowStack:
         self._dags_folder, self._plugins_folder = dags_folder, plugins_folder
         self._standalone = standalone
         self._metadata = metadata
-        self._components = (*COMPONENTS, TRIGGERER) if triggerer else COMPONENTS
-        self._commands = _STANDALONE if standalone else _PROCESSES + (_TRIGGERER if triggerer else ())
+        self._components: tuple[str, ...] = (*COMPONENTS, TRIGGERER) if triggerer else COMPONENTS
+        self._commands: tuple[tuple[str, ...], ...] = (
+            _STANDALONE if standalone else _PROCESSES + (_TRIGGERER if triggerer else ())
+        )
+        if api_alone:
+            self._components, self._commands = (), (_API,)
+        self._roles = {ADMIN: "admin", **users}
 
     @property
     def url(self) -> str:
@@ -113,7 +124,11 @@ class AirflowStack:
     @property
     def password(self) -> str:
         """The password of the user `admin`."""
-        return str(json.loads(self.passwords_file.read_text())[ADMIN])
+        return self.password_of(ADMIN)
+
+    def password_of(self, user: str) -> str:
+        """The password of a user."""
+        return str(json.loads(self.passwords_file.read_text())[user])
 
     @cached_property
     def client(self) -> AirflowClient:
@@ -197,7 +212,7 @@ class AirflowStack:
     def _write_secrets(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         if not self.port_file.exists():
-            _write_private(self.passwords_file, json.dumps({ADMIN: secrets.token_urlsafe(12)}))
+            _write_private(self.passwords_file, json.dumps({user: secrets.token_urlsafe(12) for user in self._roles}))
             _write_private(self.secrets_file, json.dumps({"jwt": secrets.token_urlsafe(48)}))
             self.port_file.write_text(str(free_port()))
         if not self.log_ports_file.exists():
@@ -213,7 +228,9 @@ class AirflowStack:
             "AIRFLOW__CORE__DAGS_FOLDER": str(self._dags_folder),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._plugins_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{user}:{role}" for user, role in self._roles.items()
+            ),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_file),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
             "AIRFLOW__API__HOST": "127.0.0.1",

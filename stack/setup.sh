@@ -69,6 +69,7 @@ missing_packages() {
     fi
     if [[ $1 == dev ]]; then
         command -v shellcheck >/dev/null || echo shellcheck
+        command -v chromium >/dev/null || echo chromium
         [[ -e /usr/share/i18n/locales/de_DE ]] || echo locales
     fi
 }

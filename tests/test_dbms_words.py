@@ -35,7 +35,6 @@ ALLOWED = {
     "otterflow.ottertune": "OtterTune's files that can be read are PostgreSQL's",
     "dags.import_ottertune": "the form for OtterTune's files",
     "otterflow.repository": "otterflow's own database may be PostgreSQL, whatever is tuned",
-    "otterflow.operators.connections": "the connection of otterflow's own database",
     "otterflow.tuner.ranking": "the name of a published table of measurements",
 }
 """A module, or a package with all in it, and why."""

@@ -9,11 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-PREFIX = "/otterflow"
-"""Where Airflow mounts the pages."""
-ROUTE = "tuning"
-"""Their place in Airflow's navigation."""
-
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 

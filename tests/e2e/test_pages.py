@@ -1,0 +1,149 @@
+"""The pages in a real Airflow: who is let in with which token, and what a person sees in a real browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from tests.e2e.pages_lab import VIEWER, PagesLab, chromium, logged_in, pages_lab, tuning
+from tests.web import made_up
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+PATHS = (
+    "/otterflow/", "/otterflow/experiment/shop-tpcb", "/otterflow/experiment/shop-tpcb/trial/5", "/otterflow/targets",
+    "/otterflow/target/example_command", "/otterflow/knobs?target=example_command", "/otterflow/nights",
+    "/otterflow/compare?a=shop-tpcb&b=shop-live", "/otterflow/replays", "/otterflow/static/style.css",
+    "/otterflow/static/page.js",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[PagesLab]:
+    with pages_lab() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_viewer_may_read_and_nobody_else(lab: PagesLab, path: str) -> None:
+    token = lab.token(VIEWER)
+    answer = lab.get(path, token)
+    assert answer.status_code == 200, answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    forged = jwt.encode(claims, "another key of 64 characters, which Airflow does not sign with...", algorithm="HS512")
+    stale = {"nobody": None, "forged": forged, "cut": token[:-3], "of nothing": "a.b.c"}
+    let_through = []
+    for name, given in stale.items():
+        refused = lab.get(path, given)
+        if refused.status_code not in (303, 401, 403) or "shop-" in refused.text:
+            let_through.append(name)
+    assert let_through == []
+    assert httpx.post(f"{lab.airflow.url}{path}", headers={"Cookie": f"_token={token}"}, trust_env=False).is_error
+
+
+def test_a_revoked_token_is_worth_nothing(lab: PagesLab) -> None:
+    token = lab.token(VIEWER)
+    assert lab.get("/otterflow/", token).status_code == 200
+    httpx.get(f"{lab.airflow.url}/api/v2/auth/logout", headers={"Cookie": f"_token={token}"}, trust_env=False)
+    assert lab.get("/otterflow/", token).status_code in (303, 401, 403)
+
+
+def test_airflow_lists_the_pages(lab: PagesLab) -> None:
+    token = lab.token("admin")
+    answer = httpx.get(
+        f"{lab.airflow.url}/api/v2/plugins", headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60
+    )
+    found = next(plugin for plugin in answer.json()["plugins"] if plugin["name"] == "otterflow")
+    assert {view["destination"] for view in found["external_views"]} == {"nav", "dag_run"}
+    assert [each["url_prefix"] for each in found["fastapi_apps"]] == ["/otterflow"]
+
+
+def test_a_person_watches_an_experiment_to_its_next_trial_and_opens_it(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, VIEWER)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    shown = tuning(page)
+    shown.get_by_role("link", name="shop-live", exact=True).click()
+    shown.get_by_role("heading", name="shop-live").wait_for()
+    shown.get_by_text("8 of 30").wait_for()
+    value = made_up.tried(lab.repository, "shop-live", 8)
+    made_up.tried(lab.repository, "shop-live", 9, ends=False)
+    assert value is not None
+    shown.get_by_text("9 of 30").wait_for()
+    shown.get_by_text("Trial 9, and why").wait_for()
+    assert "9 trials have ended" in shown.locator("#said").inner_text()
+    shown.locator("#all-trials summary").click()
+    shown.locator("#all-trials").get_by_role("link", name="8", exact=True).click()
+    shown.get_by_role("heading", name="shop-live, trial 8").wait_for()
+    shown.get_by_text("Configuration", exact=True).wait_for()
+    assert "/plugin/tuning" in page.url
+    assert [text for text in said if "Content Security Policy" in text] == []
+    page.context.close()
+
+
+def test_a_link_leaves_the_frame_for_airflows_own_page(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, VIEWER)
+    shown = tuning(page)
+    shown.get_by_role("link", name="shop-tpcb", exact=True).click()
+    shown.get_by_role("link", name="Tune again").click()
+    page.wait_for_url("**/dags/tuning_experiment")
+    page.context.close()
+
+
+def test_the_pages_are_dark_where_airflow_is(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, VIEWER, dark=True)
+    shown = tuning(page)
+    shown.get_by_role("heading", name="Experiments").wait_for()
+    switch = page.evaluate("document.documentElement.className")
+    theme = shown.evaluate("document.documentElement.dataset.theme")
+    assert theme in switch
+    ground = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == ("rgb(13, 17, 23)" if theme == "dark" else "rgb(255, 255, 255)")
+    page.context.close()
+
+
+def test_a_search_in_a_table_and_a_phone(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, VIEWER)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{lab.airflow.url}/otterflow/knobs")
+    page.get_by_label("Search").fill("checkpoint spread")
+    visible = page.locator("#table-knobs tbody tr:visible")
+    assert 0 < visible.count() < 10
+    for path in ("/otterflow/", "/otterflow/knobs", "/otterflow/experiment/shop-tpcb"):
+        page.goto(f"{lab.airflow.url}{path}")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{path} is wider than a phone"
+    page.context.close()
+
+
+def test_nobody_is_led_to_the_login(lab: PagesLab, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto(f"{lab.airflow.url}/otterflow/experiment/shop-tpcb")
+    page.locator("input[name=username]").wait_for()
+    assert "/auth/login" in page.url
+    assert "shop-tpcb" not in page.content()
+    page.locator("input[name=username]").fill(VIEWER)
+    page.locator("input[name=password]").fill(lab.airflow.password_of(VIEWER))
+    page.locator("button[type=submit]").click()
+    page.get_by_role("heading", name="shop-tpcb").wait_for()
+    page.close()
+
+
+def test_what_a_browser_loads_is_small(lab: PagesLab) -> None:
+    token, sizes = lab.token(VIEWER), {}
+    for path in ("style.css", "theme.js", "page.js"):
+        sizes[path] = len(lab.get(f"/otterflow/static/{path}", token).content)
+    print(sizes, time.strftime("%H:%M"))
+    assert sum(sizes.values()) < 40_000
