@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from otterflow.errors import InvalidInput
 from otterflow.experiment.comparison import ARMS
+from otterflow.experiment.window import RESERVED_ROUNDS
 from otterflow.measures.objective import Objective
 from otterflow.repository import Experiment, ExperimentState, Measurement, Repository, Trial
 from stack.airflow_client import AirflowClient
@@ -55,7 +56,8 @@ class Progress:
         if not lengths or self.state.ended:
             return None
         trial_s = statistics.median(lengths)
-        turns_left = max(0, self._arms() * self.final_rounds - len(self.measurements))
+        rounds = min(self.final_rounds, max([RESERVED_ROUNDS, *(m.round for m in self.measurements)]))
+        turns_left = max(0, self._arms() * rounds - len(self.measurements))
         trials_left = 0 if self.state == ExperimentState.finishing else max(0, self.iterations - len(lengths))
         return trials_left * trial_s + turns_left * self._turn_s(trial_s)
 

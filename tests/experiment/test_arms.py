@@ -11,8 +11,8 @@ import pytest
 from otterflow.dbms.postgresql import spelling
 from otterflow.errors import InvalidInput
 from otterflow.experiment.arms import compared, configurations, knobs_of, problems
-from otterflow.experiment.outcome import ratios
 from otterflow.experiment.spec import ExperimentSpec
+from otterflow.experiment.standing import ratios
 from otterflow.experiment.summary import report, verdict
 from otterflow.knobs.setting import LiveSetting
 from otterflow.measures.objective import Objective

@@ -35,6 +35,7 @@ def test_an_interval_is_an_experiment_without_trials(tmp_path: Path) -> None:
     spec = replay.spec(experiment_name(recording), recording, {"bigger": {"work_mem": "64MB"}}, 4)
     assert (spec.experiment, spec.target, spec.benchmark) == ("replay-shop-20261129T0200Z", "staging", "replay")
     assert (spec.install, spec.final_rounds, spec.wait_min) == (False, 4, 1440)
+    assert spec.looks is None, "each interval makes all its rounds"
     assert spec.objective == "latency_p99"
     assert spec.arms == {"bigger": {"work_mem": "64MB"}}
     assert (replay.block.baseline, replay.block.rule.words()) == (

@@ -170,6 +170,31 @@ def test_of_two_that_beat_the_baseline_the_better_is_called_the_best(repository:
     assert result["comparison"]["values"]["best"] == [2.0, 2.1, 2.0, 2.1]
 
 
+def test_where_the_best_is_not_better_than_the_rules_beyond_chance_the_rules_win_and_it_is_said(
+    repository: Repository,
+) -> None:
+    alike = turns(baseline=[4.0, 4.1, 4.2, 4.1], rules=[2.0, 2.1, 2.0, 2.1], best=[2.1, 1.9, 1.9, 2.1])
+    result = compared(repository, alike)
+    assert result["installed"] == "rules"
+    assert result["comparison"]["best_over_rules"]["ratio"] > 1
+    assert "was 1.03 times the rules'" in result["verdict"]
+    assert result["verdict"].endswith("not better beyond chance, so the simpler one wins.")
+    clear = turns(baseline=[4.0, 4.1, 4.2, 4.1], rules=[2.0, 2.1, 2.0, 2.1], best=[1.0, 1.1, 1.0, 1.1])
+    told = compared(repository, clear)
+    assert told["installed"] == "best"
+    assert "simpler" not in told["verdict"]
+
+
+def test_the_report_says_why_the_comparison_ended(repository: Repository) -> None:
+    assert "The comparison ended after 4 rounds, decided: best is better than the baseline." in report(
+        result_of(repository, WON)
+    )
+    open_still = turns(baseline=[4.0, 4.9, 4.1, 4.2], best=[4.1, 4.1, 4.0, 4.9])
+    told = report(result_of(repository, open_still))
+    assert "ended undecided after 4 of at most 15 rounds: a gain of 3 % may still be there" in told
+    assert "comparison ended" not in report(result_of(repository, []))
+
+
 def test_where_the_best_is_the_rules_configuration_its_turns_are_the_rules_too(repository: Repository) -> None:
     plan = load_plan(ExperimentSpec.from_params(FORM))
     arms = {"baseline": BASELINE, "rules": BEST, "best": BEST}

@@ -12,9 +12,12 @@ import pytest
 from otterflow.dbms.postgresql import settings
 from otterflow.dbms.postgresql.database import CURRENT_USER_SQL
 from otterflow.errors import BenchmarkFailed, NothingMeasured
-from otterflow.experiment.outcome import faulty_arms
+from otterflow.experiment.spec import ExperimentSpec
+from otterflow.experiment.standing import faulty_arms
 from otterflow.hosts import live_server, steps, turns
 from otterflow.hosts.measurement import Measured
+from otterflow.measures.goal import Goal
+from otterflow.measures.objective import Objective
 from otterflow.operators import begin
 from otterflow.operators.connections import open_repository
 from otterflow.repository import Repository
@@ -142,6 +145,80 @@ def test_a_turn_whose_configuration_failed_is_told_from_one_without_anything_to_
     turn(recorder, due=False)
     assert recorder.steps[-2:] == ["write the last good file", "start"], "for the next arm's restore"
     assert faulty_arms(repository.measurements("e")) == {"best": "failed in round 2: out of memory"}
+
+
+class Turns:
+    """Stands for everything that measures: each arm has its values round by round, None for a crash."""
+
+    def __init__(self, repository: Repository, monkeypatch: pytest.MonkeyPatch, **values: list[float | None]) -> None:
+        self.taken: list[tuple[int, str, bool]] = []
+        self.values = values
+        self.repository = repository
+        spec = ExperimentSpec.from_params({"experiment": "e", "target": "t", "benchmark": "b", "final_rounds": 12})
+        plan = SimpleNamespace(spec=spec, restore_every=3, goal=Goal(Objective.throughput))
+        self.bench: Any = SimpleNamespace(
+            name="e", repository=repository, experiment=SimpleNamespace(comparison=1), plan=plan,
+            server=SimpleNamespace(begin_turn=lambda: None), jobs=SimpleNamespace(kill=lambda besides: None),
+        )  # fmt: skip
+        monkeypatch.setattr(turns, "take_turn", self.take)
+
+    def take(self, bench: Any, number: int, arm: str, config: dict[str, Any], *, restore_due: bool) -> None:
+        value = self.values[arm][number - 1]
+        self.taken.append((number, arm, restore_due))
+        state = "ok" if value is not None else "crashed"
+        self.repository.record_measurement("e", round=number, arm=arm, value=value, result={}, state=state)
+
+    def go(self) -> dict[str, Any]:
+        return turns.take_turns(self.bench, {arm: {"of": arm} for arm in self.values})
+
+    @property
+    def rounds(self) -> dict[str, int]:
+        return {arm: max((n for n, of, _ in self.taken if of == arm), default=0) for arm in self.values}
+
+
+CALM: list[float | None] = [100.0, 101.0, 99.0, 100.5, 100.0, 99.5, 101.0, 100.0, 99.0, 100.0, 100.0, 101.0]
+WILD: list[float | None] = [100.0, 140.0, 80.0, 120.0, 70.0, 150.0, 100.0, 90.0, 130.0, 100.0, 95.0, 125.0]
+
+
+@pytest.fixture
+def taking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_rounds: None) -> Any:
+    """`taking(baseline=[...], ...)` takes turns that measure these values."""
+    repository = Repository.open(f"sqlite:///{tmp_path}/repository.db")
+    repository.create_experiment(new_experiment("e", target="t", benchmark="b", objective="throughput", spec={}))
+    return lambda **values: Turns(repository, monkeypatch, **values)
+
+
+def times(values: list[float | None], factor: float) -> list[float | None]:
+    return [None if value is None else value * factor for value in values[1:] + values[:1]]
+
+
+def test_rounds_go_on_until_it_is_decided(taking: Any) -> None:
+    clear = taking(baseline=CALM, rules=times(CALM, 1.5), best=times(CALM, 3.0))
+    said = clear.go()
+    assert "best is better than the baseline and than the rules" in said["ended"]
+    assert set(clear.rounds.values()) == {3}
+    assert said["turns"] == 9
+    assert clear.go() == said, "a cleared task finds it decided"
+    assert len(clear.taken) == 9
+
+
+def test_undecided_rounds_go_on_to_the_limit_and_what_was_measured_before_a_crash_is_kept(taking: Any) -> None:
+    wild = taking(baseline=WILD, best=times(WILD, 1.05))
+    wild.repository.record_measurement("e", round=1, arm="baseline", value=100.0, result={}, state="ok")
+    wild.repository.record_measurement("e", round=1, arm="best", value=147.0, result={}, state="ok")
+    said = wild.go()
+    assert "ended" not in said
+    assert (said["turns"], len(wild.taken)) == (24, 22)
+    assert min(wild.taken)[0] == 2
+
+
+def test_an_arm_that_cannot_win_any_more_is_not_measured_again_and_the_restores_are_kept(taking: Any) -> None:
+    crashing = taking(baseline=WILD, rules=times(WILD, 1.05), best=[110.0, None, *CALM[2:]])
+    crashing.go()
+    assert crashing.rounds == {"baseline": 12, "rules": 12, "best": 2}
+    by_round = [[due for n, _, due in crashing.taken if n == number] for number in range(1, 13)]
+    assert all(dues[0] for dues in by_round), "each round begins with data that is put back, whoever begins it"
+    assert sum(map(sum, by_round)) == 12
 
 
 BATCH = """

@@ -26,7 +26,10 @@ Candidate = Annotated[str, Field(pattern=r"^(experiment|configuration):[A-Za-z0-
 """`experiment:<name>` for the best that an experiment found, or `configuration:<name>` for a file of that name."""
 LONGEST_NAME = 36
 """The experiments are called `replay-<name>-<start of the interval>-<number>`."""
-_GIVEN = ("experiment", "target", "benchmark", "recording", "resume", "install", "arms", "final_rounds", "wait_min")
+_GIVEN = (
+    "experiment", "target", "benchmark", "recording", "resume", "install", "arms", "final_rounds",
+    "gain_that_matters_percent", "wait_min",
+)  # fmt: skip
 """Fields of the form that come from the block's own fields."""
 _KEY = "replay"
 
@@ -76,6 +79,7 @@ class Replay:
                 "benchmark": self.block.benchmark,
                 "recording": recording,
                 "final_rounds": rounds,
+                "gain_that_matters_percent": None,
                 "wait_min": self.block.wait_min,
                 "install": False,
                 "arms": arms,

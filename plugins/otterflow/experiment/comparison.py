@@ -171,8 +171,16 @@ def _t(error: float, degrees: int) -> float:
     return float(t.ppf(1 - error / 2, degrees))
 
 
-def winner(ratios: Mapping[str, Ratio | None], broken: Collection[str] = (), faulty: Collection[str] = ()) -> str:
+def winner(
+    ratios: Mapping[str, Ratio | None],
+    broken: Collection[str] = (),
+    faulty: Collection[str] = (),
+    over_rules: Ratio | None = None,
+) -> str:
     """The arm to leave in force: the best of those that beat the baseline beyond noise, else the baseline.
+
+    Where both rules and best may win, best does only if it beat the rules beyond noise too (`over_rules`): else the
+    rules do, which anybody can follow, and which owe nothing to a lucky trial.
 
     Arms in `broken` break a constraint, arms in `faulty` had a turn that failed by a fault of their own; neither can
     win. If the baseline breaks a constraint, any arm that keeps all beats it. Whatever it is, an arm with fewer than
@@ -180,4 +188,6 @@ def winner(ratios: Mapping[str, Ratio | None], broken: Collection[str] = (), fau
     """
     fit = {arm: r for arm, r in ratios.items() if r is not None and r.is_known and arm not in {*broken, *faulty}}
     beating = {arm: r.ratio for arm, r in fit.items() if r.beyond_noise or BASELINE in broken}
+    if {*SEARCHED} <= beating.keys() and not (over_rules is not None and over_rules.beyond_noise):
+        return RULES
     return max(beating, key=lambda arm: beating[arm]) if beating else BASELINE

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from otterflow.experiment.comparison import BASELINE, Ratio, improvement
-from otterflow.experiment.outcome import broken_arms, faulty_arms, values_by_arm
+from otterflow.experiment.standing import broken_arms, faulty_arms, values_by_arm
 from otterflow.measures.goal import Goal
 from otterflow.workloads.replay.divergence import diverged
 from otterflow.workloads.replay.replayer.tally import LEAST_CALLS

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.base import Spelling
 from otterflow.experiment.changes import changed
-from otterflow.experiment.comparison import BASELINE, BEST, RULES, SEARCHED, Ratio, distinct, improvement, winner
-from otterflow.experiment.loop import REMARKS, TEACHES_NOTHING, relative_gains
+from otterflow.experiment.comparison import BASELINE, BEST, RULES, Ratio, distinct
+from otterflow.experiment.loop import REMARKS, relative_gains
 from otterflow.experiment.plan import Plan
+from otterflow.experiment.standing import standing, values_by_arm
 from otterflow.experiment.summary import verdict
 from otterflow.experiment.typed import live_settings_of
 from otterflow.knobs.setting import LiveSetting
 from otterflow.measures.formula import Formula
-from otterflow.measures.goal import Goal
-from otterflow.measures.objective import Directed, Objective
+from otterflow.measures.objective import Objective
 
 if TYPE_CHECKING:
     from otterflow.repository import Experiment, Measurement, Trial
@@ -29,54 +29,16 @@ HOW_TO_READ = {
     "machine's drift is the same for both; so it is not the quotient of the medians",
     "configurations": "values of knobs are in the server's own unit, which `knobs` names beside readable values",
     "compared": "the arms' names where the form gave them: then nothing was searched, and nothing is installed",
+    "comparison.decided": "why the comparison ended before its most rounds; null where it made them all, or its time "
+    "was up",
+    "comparison.best_over_rules": "as `ratio`, of best against rules: where it is not above 1 beyond chance, and the "
+    "rules beat the baseline, the rules win, for they are simpler",
     "comparison.faults": "the arms that cannot win, for one of their turns failed by a fault of their own",
     "trials.relative": "the gain over the baseline with the machine's drift taken out: 1.2 is 20 % better",
     "remarks": "of the baseline's trial and the best one's: what speaks against their numbers",
     "run": "1, and one more for each time the experiment was resumed; result.json is of the newest",
 }
 """What `result.json` says of its own figures."""
-
-
-def values_by_arm(measurements: Sequence[Measurement]) -> dict[str, dict[int, float]]:
-    """The comparison's values: arm to round to value; turns that failed are left out."""
-    values: dict[str, dict[int, float]] = {}
-    for m in measurements:
-        if m.value is not None:
-            values.setdefault(m.arm, {})[m.round] = m.value
-    return values
-
-
-def broken_arms(measurements: Sequence[Measurement], goal: Goal) -> set[str]:
-    """The arms that break a constraint by its mean slack over the comparison's rounds.
-
-    A turn is shorter than a trial, so its result may lack a number; such a constraint is not judged here.
-    """
-    slacks: dict[tuple[str, int], list[float]] = {}
-    for m in measurements:
-        for position, slack in enumerate(goal.slacks(m.result) if m.value is not None else ()):
-            if slack is not None:
-                slacks.setdefault((m.arm, position), []).append(slack)
-    return {arm for (arm, _), values in slacks.items() if fmean(values) < 0}
-
-
-def faulty_arms(measurements: Sequence[Measurement]) -> dict[str, str]:
-    """The arms that had a turn which failed by a fault of their own, each with what was said of the first."""
-    faults: dict[str, str] = {}
-    for m in measurements:
-        if m.state != "ok" and not m.result.get(TEACHES_NOTHING):
-            faults.setdefault(m.arm, f"{m.state} in round {m.round}: {m.result.get('message', '')}")
-    return faults
-
-
-def ratios(measurements: Sequence[Measurement], objective: Directed) -> dict[str, Ratio | None]:
-    """Each arm against the baseline, pairwise within the rounds; all intervals hold at once."""
-    values = values_by_arm(measurements)
-    baseline = values.get(BASELINE, {})
-    others = {m.arm for m in measurements} - {BASELINE}
-    return {
-        arm: improvement(baseline, values.get(arm, {}), maximise=objective.maximise, comparisons=max(len(others), 1))
-        for arm in sorted(others.union(SEARCHED))
-    }
 
 
 def outcome(
@@ -96,13 +58,12 @@ def outcome(
     names the units, with readable values beside them.
     """
     values = values_by_arm(measurements)
-    found = ratios(measurements, plan.objective)
+    stands = standing(measurements, plan.goal, plan.spec.looks)
+    found = stands.ratios
     medians = {arm: median(of.values()) for arm, of in values.items() if of}
     measured = [t.objective for t in trials if t.kind == "baseline" and t.objective is not None]
     baseline = medians.get(BASELINE, measured[0] if measured else None)
-    broken = broken_arms(measurements, plan.goal)
-    faulty = faulty_arms(measurements)
-    won = winner(found, broken, faulty)
+    won = stands.winner
     best_arm = (_likeliest(arms, found) if plan.spec.arms else distinct(arms)[BEST]) if won == BASELINE else won
     best_ratio = found.get(best_arm)
     installed, before = (dict(experiment.last_good.configuration) if experiment.last_good else {}), experiment.baseline
@@ -130,8 +91,12 @@ def outcome(
         "comparison": {
             "values": {arm: [of[r] for r in sorted(of)] for arm, of in values.items()},
             "ratios": {arm: ratio.as_dict() for arm, ratio in found.items() if ratio},
-            "breaks_a_constraint": sorted(broken),
-            "faults": faulty,
+            "best_over_rules": stands.over_rules.as_dict() if stands.over_rules else None,
+            "decided": stands.decided,
+            "most_rounds": plan.spec.final_rounds,
+            "gain_that_matters_percent": plan.spec.gain_that_matters_percent,
+            "breaks_a_constraint": sorted(stands.broken),
+            "faults": dict(stands.faulty),
             "metrics": _metrics_by_arm(measurements),
         },
         "remarks": _remarks(trials, {arm: arms[arm] for arm in (BASELINE, best_arm) if arm in arms}),

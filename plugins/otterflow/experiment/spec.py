@@ -19,6 +19,7 @@ from pydantic import (
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.comparison import LEAST_ROUNDS, SEARCHED
+from otterflow.experiment.repeated import Looks
 from otterflow.knobs.catalog import KnobSetName, Risk
 from otterflow.measures.goal import BENCHMARK_DEFAULT, Direction
 from otterflow.measures.objective import Objective
@@ -234,10 +235,17 @@ class ExperimentSpec(BaseModel):
     )
     final_rounds: Annotated[int, Field(ge=LEAST_ROUNDS, le=50)] = _shown(
         FormSection.measuring,
-        "Rounds of the final comparison",
-        "Baseline, rules and best are measured again at the end, in turns, this many times each. More find smaller "
-        "gains: 5 find 10 % where a measurement varies by 3 %, and 50 % where it varies by 10 %.",
-        5,
+        "Rounds of the final comparison at most",
+        "Baseline, rules and best are measured again at the end, in turns, until it is decided which is best, but not "
+        "more often than this each. More find smaller gains where measurements vary much.",
+        15,
+    )
+    gain_that_matters_percent: Annotated[float, Field(gt=0, le=100)] | None = _shown(
+        FormSection.measuring,
+        "Gain that matters (%)",
+        "The final comparison ends early where no arm can gain so much any more. Empty: it makes all its rounds, and "
+        "is looked at once.",
+        3.0,
     )
     install: bool = _shown(
         FormSection.measuring,
@@ -316,11 +324,20 @@ class ExperimentSpec(BaseModel):
         """Read what the repository keeps of a form that was valid when it was sent.
 
         Fewer rounds of the final comparison than can have a winner were once allowed; there are as many as it takes.
+        All rounds were made, whatever they said, before there was a gain that matters.
         """
+        record = {"gain_that_matters_percent": None, **record}
         rounds = record.get("final_rounds")
         if isinstance(rounds, int) and rounds < LEAST_ROUNDS:
             record = {**record, "final_rounds": LEAST_ROUNDS}
         return cls.from_params(record)
+
+    @property
+    def looks(self) -> Looks | None:
+        """How long the final comparison goes on; None where it makes all its rounds and is looked at once."""
+        if self.gain_that_matters_percent is None:
+            return None
+        return Looks(self.final_rounds, self.gain_that_matters_percent / 100)
 
     def record(self) -> dict[str, Any]:
         """The spec as plain JSON, for the repository. `resume` is the trigger's word, not the experiment's."""

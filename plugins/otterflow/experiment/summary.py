@@ -94,13 +94,28 @@ def verdict(result: Result) -> str:
         now, before = _value_of(result, proposed), _value_of(result, arm)
         return (
             f"{_OF_ARM[proposed]} is proposed and not installed: {result['objective']} {now} instead of {before}"
-            f", {_times(ratios[proposed])}; the baseline is in force."
+            f", {_times(ratios[proposed])}; the baseline is in force.{_simpler_wins(result, proposed)}"
         )
     if arm == "baseline":
         return f"{_why_the_baseline(result)}; the baseline is in force, and no knob is changed."
     now, before = _value_of(result, arm), _value_of(result, "baseline")
     better = f", {_times(ratios[arm])}" if ratios.get(arm) else ""
-    return f"{_OF_ARM[arm]} is in force: {result['objective']} {now} instead of {before}{better}."
+    said = f"{_OF_ARM[arm]} is in force: {result['objective']} {now} instead of {before}{better}."
+    return said + _simpler_wins(result, arm)
+
+
+def _simpler_wins(result: Result, won: str) -> str:
+    """A sentence where the rules won beside a best that looked better and might have won; else nothing."""
+    comparison = result["comparison"]
+    over = comparison.get("best_over_rules")
+    out = {*comparison.get("faults", ()), *comparison.get("breaks_a_constraint", ())}
+    if won != "rules" or over is None or over["ratio"] <= 1 or "best" in out:
+        return ""
+    interval = f" ({_interval(over)})" if over["low"] is not None else ""
+    return (
+        f" The best configuration found was {over['ratio']:.2f} times the rules'{interval}, which is not better beyond "
+        "chance, so the simpler one wins."
+    )
 
 
 def _of_given_arms(result: Result, won: str) -> str:
@@ -166,6 +181,7 @@ def report(result: Result, file: str | None = None) -> str:
     """All of it as plain text for a task's log; `file` is where the whole result is, once it is written."""
     title = f"{result['objective']} of {result['benchmark']} on {result['target']}, measured again in turns"
     parts = [result["verdict"], "", title, *aligned(VALUE_COLUMNS, [row.cells() for row in arm_rows(result)])]
+    parts += [] if (ended := _why_ended(result)) is None else ["", ended]
     for arm, remarks in result.get("remarks", {}).items():
         parts += ["", *(f"Of {arm}'s trial: {remark}." for remark in remarks)]
     if result["changed_knobs"]:
@@ -176,6 +192,20 @@ def report(result: Result, file: str | None = None) -> str:
     if file is not None:
         parts += ["", f"Everything, with every trial: {file} on the machine that ran this task"]
     return "\n".join(parts)
+
+
+def _why_ended(result: Result) -> str | None:
+    """Why the comparison ended with the round that it did; None of a result that does not say, or compared nothing."""
+    comparison = result["comparison"]
+    if not comparison["values"] or comparison.get("gain_that_matters_percent") is None:
+        return None
+    rounds = max(len(of) for of in comparison["values"].values())
+    if comparison["decided"]:
+        return f"The comparison ended after {rounds} rounds, decided: {comparison['decided']}."
+    return (
+        f"The comparison ended undecided after {rounds} of at most {comparison['most_rounds']} rounds: a gain of "
+        f"{comparison['gain_that_matters_percent']:g} % may still be there. More rounds (final_rounds) would tell."
+    )
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

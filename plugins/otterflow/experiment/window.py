@@ -21,6 +21,8 @@ INSTALLING_S = 60.0
 """What installing the winner takes beyond the longest restart seen: reading back, recovery, Airflow's own seconds."""
 BETWEEN_TASKS = 1.15
 """By how much a trial takes longer than the sum of its tasks, for what the scheduler needs between them."""
+RESERVED_ROUNDS = 5
+"""For so many rounds of the comparison time is kept free while trials are made; what is left then goes to more."""
 _TURN = ("restore", "free_cache", "restart", "benchmark")
 """The tasks whose steps a turn of the final comparison takes as well."""
 
@@ -93,12 +95,13 @@ def needs(trials: Sequence[Trial], repeats: int) -> Needs:
 def reason_to_close(now: datetime, closes: datetime, needed: Needs, final_rounds: int) -> str | None:
     """Why no further trial fits into the window, or None if one does, with the comparison after it."""
     left = (closes - now).total_seconds()
-    wanted = needed.trial_s + needed.finish_s(final_rounds)
+    finish_s = needed.finish_s(min(final_rounds, RESERVED_ROUNDS))
+    wanted = needed.trial_s + finish_s
     if wanted <= left:
         return None
     return (
         f"the window closes at {closes.isoformat(timespec='minutes')}, in {_minutes(left)}: another trial would take "
-        f"about {_minutes(needed.trial_s)} and the final comparison {_minutes(needed.finish_s(final_rounds))}"
+        f"about {_minutes(needed.trial_s)} and the final comparison {_minutes(finish_s)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.errors import NothingMeasured, TrialFault
 from otterflow.experiment.comparison import BASELINE, distinct, restore_due, schedule
 from otterflow.experiment.loop import TEACHES_NOTHING
+from otterflow.experiment.standing import describe, faulty_arms, standing
 from otterflow.experiment.window import needs, reason_to_end_rounds
 from otterflow.hosts.knobs_file import last_good_text
 from otterflow.hosts.measurement import FIRST_STEPS, Measurement, measure
@@ -22,7 +23,11 @@ log = logging.getLogger(__name__)
 
 
 def take_turns(bench: Workbench, arms: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Measure every arm once a round, and record each measurement, unless that was done; what was compared."""
+    """Measure every arm once a round until it is decided, each turn recorded unless that was done; what was compared.
+
+    Whether it is decided is asked of the recorded turns alone: a task that is run again asks it anew after each round
+    that was measured, and goes on where it stopped.
+    """
     to_measure = sorted(set(distinct(arms).values()), key=list(arms).index)
     if len(to_measure) == 1:
         log.info("nothing but the baseline was measured: there is nothing to compare")
@@ -31,17 +36,38 @@ def take_turns(bench: Workbench, arms: Mapping[str, dict[str, Any]]) -> dict[str
     bench.server.begin_turn()
     bench.jobs.kill(besides="compare")  # of a trial that was given up
     turns = schedule(to_measure, spec.final_rounds, spec.seed)
-    done = {(m.round, m.arm) for m in bench.repository.measurements(bench.name)}
+    count, is_owed = len(to_measure), False
+    ended: str | None = None
     for position, (number, arm) in enumerate(turns):
-        if (number, arm) not in done:
-            closed = _window_closed(bench, len(to_measure), number - 1) if position % len(to_measure) == 0 else None
-            if closed is not None:
-                log.warning("%s", closed)
-                return {"arms": to_measure, "turns": position, "ended": closed}
-            log.info("turn %s of %s: %s, round %s", position + 1, len(turns), arm, number)
-            due = restore_due(position, len(to_measure), bench.plan.restore_every)
-            take_turn(bench, number, arm, arms[arm], restore_due=due)
-    return {"arms": to_measure, "turns": len(turns)}
+        if position % count == 0:
+            ended = _why_end(bench, count, number - 1)
+            if ended is not None:
+                log.info("%s", ended)
+                break
+        is_owed = is_owed or restore_due(position, count, bench.plan.restore_every)
+        measured = bench.repository.measurements(bench.name)
+        if any((m.round, m.arm) == (number, arm) for m in measured):
+            is_owed = False
+        elif arm != BASELINE and arm in faulty_arms(measured):
+            log.info("%s is not measured in round %s: it cannot win any more", arm, number)
+        else:
+            log.info("round %s of at most %s: %s", number, spec.final_rounds, arm)
+            take_turn(bench, number, arm, arms[arm], restore_due=is_owed)
+            is_owed = False
+    said = {"arms": to_measure, "turns": len(bench.repository.measurements(bench.name))}
+    return said | ({"ended": ended} if ended else {})
+
+
+def _why_end(bench: Workbench, arms: int, rounds_done: int) -> str | None:
+    """Why the comparison ends before its last round: it is decided, or the window closes; None to go on."""
+    plan = bench.plan
+    measured = [m for m in bench.repository.measurements(bench.name) if m.round <= rounds_done]
+    stands = standing(measured, plan.goal, plan.spec.looks)
+    if stands.decided is not None:
+        return f"decided after {rounds_done} rounds: {stands.decided}"
+    if rounds_done:
+        log.info("after round %s: %s; another round is made", rounds_done, describe(stands))
+    return _window_closed(bench, arms, rounds_done)
 
 
 def _window_closed(bench: Workbench, arms: int, rounds_done: int) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.experiment.comparison import BASELINE, winner
-from otterflow.experiment.outcome import broken_arms, faulty_arms, outcome, ratios
+from otterflow.experiment.comparison import BASELINE
+from otterflow.experiment.outcome import outcome
+from otterflow.experiment.standing import standing
 from otterflow.experiment.summary import report
 from otterflow.hosts import knobs_file
 from otterflow.operators.base import OtterflowOperator
@@ -30,11 +31,10 @@ class InstallWinnerOperator(OtterflowOperator):
             trials = repository.trials(self.experiment)
             configurations = arms(bench.experiment, bench.plan, trials)
             measurements = repository.measurements(self.experiment)
-            faulty = faulty_arms(measurements)
-            for arm, fault in faulty.items():
+            stands = standing(measurements, bench.plan.goal, bench.plan.spec.looks)
+            for arm, fault in stands.faulty.items():
                 self.log.warning("%s cannot win: %s", arm, fault)
-            broken = broken_arms(measurements, bench.plan.goal)
-            chosen = winner(ratios(measurements, bench.plan.objective), broken, faulty)
+            chosen = stands.winner
             if not bench.plan.spec.install and chosen != BASELINE:
                 self.log.info("%s has won; it is proposed, and the baseline is left in force (install is off)", chosen)
                 chosen = BASELINE

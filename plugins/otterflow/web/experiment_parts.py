@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from otterflow.errors import InvalidInput
 from otterflow.experiment.comparison import BASELINE
 from otterflow.experiment.loop import OUTLOOK
-from otterflow.experiment.outcome import ratios, values_by_arm
+from otterflow.experiment.repeated import Looks
+from otterflow.experiment.standing import ratios, values_by_arm
 from otterflow.experiment.summary import arm_rows
+from otterflow.experiment.typed import spec_of
 from otterflow.report.plots import ForestRow, TrialPoint
 from otterflow.repository import Experiment, Measurement, ModelKind, ModelScope, Repository, Trial
 from otterflow.web.rendering import part, short
@@ -132,7 +135,15 @@ def _ratios(experiment: Experiment, turns: Sequence[Measurement], told: Measured
     kept = (experiment.outcome or {}).get("comparison", {}).get("ratios")
     if kept is not None:
         return {arm: ratio for arm, ratio in kept.items() if ratio}
-    return {arm: r.as_dict() for arm, r in ratios(turns, told).items() if r is not None}
+    return {arm: r.as_dict() for arm, r in ratios(turns, told, _looks(experiment)).items() if r is not None}
+
+
+def _looks(experiment: Experiment) -> Looks | None:
+    """As the comparison itself looks; an imported experiment has no form, and its turns are looked at once."""
+    try:
+        return spec_of(experiment).looks
+    except InvalidInput:
+        return None
 
 
 def arm_table(experiment: Experiment, turns: Sequence[Measurement], told: Measured) -> list[dict[str, str]]:
