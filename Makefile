@@ -13,7 +13,7 @@ SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run docker/airf
 	docker/target-entrypoint.sh
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup setup-dev demo demo-night up down test unit lint bench lock clean
+.PHONY: help setup setup-dev demo demo-night up down test unit lint bench pictures lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-10s %s\n", $$1, $$2 }'
@@ -54,6 +54,9 @@ bench: setup-dev ## Measure an iteration, faults, false winners, the tuner (TUNE
 	@$(PATHS) $(PYTHON) -m tests.bench.comparison --runs 500 --rounds 3 5
 	@$(PATHS) $(PYTHON) -m tests.bench.verdict
 	@$(PATHS) $(PYTHON) -m tests.bench.tuner run $(TUNER)
+
+pictures: setup-dev ## Take the pictures of the pages for the guides anew, by the browser of the tests
+	@$(PATHS) $(PYTHON) -m tests.e2e.pictures
 
 lock: setup ## Write requirements.txt and requirements-dev.txt anew from their .in files
 	$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv

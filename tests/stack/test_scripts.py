@@ -40,7 +40,7 @@ def test_make_lists_every_public_target() -> None:
     done = subprocess.run(["make", "-C", PROJECT, "--no-print-directory"], check=True, capture_output=True, text=True)
     listed = {line.split()[0] for line in done.stdout.splitlines()}
     run = {"setup", "demo", "demo-night", "up", "down", "clean"}
-    assert listed == {"help", *run, "test", "unit", "lint", "bench", "lock"}
+    assert listed == {"help", *run, "test", "unit", "lint", "bench", "pictures", "lock"}
 
 
 def test_continuous_integration_lints_and_tests() -> None:

@@ -171,6 +171,8 @@ def test_the_values_for_a_form_are_those_of_the_form(client: Client) -> None:
     again = next(form for form in forms if form.get("experiment") == "done-again")
     assert again["iterations"] == 12
     assert next(form for form in forms if form.get("resume"))["iterations"] == 32
+    assert {"experiment": "done", "which": "winner"} in forms
+    assert "/dags/promote_configuration" in text
 
 
 def test_drift_is_taken_out_by_a_switch(client: Client) -> None:

@@ -286,6 +286,10 @@ def actions(experiment: Experiment) -> list[dict[str, Any]]:
                          "goes on with the trials that there are; Iterations is the new total"))  # fmt: skip
     found.append(_action("Tune again", "tuning_experiment", {**form, "experiment": f"{name}-again"[:63]},
                          "a new experiment by the same form"))  # fmt: skip
+    if (experiment.outcome or {}).get("winner", BASELINE) != BASELINE:
+        conf = {"experiment": name, "which": "winner"}
+        does = "asks a person whether the winner is to go to the production target that you choose"
+        found.append(_action("Propose for production", "promote_configuration", conf, does))
     if experiment.baseline_file is not None:
         found.append(_action("Undo", "undo_tuning", {"target": experiment.target, "experiment": name},
                              "puts back the configuration that was in force before"))  # fmt: skip
