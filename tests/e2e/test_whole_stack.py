@@ -376,7 +376,7 @@ def test_a_promotion_is_approved_over_the_api_and_rolled_back(lab: Lab, shop: Pa
     with customers(lab):
         triggered(lab, "promote_configuration", form, "shop-1")
         answered(lab, "shop-1", when="now", note="go")
-        run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-1")), 400)
+        run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-1")), 900)
     found = states(lab, "promote_configuration", "shop-1")
     (promotion,) = lab.repository.promotions("shop")
     assert run["state"] == "success", (found, promotion.message)
