@@ -132,6 +132,7 @@ def test_without_a_comparison_and_without_a_change_it_says_so(ended: Ended) -> N
 
 def test_a_gain_that_does_not_matter_is_shaded_and_the_end_told(ended: Ended) -> None:
     result = ended.result(WON)
+    result["comparison"] |= {"gain_that_matters_percent": None, "decided": None}
     assert 'class="grid" fill' not in report_page(ended.experiment, result)
     result["comparison"] |= {"gain_that_matters_percent": 3.0, "decided": "best beats the baseline"}
     page = report_page(ended.experiment, result)
