@@ -102,6 +102,7 @@ def test_the_notice_names_every_folder_of_third_party_data() -> None:
     notice = (PROJECT / "NOTICE").read_text()
     for folder in (
         "tests/bench/tuner/data",
+        *(f"include/experience/{name}" for name in ("postgresql_tpcc.json", "mysql_job.json")),
         "tests/knobs/pg_settings_15.json",
         "tests/tuner/captured",
         "tests/workloads/outputs",

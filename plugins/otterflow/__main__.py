@@ -1,4 +1,4 @@
-"""The command: `python -m otterflow export ...`, `... ottertune ...`, `... task ...` and `... verdict ...`."""
+"""The command: `python -m otterflow experience ...`, and `export`, `ottertune`, `task` and `verdict`."""
 
 import sys
 from contextlib import redirect_stdout

@@ -39,6 +39,12 @@ def notices_file() -> Path:
     return Path(configured) if configured else include_dir() / "notices.yaml"
 
 
+def experience_dir() -> Path:
+    """The folder with packs of experience (`OTTERFLOW_EXPERIENCE_DIR`, or `include/experience`)."""
+    configured = os.environ.get("OTTERFLOW_EXPERIENCE_DIR")
+    return Path(configured) if configured else include_dir() / "experience"
+
+
 def private_home() -> Path:
     """`home_dir`, made where it is not there, and closed to all but its owner: it tells of servers and of what they do.
 

@@ -202,7 +202,11 @@ class ExperimentSpec(BaseModel):
         False,
     )
     transfer: bool = _shown(
-        FormSection.search, "Learn from other experiments", "Their trials help where they are alike.", True
+        FormSection.search,
+        "Learn from other experiments",
+        "Those of this DBMS that have ended here, and the packs of trials from elsewhere in include/experience. They "
+        "help where they are alike; the log of recommend says what came from where.",
+        True,
     )
 
     restore_every: Annotated[int, Field(ge=0, le=MAX_ITERATIONS)] | None = _shown(

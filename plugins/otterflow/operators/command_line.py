@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from otterflow.errors import OtterflowError
-from otterflow.operators import export_command, ottertune_command, task_command, verdict_command
+from otterflow.operators import experience_command, export_command, ottertune_command, task_command, verdict_command
 
 WRONG_INPUT, FAILED = 2, 1
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0, 1 for a task that failed, or 2 with the reason for wrong input on stderr."""
     parser = argparse.ArgumentParser(prog="python -m otterflow", description="otterflow without a scheduler.")
     commands = parser.add_subparsers(required=True)
-    for module in (export_command, ottertune_command, task_command, verdict_command):
+    for module in (experience_command, export_command, ottertune_command, task_command, verdict_command):
         module.add_to(commands)
     given = parser.parse_args(arguments)
     try:

@@ -48,7 +48,7 @@ def add_to(commands: Any) -> None:
 def _export(given: argparse.Namespace) -> str:
     from otterflow.ottertune.exporting import export
 
-    return _text(export(_repository(), given.experiment, Path(given.to), iteration=given.iteration), given)
+    return _text(export(named_repository(), given.experiment, Path(given.to), iteration=given.iteration), given)
 
 
 def _import(given: argparse.Namespace) -> str:
@@ -58,13 +58,14 @@ def _import(given: argparse.Namespace) -> str:
     from otterflow.ottertune.spec import ImportSpec
     from otterflow.ottertune.which import dbms_of
 
-    repository = _repository()
+    repository = named_repository()
     spec = ImportSpec.from_params({name: getattr(given, name) for name in ImportSpec.model_fields})
     catalog = catalog_of(dbms_of(Path(spec.folder)))
     return _text(import_folder(repository, spec, catalog, code_version=code_version()), given)
 
 
-def _repository() -> Repository:
+def named_repository() -> Repository:
+    """The repository of the environment's URL, or of the Airflow connection; which it is goes to the log."""
     from otterflow.repository import Repository
 
     url = os.environ.get(URL_VARIABLE)

@@ -30,6 +30,7 @@ class RecommendOperator(OtterflowOperator):
         """Say what is still to be gained, choose and plan."""
         from otterflow.experiment.explanation import outlook_text
         from otterflow.experiment.recommendation import recommendation, what_is_left
+        from otterflow.learning.experience import Experience, experience_for
         from otterflow.learning.stored_models import Knowledge, knowledge_for
 
         upcoming = self.iteration + 1
@@ -50,7 +51,10 @@ class RecommendOperator(OtterflowOperator):
             spec = bench.plan.spec
             if spec.transfer or spec.ranking:
                 known = knowledge_for(repository, experiment, trials, bench.plan.goal)
-            past = known.past if spec.transfer else ()
+            shared = experience_for(experiment) if spec.transfer else Experience()
+            for line in shared.said:
+                self.log.info("%s", line)
+            past = [*known.past, *shared.past] if spec.transfer else []
             chosen = recommendation(experiment, bench.plan, trials, upcoming, past, known.ranking)
         planned = repository.plan_trial(
             self.experiment,

@@ -26,6 +26,7 @@ from otterflow.tuner.trial import CRASHED, Trial, check_trials
 
 MIN_MEASURED = 3
 """Distinct measured configurations below which a past experiment teaches nothing."""
+_SWITCH = {"1": "on", "on": "on", "true": "on", "0": "off", "off": "off", "false": "off"}
 _MOST_LEARNED = 100
 """Configurations that a past model learns from."""
 
@@ -37,6 +38,7 @@ class PastExperiment:
     Values are on any scale on which larger is better, another than the current experiment's if need be. `metrics` has
     a mapping of the server's metrics for each trial (empty where none were taken), or is None. `hyperparameters` are
     those that `fitted_hyperparameters` found for these trials earlier; None, or a wrong number, has them fitted again.
+    `foreign` is one on a server that nobody here knows: mode `safe` does not try its best unasked.
     """
 
     name: str
@@ -44,6 +46,7 @@ class PastExperiment:
     trials: Sequence[Trial]
     metrics: Sequence[Mapping[str, float]] | None = None
     hyperparameters: Sequence[float] | None = None
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class PastModel:
     """Whether they kept the constraints of their experiment."""
     crashed: Sequence[Config]
     """The configurations that crashed that server."""
+    foreign: bool
 
     @property
     def best_first(self) -> list[Config]:
@@ -102,7 +106,7 @@ class Translation:
         """The same, if it is the very same: no value is another here, and what is not tuned here stood at its start."""
         config = self.config_here(past, otherwise)
         stood = all(past[k.name] == k.baseline for k in self.past.knobs if k.name not in self.shared)
-        return config if stood and all(config[name] == past[name] for name in self.shared) else None
+        return config if stood and all(_word(config[n]) == _word(past[n]) for n in self.shared) else None
 
 
 def fit_past(past: PastExperiment) -> PastModel | None:
@@ -139,7 +143,7 @@ def _fitted(past: PastExperiment) -> PastModel | None:
     tried = [history.encoder.config(g) for g in history.genotypes[history.ok][order]]
     kept = history.feasible[history.ok][order]
     crashed = [dict(t.config) for t in past.trials if t.state == CRASHED]
-    return PastModel(past.name, history.encoder, process, tried, targets[order], kept, crashed)
+    return PastModel(past.name, history.encoder, process, tried, targets[order], kept, crashed, past.foreign)
 
 
 def _targets(past: PastExperiment) -> tuple[History, Array, Groups, Array, Array] | None:
@@ -175,7 +179,8 @@ def _alike(past: Knob, current: Knob) -> bool:
 def _gene_column(current: Knob, past: Knob, genes: Array, unknown: float) -> Array:
     """One knob's column; `unknown` stands where the past has no word for the value."""
     if not current.is_numeric:
-        index = np.array([float(past.values.index(v)) if v in past.values else unknown for v in current.values])
+        words = [_word(v) for v in past.values]
+        index = np.array([float(words.index(w)) if (w := _word(v)) in words else unknown for v in current.values])
         return np.asarray(index[genes.astype(int)])
     out = _past_units(current, past, genes)
     for s, value in enumerate(current.special):
@@ -201,6 +206,16 @@ def _value_here(current: Knob, past: Knob, value: Value) -> Value | None:
     """A past value as a value of the current knob, a number clipped to its range; None where it has no word for it."""
     if current.problem_with(value) is None:
         return value
-    if not current.is_numeric or past.is_special(value):
-        return None
-    return current.quantise(value)
+    if not current.is_numeric:
+        return next((v for v in current.values if _word(v) == _word(value)), None)
+    return None if past.is_special(value) else current.quantise(value)
+
+
+def _word(value: Value) -> Value:
+    """A value as it is compared: a switch is one, whether its server calls it a boolean, or an enum with more members.
+
+    PostgreSQL's wal_compression became an enum, and MySQL's innodb_doublewrite did.
+    """
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return _SWITCH.get(value.lower(), value) if isinstance(value, str) else value

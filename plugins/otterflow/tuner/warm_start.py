@@ -2,7 +2,8 @@
 
 One configuration of the past experiment that is named first, the most alike as far as is known before anything is
 measured. If it improves on what was measured here, past experiments are worth a second one: from the experiment that
-ranks the trials so far best. If not, nothing more is taken over blindly; the weights of `transfer.py` decide.
+ranks the trials so far best. If not, nothing more is taken over blindly; the weights of `transfer.py` decide. In mode
+`safe` nothing is taken over from a server that nobody here knows: what it survived says little of this one.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def warm_start(turn: Turn, first: int) -> Suggestion | None:
     if known.ok.any():
         start = encoder.config(known.genotypes[incumbent_row(known, None)])
     for voice in _most_alike_first(turn) if made else turn.voices:
+        if voice.model.foreign and turn.options.mode == "safe":
+            continue
         for best in voice.model.best_first[:_OFFERED]:
             config = turn.options.repaired(voice.translation.config_here(best, start))
             genotype = encoder.genotype(config)

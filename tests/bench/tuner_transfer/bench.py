@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypedDict
 
@@ -33,19 +34,19 @@ class Run(TypedDict):
 def run(pair: str, seed: int, budget: int) -> Run:
     """The pair's new experiment with its past one."""
     problem = make(PAIRS[pair].now, seed)
-    return _played(pair, problem, seed, budget, past_experiment(pair, seed, budget))[0]
+    return played(pair, problem, seed, budget, [past_experiment(pair, seed, budget)])[0]
 
 
 def run_cold(problem: str, seed: int, budget: int) -> Run:
     """The same without a past."""
-    return _played(COLD, make(problem, seed), seed, budget, None)[0]
+    return played(COLD, make(problem, seed), seed, budget, [])[0]
 
 
 @lru_cache(maxsize=1)
 def past_experiment(pair: str, seed: int, budget: int) -> PastExperiment:
     """A past experiment of `budget` trials. Its seeds, of the tuner and of the noise, are not the new one's."""
     problem = PAIRS[pair].past_problem(seed)
-    _, trials = _played(COLD, problem, seed + 900, budget, None)
+    _, trials = played(COLD, problem, seed + 900, budget, None)
     return PastExperiment(pair, _space(problem), trials)
 
 
@@ -53,16 +54,17 @@ def _space(problem: Problem) -> KnobSpace:
     return KnobSpace.from_records([k.record() for k in problem.knobs])
 
 
-def _played(
-    pair: str, problem: Problem, seed: int, budget: int, past: PastExperiment | None
+def played(
+    pair: str, problem: Problem, seed: int, budget: int, past: Sequence[PastExperiment]
 ) -> tuple[Run, list[Trial]]:
+    """A run of so many trials with a past, and the trials; `pair` is what it is called in the table."""
     space, noise = _space(problem), np.random.default_rng(5000 + seed)
     trials: list[Trial] = []
     scores, seconds = [], []
     best_seen, chosen = -np.inf, problem.baseline
     for _ in range(budget):
         start = time.process_time()
-        config = dict(suggest(space, trials, seed=seed, past=[] if past is None else [past]))
+        config = dict(suggest(space, trials, seed=seed, past=past))
         seconds.append(time.process_time() - start)
         value = problem.observe(config, noise)  # type: ignore[arg-type]  # a knob of a problem has no booleans
         if value is not None and value > best_seen:
