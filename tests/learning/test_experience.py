@@ -135,7 +135,12 @@ def no_common_unit(folder: Path) -> None:
 def extremes(folder: Path) -> None:
     knobs = [KNOBS[0] | {"min": -(10**29), "max": 10**29, "scale": "log"}, *KNOBS[1:]]
     values = (-1e6, 0.0, 1e6, 1e-300)
-    write(folder, "broken", knobs=knobs, trials=[{"value": v, "knobs": [10**29, True, 1e29]} for v in values])
+    write(
+        folder,
+        "broken",
+        knobs=knobs,
+        trials=[{"value": v, "knobs": [10**29 // 9**i, True, 1e29]} for i, v in enumerate(values)],
+    )
 
 
 @pytest.mark.parametrize("broken", [broken_json, all_alike, no_common_unit, extremes])

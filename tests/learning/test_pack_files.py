@@ -133,7 +133,7 @@ def test_a_bad_pack_is_refused_by_file_field_and_value(case: str, tmp_path: Path
         (b"", "value .*is not valid; Invalid JSON"),
         (b"\xff\xfe", "is not valid; Invalid JSON"),
         (b"[" * 100_000, "is not valid; Invalid JSON"),
-        (b'{"format": NaN}', "format: value nan is not valid"),
+        (b'{"format": NaN}', "is not valid"),
         (b" " * (16 * 2**20 + 1), "bad.json: cannot be read: it is larger than 16 MiB"),
     ],
 )

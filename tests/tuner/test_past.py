@@ -59,6 +59,30 @@ def test_enum_values_go_by_name_and_unknown_ones_stand_where_they_stood(translat
     assert translated(translation, method="b")["method"] == "a"
 
 
+@pytest.mark.parametrize(
+    "then", [{"type": "boolean"}, {"type": "enum", "values": ["ON", "OFF"]}, {"values": ["0", "1"]}]
+)
+@pytest.mark.parametrize("now", [{"type": "boolean"}, {"values": ["lz4", "on", "off"]}])
+def test_a_switch_is_the_same_however_it_is_spelt(then, now):
+    def made(record):
+        values = record.get("values")
+        return KnobSpace.from_records(
+            [{"name": "zip", "type": "enum", "default": values[-1] if values else True, **record}]
+        )
+
+    def is_on(value):
+        return str(value).lower() in ("true", "on", "1")
+
+    here = Translation(Encoder(made(now)), Encoder(made(then)))
+    for value in made(now)["zip"].values[-2:]:
+        (there,) = here.genotypes(here.current.genotypes([{"zip": value}]))
+        assert is_on(here.past.config(there)["zip"]) is is_on(value)
+    for value in made(then)["zip"].values:
+        back = here.config_here({"zip": value}, {})
+        assert is_on(back["zip"]) is is_on(value)
+        assert here.as_it_was({"zip": value}, {}) == back
+
+
 def test_knobs_that_are_not_shared_stand_where_they_stood(translation):
     assert translated(translation)["gone"] == 0.25
     assert translation.shared == ["memory", "delay", "method"]  # jit was a number then: another knob

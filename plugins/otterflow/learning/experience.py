@@ -79,7 +79,9 @@ def _usable(found: _Found, space: KnobSpace, units: Mapping[str, str | None]) ->
     if not any(knob.name in told.space for knob in space):
         raise InvalidInput(Problem("knobs", "none of them is tuned here", "nothing to do"))
     if fit_past(told) is None:
-        raise InvalidInput(Problem("trials", "all measurements are the same", "nothing to do"))
+        raise InvalidInput(
+            Problem("trials", "too few that differ, in their knobs or in what came of them", "nothing to do")
+        )
     return told
 
 

@@ -151,7 +151,7 @@ class Pack(_Strict):
     """A file of experience, checked."""
 
     format: Literal["otterflow experience"]
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=VERSION)]
     title: Line
     source: Line
     """Where the trials are from, and how values that are not measurements were made."""
