@@ -39,10 +39,10 @@ def make_experiment(
     repository.set_experiment_state(name, "finished" if ended else "running")
 
 
-def add_trial(repository: Repository, name: str, iteration: int, row: int) -> None:
+def add_trial(repository: Repository, name: str, iteration: int, row: int, kind: str = "design") -> None:
     """One more trial: the capture's `row`, measured and ended."""
     configuration, value = CAPTURED["configurations"][row], CAPTURED["values"][row]
-    repository.plan_trial(name, iteration, kind="design", wanted=configuration, repairs=[], reasons={}, seed=0)
+    repository.plan_trial(name, iteration, kind=kind, wanted=configuration, repairs=[], reasons={}, seed=0)
     repository.begin_try(name, iteration)
     repository.record_in_force(name, iteration, configuration)
     repository.record_result(name, iteration, result={"throughput": value}, objective=value, repeats=[value])

@@ -22,10 +22,10 @@ def gain(work_mem_kb: float, jit: bool) -> float:
 
 
 def content(**changed: Any) -> dict[str, Any]:
-    """A pack of one experiment: 14 trials that were measured and one that crashed."""
+    """A pack of one experiment: 12 trials that were measured and one that crashed."""
     trials: list[dict[str, Any]] = [
-        {"value": gain(2**power, jit), "knobs": [2**power, jit, 0.5]}
-        for power in range(8, 21, 2)
+        {"value": gain(2**power, jit), "knobs": [2**power, jit, power / 32]}
+        for power in range(8, 20, 2)
         for jit in (True, False)
     ]
     trials.append({"state": "crashed", "knobs": [1_000_000, True, -1.0]})

@@ -40,11 +40,11 @@ def test_a_pack_is_a_past_experiment_and_the_log_says_what_it_brings(folder: Pat
     (past,) = told.past
     assert past.name == "experience/good"
     assert past.foreign
-    assert past.trials[0].config == {"work_mem": 256, "jit": True, "elsewhere": 0.5}
+    assert past.trials[0].config == {"work_mem": 256, "jit": True, "elsewhere": 0.25}
     assert past.trials[0].value == pytest.approx(math.log(gain(256, True)))
     assert past.trials[-1].state == "crashed"
     assert list(told.said) == [
-        "experience/good has 15 measured trials of a load for tests on postgresql 15.6; 2 of its 3 knobs are tuned here"
+        "experience/good has 13 measured trials of a load for tests on postgresql 15.6; 2 of its 3 knobs are tuned here"
     ]
 
 

@@ -14,7 +14,7 @@ from otterflow.learning.pack_files import read_pack
 from otterflow.learning.packing import SHIPPED_BENCHMARKS, Words, pack_of
 from otterflow.operators.command_line import WRONG_INPUT, main
 from otterflow.repository import Repository
-from tests.captured import CAPTURED, make_experiment
+from tests.captured import CAPTURED, add_trial, make_experiment
 from tests.learning.experience_files import write
 from tests.repository.samples import FILES
 
@@ -70,10 +70,21 @@ def own_experiment(repository: Repository, name: str = "acme-night", **record: A
         if i == 5:
             repository.end_trial(name, i, "crashed", message="acme-db7 crashed", log_tail="FATAL: acme")
             continue
-        result = {"throughput": value, "errors": i, "metrics": {"acme": 1.0}}
+        result = {
+            "throughput": value, "latency_ms": {}, "errors": i, "transactions": 1000, "seconds": 10.0,
+            "metrics": {"acme": 1.0},
+        }  # fmt: skip
         repository.record_result(name, i, result=result, objective=value, repeats=[value])
         repository.record_metrics(name, i, {"user.acme": 1.0}, host={"host.load_1m": 1.0}, reset=[])
         repository.end_trial(name, i, "ok")
+    repository.set_experiment_state(name, "finished")
+
+
+def finished(repository: Repository, name: str, rows: int = 16, first: int = 0) -> None:
+    """An experiment of shipped names that has ended, its first trial the baseline."""
+    make_experiment(repository, name, 0, ended=False)
+    for i in range(rows):
+        add_trial(repository, name, i, first + i, kind="design" if i else "baseline")
     repository.set_experiment_state(name, "finished")
 
 
@@ -114,7 +125,7 @@ def test_nothing_in_a_pack_names_the_users_server_or_data(repository: Repository
 
 
 def test_names_that_come_with_otterflow_are_kept(repository: Repository) -> None:
-    make_experiment(repository, "night", 16)
+    finished(repository, "night")
     (packed,) = pack_of(repository, ["night"], WORDS).experiments
     assert (packed.benchmark, packed.objective, packed.workload) == (
         "pgbench_tpcb", "throughput", "the benchmark pgbench_tpcb",
@@ -126,8 +137,8 @@ def test_names_that_come_with_otterflow_are_kept(repository: Repository) -> None
 def test_the_command_says_what_it_wrote_and_check_reads_it(
     repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_experiment(repository, "night", 16)
-    make_experiment(repository, "noon", 8, first=8)
+    finished(repository, "night")
+    finished(repository, "noon", 8, first=8)
     path = tmp_path / "team.json"
     command = ["experience", "pack", "night", "noon", "--to", str(path), "--title", "our team's", "--licence", "MIT"]
     assert main([*command, "--workload", "short transactions"]) == 0
@@ -147,14 +158,14 @@ def test_what_cannot_be_packed_is_all_said_at_once(
     repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_experiment(repository, "running", 8, ended=False)
-    make_experiment(repository, "short", 2)
+    finished(repository, "short", 2)
     with pytest.raises(InvalidInput) as raised:
         pack_of(repository, ["running", "short", "gone"], WORDS)
     fields = [str(problem) for problem in raised.value.problems]
     assert fields[0].startswith("experiment running: it is running; wait until it has ended")
     assert "a pack needs a baseline and 3 measurements" in fields[1]
     assert "'gone' is unknown" in fields[2]
-    make_experiment(repository, "night", 16)
+    finished(repository, "night")
     with pytest.raises(InvalidInput, match="pack: title: value '' is not valid"):
         pack_of(repository, ["night"], Words("", "a source", "MIT"))
     wrong = [

@@ -11,7 +11,7 @@ import pytest
 
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.learning.past_experiments import MOST_READ, Other, past_experiments, worth_reading
-from otterflow.measures.goal import Goal
+from otterflow.measures.goal import Direction, Goal, goal
 from otterflow.measures.objective import Objective
 from otterflow.repository import Experiment, Trial
 from otterflow.repository.records import ExperimentState, TrialKind, TrialState
@@ -110,7 +110,9 @@ def test_what_is_told_is_what_the_tuner_takes():
 def test_an_experiment_with_too_few_measurements_or_unreadable_records_is_left_out():
     short = Other(experiment("short"), trials_of("short", CONFIGS[:2]), THROUGHPUT)
     odd = other(experiment("odd", space=[{"name": "work_mem", "type": "colour", "default": "red"}]))
-    assert past_experiments(experiment("now"), [], THROUGHPUT, [short, odd], []) == []
+    limited = goal("throughput", Direction.own, ["errors < 5"], None)
+    old = Other(experiment("old"), trials_of("old", CONFIGS), limited)  # results without the number of errors
+    assert past_experiments(experiment("now"), [], THROUGHPUT, [short, odd, old], []) == []
 
 
 def test_a_new_experiment_begins_with_the_best_of_one_that_was_alike():

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from otterflow.errors import InvalidInput, Problem
+from otterflow.errors import BenchmarkFailed, InvalidInput, Problem
 from otterflow.experiment import loop
 from otterflow.experiment.frozen import goal_of
 from otterflow.experiment.plan import catalog_of
@@ -95,7 +95,10 @@ def _packed(repository: Repository, name: str, called: str, workload: str | None
         raise _no_use(name, f"it is {experiment.state}", "wait until it has ended, or stop it")
     if not experiment.space or goal is None:
         raise _no_use(name, "its knobs or what it tuned for cannot be read any more", "leave it out")
-    told = loop.history_with_trials(experiment, repository.trials(name, metrics=()), goal)
+    try:
+        told = loop.history_with_trials(experiment, repository.trials(name, metrics=()), goal)
+    except BenchmarkFailed as error:
+        raise _no_use(name, str(error), "leave it out") from None
     catalog = catalog_of(experiment.dbms)
     knobs = [knob for knob in space_of(experiment) if _is_known(knob, catalog)]
     trials = _trials(told, [knob.name for knob in knobs], goal)

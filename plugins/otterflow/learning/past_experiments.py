@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otterflow.errors import InvalidInput
+from otterflow.errors import BenchmarkFailed, InvalidInput
 from otterflow.experiment import loop
 from otterflow.experiment.typed import space_of
 from otterflow.measures.goal import Goal
@@ -75,7 +75,7 @@ def _past(other: Other) -> PastExperiment | None:
     """None where it has too few measurements, or records that cannot be read any more: it must not stop this one."""
     try:
         past = _told(other.experiment, other.trials, other.goal, other.hyperparameters)
-    except InvalidInput:
+    except (InvalidInput, BenchmarkFailed):  # the second of a result of another shape, where there are constraints
         return None
     return past if sum(t.state == "ok" for t in past.trials) >= MIN_MEASURED else None
 
