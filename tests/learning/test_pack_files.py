@@ -184,3 +184,9 @@ def test_the_packs_that_ship_are_good_small_and_say_whose_they_are() -> None:
         assert str(named.pack.copyright) in notice
         assert (PROJECT / "include" / "experience" / f"{named.name}.json").stat().st_size < 2**20
         assert all(experiment.origin == "modelled" for experiment in named.pack.experiments)
+
+
+def test_the_guides_example_is_a_pack(tmp_path: Path) -> None:
+    guide = (PROJECT / "docs" / "experience.md").read_text()
+    (tmp_path / "example.json").write_text(guide.split("```json\n")[1].split("```")[0])
+    assert read_pack(tmp_path / "example.json").pack.experiments[0].measured == 3

@@ -149,7 +149,7 @@ def test_the_command_says_what_it_wrote_and_check_reads_it(
     assert main(["experience", "check", str(path)]) == 0
     checked = capsys.readouterr().out
     assert checked.strip() in said
-    assert re.search(r"the best of 16 measured is [\d.]+ times the baseline", checked)
+    assert re.search(r"the best of 16 values is [\d.]+ times the baseline", checked)
     assert main(command) == WRONG_INPUT
     assert "is there already; choose another name, or add --replace" in capsys.readouterr().err
 

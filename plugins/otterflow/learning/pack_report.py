@@ -46,7 +46,7 @@ def _details(experiment: PackedExperiment) -> list[str]:
         if known is not None
     ]
     return [
-        f"objective {experiment.objective}: the best of {len(values)} measured is {max(values):.3g} times the baseline"
+        f"objective {experiment.objective}: the best of {len(values)} values is {max(values):.3g} times the baseline"
         + (f"; {', '.join(told)}" if told else ""),
         *([", ".join(machine)] if machine else []),
         *_knobs(experiment),
