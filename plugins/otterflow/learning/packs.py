@@ -66,7 +66,7 @@ class PackedKnob(_Strict):
 class PackedTrial(_Strict):
     """One trial: its state, the knobs' values in the order of `knobs`, and how good it was."""
 
-    state: State = OK
+    state: State = "ok"
     value: Annotated[float, Field(ge=-MOST, le=MOST)] | None = None
     """How many times as good as the baseline, the machine's drift taken out; larger is better, 1 is the baseline."""
     kept: bool = True
