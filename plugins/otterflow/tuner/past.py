@@ -214,7 +214,7 @@ def _value_here(current: Knob, past: Knob, value: Value) -> Value | None:
 def _word(value: Value) -> Value:
     """A value as it is compared: a switch is one, whether its server calls it a boolean, or an enum with more members.
 
-    PostgreSQL's wal_compression became an enum, and MySQL's innodb_doublewrite did.
+    Servers have made enums of switches from one version to the next.
     """
     if isinstance(value, bool):
         return "on" if value else "off"
