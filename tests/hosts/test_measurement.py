@@ -69,6 +69,10 @@ class Steps(NoWindow):
     """The start that the server is of when the runs are over."""
     said: list[str] = field(default_factory=list)
 
+    disturbed: int = 0
+    """So many runs are disturbed, the first ones."""
+    may_repeat: bool = True
+
     def measure(self, repeats: int = 1, baseline: BenchmarkResult | None = None) -> Measured:
         host = SimpleNamespace(access=None)
         first = SimpleNamespace(kind="baseline", state="ok", result=baseline and baseline.as_dict())
@@ -145,6 +149,51 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Around:
     found = Around()
     monkeypatch.setattr(measurement, "MetricsAround", lambda host, metrics: found)
     return found
+
+
+@dataclass
+class Gate:
+    """Stands for the quiet gate: the first runs are disturbed."""
+
+    bench: Any
+    began: Started
+
+    @property
+    def may_repeat(self) -> bool:
+        return bool(self.bench.workload.may_repeat)
+
+    def begin(self, script: JobScript) -> JobScript:
+        return script
+
+    def end(self, ran: JobOutcome) -> dict[str, Any]:
+        steps = self.bench.workload
+        steps.disturbed -= 1
+        return {"others_share": 0.5, "disturbed": "work of others" if steps.disturbed >= 0 else None}
+
+
+@pytest.fixture(autouse=True)
+def gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measurement, "QuietGate", Gate)
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "may_repeat", "runs", "work"),
+    [
+        (0, True, ["run1"], {"disturbed": None, "tries": 1}),
+        (1, True, ["run1", "run1-again2"], {"disturbed": None, "tries": 2}),
+        (9, True, ["run1", "run1-again2", "run1-again3"], {"disturbed": "work of others", "tries": 3}),
+        (9, False, ["run1"], {"disturbed": "work of others", "tries": 1}),
+    ],
+)
+def test_a_disturbed_run_is_measured_again_and_marked_if_it_stays_so(
+    disturbed: int, may_repeat: bool, runs: list[str], work: dict[str, Any]
+) -> None:
+    steps = Steps(results=[result(10.0), result(20.0), result(30.0)], disturbed=disturbed, may_repeat=may_repeat)
+    measured = steps.measure()
+    assert [step.removeprefix("trial-3-") for step in steps.said if step.startswith("trial-3-run")] == runs
+    assert measured.value == 10.0 * len(runs), "the last try counts"
+    assert measured.result["host_work"] == {"others_share": 0.5, **work}
+    assert f"counters after {61.5 * len(runs):g} s" in steps.said, "the window holds all tries"
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from otterflow.dbms.postgresql.database import CURRENT_USER_SQL
 from otterflow.errors import BenchmarkFailed, NothingMeasured
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.standing import faulty_arms
-from otterflow.hosts import live_server, steps, turns
+from otterflow.hosts import live_server, quiet, steps, turns
 from otterflow.hosts.measurement import Measured
 from otterflow.measures.goal import Goal
 from otterflow.measures.objective import Objective
@@ -239,7 +239,10 @@ workload:
 
 
 @pytest.mark.integration
-def test_a_batch_finds_its_work_to_do_in_every_turn(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
+def test_a_batch_finds_its_work_to_do_in_every_turn(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quiet, "_LAG_S", 600.0)  # however busy this machine is
     Path(os.environ["OTTERFLOW_INCLUDE_DIR"], "benchmarks", "closing.yaml").write_text(BATCH)
     form = {**params, "benchmark": "closing", "restore_every": 1, "iterations": 2}
     runs = dags.follow("tuning_experiment", form)
@@ -250,6 +253,10 @@ def test_a_batch_finds_its_work_to_do_in_every_turn(lab: DatabaseHost, dags: Dag
     measured = repository.measurements("in-process")
     assert len(measured) >= 2
     assert all(m.value is not None and m.value > 0.4 for m in measured), [m.value for m in measured]
+    beside = [m.result["host_work"] for m in (*repository.trials("in-process"), *measured) if m.result is not None]
+    assert len(beside) >= 4
+    assert all(work["tries"] == 1 and 0 <= work["others_share"] <= 1 for work in beside), beside
+    assert beside[0]["disturbed"] is None, "of the first runs nobody knows what is usual"
 
 
 def test_roles_with_a_value_of_their_own_for_a_tuned_knob_are_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -443,6 +443,8 @@ class Dbms:
     data: Data
     checks: Checks
     target: type[Target]
+    server_programs: tuple[str, ...]
+    """What the server's process may be called on its host, as /proc tells it."""
     observing: Observation | None = None
     """None where it cannot (`Capability.observe`); else `observation` gives it."""
     capturing: Capture | None = None

@@ -18,6 +18,7 @@ from otterflow.experiment.typed import live_settings_of
 from otterflow.knobs.setting import LiveSetting
 from otterflow.measures.formula import Formula
 from otterflow.measures.objective import Objective
+from otterflow.measures.quiet import HOST_WORK
 
 if TYPE_CHECKING:
     from otterflow.repository import Experiment, Measurement, Trial
@@ -34,6 +35,8 @@ HOW_TO_READ = {
     "comparison.best_over_rules": "as `ratio`, of best against rules: where it is not above 1 beyond chance, and the "
     "rules beat the baseline, the rules win, for they are simpler",
     "comparison.faults": "the arms that cannot win, for one of their turns failed by a fault of their own",
+    "comparison.disturbed, trials.disturbed": "runs beside which the host worked for others more than usual, all "
+    "tries of them; they are kept",
     "trials.relative": "the gain over the baseline with the machine's drift taken out: 1.2 is 20 % better",
     "remarks": "of the baseline's trial and the best one's: what speaks against their numbers",
     "run": "1, and one more for each time the experiment was resumed; result.json is of the newest",
@@ -97,6 +100,7 @@ def outcome(
             "gain_that_matters_percent": plan.spec.gain_that_matters_percent,
             "breaks_a_constraint": sorted(stands.broken),
             "faults": dict(stands.faulty),
+            "disturbed": _disturbed_turns(measurements),
             "metrics": _metrics_by_arm(measurements),
         },
         "remarks": _remarks(trials, {arm: arms[arm] for arm in (BASELINE, best_arm) if arm in arms}),
@@ -157,6 +161,21 @@ def _remarks(trials: Sequence[Trial], arms: Mapping[str, Mapping[str, Any]]) -> 
     return found
 
 
+def _disturbed(result: Mapping[str, Any] | None) -> str | None:
+    """What the host did for others beside a run, where that was too much."""
+    found = (result or {}).get(HOST_WORK, {}).get("disturbed")
+    return None if found is None else str(found)
+
+
+def _disturbed_turns(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """The turns that stayed disturbed, however often they were measured; they count like the others."""
+    return [
+        {"round": m.round, "arm": m.arm, "by": found}
+        for m in measurements
+        if m.value is not None and (found := _disturbed(m.result)) is not None
+    ]
+
+
 def _trials(trials: Sequence[Trial], objective: Objective | Formula) -> list[dict[str, Any]]:
     """The ended trials; `relative` is the gain over the baseline, drift taken out (1.2: 20 % better)."""
     ended = [t for t in trials if t.state.ended]
@@ -168,6 +187,7 @@ def _trials(trials: Sequence[Trial], objective: Objective | Formula) -> list[dic
             "value": t.objective,
             "relative": None if relative is None else round(relative, 4),
             "metrics": (t.result or {}).get("metrics", {}),
+            "disturbed": _disturbed(t.result),
             "load_1m": t.host.get("host.load_1m"),
             "configuration": t.in_force or t.wanted,
             "seconds": t.seconds,

@@ -237,6 +237,13 @@ class ExperimentSpec(BaseModel):
         "Measures a known configuration again, so that drift of the machine shows. 0: never.",
         5,
     )
+    quiet_gate: bool = _shown(
+        FormSection.measuring,
+        "Quiet gate",
+        "A run beside which the host works for others much more than usual is measured again, up to twice, and marked "
+        "if it stays so. Off: nobody looks.",
+        True,
+    )
     final_rounds: Annotated[int, Field(ge=LEAST_ROUNDS, le=50)] = _shown(
         FormSection.measuring,
         "Rounds of the final comparison at most",
@@ -328,9 +335,9 @@ class ExperimentSpec(BaseModel):
         """Read what the repository keeps of a form that was valid when it was sent.
 
         Fewer rounds of the final comparison than can have a winner were once allowed; there are as many as it takes.
-        All rounds were made, whatever they said, before there was a gain that matters.
+        All rounds were made, whatever they said, before there was a gain that matters; and nobody looked at the host.
         """
-        record = {"gain_that_matters_percent": None, **record}
+        record = {"gain_that_matters_percent": None, "quiet_gate": False, **record}
         rounds = record.get("final_rounds")
         if isinstance(rounds, int) and rounds < LEAST_ROUNDS:
             record = {**record, "final_rounds": LEAST_ROUNDS}

@@ -184,6 +184,9 @@ def report(result: Result, file: str | None = None) -> str:
     parts += [] if (ended := _why_ended(result)) is None else ["", ended]
     for arm, remarks in result.get("remarks", {}).items():
         parts += ["", *(f"Of {arm}'s trial: {remark}." for remark in remarks)]
+    if disturbed := result["comparison"].get("disturbed"):
+        turns = ", ".join(f"{turn['arm']} in round {turn['round']}" for turn in disturbed)
+        parts += ["", f"Disturbed by other work on the host, in all tries, and kept: {turns}."]
     if result["changed_knobs"]:
         is_proposed = result.get("winner", result["installed"]) != result["installed"]
         title = "Knobs that would change" if is_proposed else "Changed knobs"

@@ -28,5 +28,6 @@ DBMS = Dbms(
     data=DATA,
     checks=CHECKS,
     target=MariadbTarget,
+    server_programs=("mariadbd", "mysqld"),
     exporting=EXPORT,
 )

@@ -28,5 +28,6 @@ DBMS = Dbms(
     data=DATA,
     checks=CHECKS,
     target=MysqlTarget,
+    server_programs=("mysqld",),
     exporting=EXPORT,
 )

@@ -36,6 +36,7 @@ DBMS = Dbms(
     data=data,
     checks=checks,
     target=PostgresqlTarget,
+    server_programs=("postgres", "postmaster"),
     observing=observation,
     capturing=capture,
     exporting=export,
