@@ -164,7 +164,7 @@ def test_there_and_back_again_on_one_machine_is_the_same(
 ) -> None:
     """Onto an equal machine nothing is scaled; onto another, what comes out is within what may be planned there."""
     facts = HostFacts(ram * GIB, cores, "ssd", 100)
-    wanted = max(16 * 128, round(share * ram * GIB / 2**20) * 128)  # whole MB, in blocks
+    wanted = max(64, round(share * ram * GIB / 2**20)) * 128  # whole MB of those that are tuned, in blocks
     measured = Measured({"shared_buffers": wanted}, machine(live, facts), kind.value)
     dbms = dbms_named("postgresql")
     same = translate(measured, machine(live, facts), dbms, catalog, restart=True)

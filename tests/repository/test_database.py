@@ -225,6 +225,7 @@ def test_deleting_an_experiment_deletes_what_belongs_to_it_alone(repository: Rep
     assert counts == {
         "experiments": 1, "trials": 1, "trial_seconds": 1, "snapshots": 2, "metrics": 2, "measurements": 1, "models": 1,
         "targets": 1, "configurations": 1, "surroundings": 0, "experiment_files": 4, "definitions": 4, "recordings": 0,
+        "promotions": 0, "notices": 0,
     }  # fmt: skip
 
 
