@@ -46,7 +46,7 @@ def run_cold(problem: str, seed: int, budget: int) -> Run:
 def past_experiment(pair: str, seed: int, budget: int) -> PastExperiment:
     """A past experiment of `budget` trials. Its seeds, of the tuner and of the noise, are not the new one's."""
     problem = PAIRS[pair].past_problem(seed)
-    _, trials = played(COLD, problem, seed + 900, budget, None)
+    _, trials = played(COLD, problem, seed + 900, budget, [])
     return PastExperiment(pair, _space(problem), trials)
 
 
