@@ -394,7 +394,7 @@ def test_a_promotion_is_approved_over_the_api_and_rolled_back(lab: Lab, shop: Pa
     assert (promotion.answer["note"], promotion.form["why"]) == ("go", "reports")
     assert (found["make_safe"], found["keep_or_roll_back"]) == ("skipped", "success")
     assert promotion.state == "kept", promotion.message
-    assert "work_mem = '9MB'" in cluster.knobs_file.read_text()
+    assert "work_mem = 9MB" in cluster.knobs_file.read_text()
     triggered(lab, "rollback", {"target": "shop", "why": "enough"}, "back-1")
     wait_for("the rollback ends", lambda: over(client.dag_run("rollback", "back-1")), 120)
     assert lab.repository.promotion(promotion.id).state == "rolled_back"
