@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from otterflow.experiment.live_verdict import AFTER, BEFORE
@@ -64,3 +65,4 @@ with DAG(
 
     propose >> approve >> await_window >> recheck >> watch_before >> install >> watch_after >> keep_or_roll_back
     [recheck, watch_before, install, watch_after, keep_or_roll_back] >> make_safe
+    keep_or_roll_back >> EmptyOperator(task_id="ended")  # a run that was made safe is red all the same

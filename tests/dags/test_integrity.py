@@ -122,6 +122,13 @@ def test_the_refreshs_flow(bag: Any) -> None:
     assert dag.get_task("refresh_workload").is_mapped
 
 
+def test_a_run_that_was_mended_is_red_all_the_same(bag: Any) -> None:
+    """Airflow goes by the last tasks: one that runs after a failure alone must not be the only one of them."""
+    for dag in bag.dags.values():
+        rules = {task.trigger_rule for task in dag.tasks if not task.downstream_task_ids}
+        assert rules != {"one_failed"}, dag.dag_id
+
+
 def test_a_promotions_flow(bag: Any) -> None:
     """Whatever fails once the target is held is made safe; what a person declines is only skipped."""
     dag = bag.dags["promote_configuration"]
@@ -133,7 +140,8 @@ def test_a_promotions_flow(bag: Any) -> None:
         "watch_before": {"install", "make_safe"},
         "install": {"watch_after", "make_safe"},
         "watch_after": {"keep_or_roll_back", "make_safe"},
-        "keep_or_roll_back": {"make_safe"},
+        "keep_or_roll_back": {"make_safe", "ended"},
+        "ended": set(),
         "make_safe": set(),
     }
     assert dag.get_task("approve").response_timeout is not None, "or the execution timeout would be for the person"

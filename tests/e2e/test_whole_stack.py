@@ -396,7 +396,7 @@ def test_a_promotion_is_approved_over_the_api_and_rolled_back(lab: Lab, shop: Pa
     assert promotion.state == "kept", promotion.message
     assert "work_mem = 9MB" in cluster.knobs_file.read_text()
     triggered(lab, "rollback", {"target": "shop", "why": "enough"}, "back-1")
-    wait_for("the rollback ends", lambda: over(client.dag_run("rollback", "back-1")), 120)
+    wait_for("the rollback ends", lambda: over(client.dag_run("rollback", "back-1")), 300)
     assert lab.repository.promotion(promotion.id).state == "rolled_back"
     assert cluster.knobs_file.read_text() == "# theirs\njit = off\n"
     assert lab.repository.holder("shop") is None
@@ -405,7 +405,7 @@ def test_a_promotion_is_approved_over_the_api_and_rolled_back(lab: Lab, shop: Pa
 def test_a_newer_proposal_takes_over_the_run_of_the_older(lab: Lab, shop: Path) -> None:
     """As a night does it: the run that waits is reset, and its question is asked anew."""
     client = lab.airflow.client
-    form = {"target": "shop", "configuration": {"work_mem": "9MB"}}
+    form = {"target": "shop", "configuration": {"work_mem": "9MB"}, "objective": "errors", "direction": "minimise"}
     triggered(lab, "promote_configuration", form, "shop-2")
     wait_for("it waits", lambda: states(lab, "promote_configuration", "shop-2")["approve"] == "awaiting_input", 180)
     client.clear("promote_configuration", "shop-2")
@@ -413,7 +413,7 @@ def test_a_newer_proposal_takes_over_the_run_of_the_older(lab: Lab, shop: Path) 
     wait_for("it waits", lambda: states(lab, "promote_configuration", "shop-2")["approve"] == "awaiting_input", 180)
     time.sleep(3)
     client.answer("promote_configuration", "shop-2", "approve", "Reject", when="now", note=None)
-    run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-2")), 120)
+    run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-2")), 300)
     assert run["state"] == "success"
     assert [p.state for p in lab.repository.promotions("shop")][-1] == "declined"
     assert states(lab, "promote_configuration", "shop-2")["recheck"] == "skipped"

@@ -159,6 +159,7 @@ class PromotionForm(BaseModel):
                 "constraints": self.constraints,
                 "duration_s": self.window_s,
                 "warmup_s": 0,
+                "quiet_gate": False,  # its users are no disturbance
             }
         )
 
