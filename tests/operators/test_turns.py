@@ -244,7 +244,7 @@ def test_a_batch_finds_its_work_to_do_in_every_turn(
 ) -> None:
     monkeypatch.setattr(quiet, "_LAG_S", 600.0)  # however busy this machine is
     Path(os.environ["OTTERFLOW_INCLUDE_DIR"], "benchmarks", "closing.yaml").write_text(BATCH)
-    form = {**params, "benchmark": "closing", "restore_every": 1, "iterations": 2}
+    form = {**params, "benchmark": "closing", "restore_every": 1, "iterations": 2, "quiet_gate": True}
     runs = dags.follow("tuning_experiment", form)
     assert all(r.state == SUCCESS for r in runs), explain(runs)
     assert runs[-1].dag_id == "tuning_finish"
