@@ -76,8 +76,12 @@ def test_policies(bag: Any, dag_id: str) -> None:
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
 def test_every_task_says_when_it_may_act(bag: Any, dag_id: str) -> None:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+
     for task in bag.dags[dag_id].tasks:
         operator = getattr(task, "operator_class", None) or type(task)
+        if operator is EmptyOperator:  # it does nothing, at any time
+            continue
         assert issubclass(operator, Guarded), task.task_id
         assert isinstance(operator.may, May), task.task_id
 
