@@ -20,9 +20,8 @@ from otterflow.errors import BenchmarkFailed, InvalidInput, Problem
 from otterflow.experiment import loop
 from otterflow.experiment.frozen import goal_of
 from otterflow.experiment.plan import catalog_of
-from otterflow.experiment.typed import live_settings_of, space_of
+from otterflow.experiment.typed import facts_of, live_settings_of, space_of
 from otterflow.knobs.catalog import KnobCatalog
-from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.knob import SIGNIFICANT_DIGITS
 from otterflow.knobs.space import Knob
 from otterflow.learning.packs import FORMAT, MOST, OWN, VERSION, Pack, PackedExperiment, PackedKnob, PackedTrial, State
@@ -164,7 +163,7 @@ def _version(experiment: Experiment) -> str | None:
 
 def _machine(experiment: Experiment) -> dict[str, Any]:
     try:
-        facts = HostFacts.from_dict(experiment.facts)
+        facts = facts_of(experiment)
     except InvalidInput:
         return {}
     return {"ram_gb": max(0.1, round(facts.ram_bytes / _GIB, 1)), "cores": facts.cores, "disk": facts.disk}
