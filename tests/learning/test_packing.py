@@ -18,6 +18,8 @@ from tests.captured import CAPTURED, add_trial, make_experiment
 from tests.learning.experience_files import write
 from tests.repository.samples import FILES
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[2]
 ROWS = json.loads((PROJECT / "tests" / "knobs" / "pg_settings_15.json").read_text())
 WORDS = Words("a title", "a source", "CC0-1.0")
