@@ -25,7 +25,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
 from otterflow import settings
 from otterflow.errors import InvalidInput
-from otterflow.experiment.schedule import Schedule, load_schedule
+from otterflow.experiment.schedule import Schedule, dag_of, load_schedule
 from otterflow.operators.await_experiment import AwaitExperimentOperator
 from otterflow.operators.base import RETRIES
 from otterflow.operators.check_window import CHECK_WINDOW, CheckWindowOperator
@@ -81,18 +81,16 @@ def nightly_dag(schedule: Schedule) -> DAG:
 def broken_dag(file: Path, problems: str) -> DAG:
     """A Dag in the place of one whose file is wrong; the others are not touched by it."""
     said = f"{file.name} is wrong"
-    with DAG(
-        dag_id=f"nightly_{file.stem}", description=said, schedule=None, is_paused_upon_creation=False, **COMMON
-    ) as dag:
+    with DAG(dag_id=dag_of(file.stem), description=said, schedule=None, is_paused_upon_creation=False, **COMMON) as dag:
         ReadScheduleOperator(task_id="read_schedule", file=file.name, problems=problems)
     return dag
 
 
 only = get_parsing_context().dag_id
 for path in sorted(settings.schedules_dir().glob("*.yaml")):
-    if only not in {None, f"nightly_{path.stem}"}:
+    if only not in {None, dag_of(path.stem)}:
         continue
     try:
-        globals()[f"nightly_{path.stem}"] = nightly_dag(load_schedule(path))
+        globals()[dag_of(path.stem)] = nightly_dag(load_schedule(path))
     except InvalidInput as error:
-        globals()[f"nightly_{path.stem}"] = broken_dag(path, str(error))
+        globals()[dag_of(path.stem)] = broken_dag(path, str(error))

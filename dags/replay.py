@@ -29,7 +29,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context
 
 from otterflow import settings
 from otterflow.errors import InvalidInput
-from otterflow.experiment.backfill import Replay, replay_of
+from otterflow.experiment.backfill import Replay, dag_of, replay_of
 from otterflow.experiment.comparison import LEAST_ROUNDS
 from otterflow.operators.await_experiment import AwaitExperimentOperator
 from otterflow.operators.base import RETRIES
@@ -92,7 +92,7 @@ def broken_dag(stem: str, problems: str) -> DAG:
     """A Dag in the place of one whose block is wrong; the others are not touched by it."""
     file = f"{stem}.yaml"
     with DAG(
-        dag_id=f"replay_{stem}", description=f"{file} is wrong", schedule=None, is_paused_upon_creation=False, **COMMON
+        dag_id=dag_of(stem), description=f"{file} is wrong", schedule=None, is_paused_upon_creation=False, **COMMON
     ) as dag:
         ReadReplayOperator(task_id="read_replay", file=file, problems=problems)
     return dag
@@ -104,7 +104,7 @@ for stem, recording in recording_definitions(settings.recordings_dir(), get_pars
     try:
         replay = replay_of(recording)
     except InvalidInput as error:
-        globals()[f"replay_{stem}"] = broken_dag(stem, str(error))
+        globals()[dag_of(stem)] = broken_dag(stem, str(error))
     else:
         if replay is not None:
             globals()[replay.dag_id] = replay_dag(replay)

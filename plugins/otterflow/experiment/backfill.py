@@ -55,6 +55,11 @@ class Block(BaseModel):
     """Any other field of tuning_experiment's form. The data are put back before each replay unless it says else."""
 
 
+def dag_of(recording: str) -> str:
+    """The Dag that replays a recording's intervals."""
+    return f"replay_{recording}"
+
+
 @dataclass(frozen=True)
 class Replay:
     """A recording's file with its block."""
@@ -65,7 +70,7 @@ class Replay:
     @property
     def dag_id(self) -> str:
         """The Dag that replays."""
-        return f"replay_{self.recording.name}"
+        return dag_of(self.recording.name)
 
     def spec(
         self, experiment: str, recording: str, arms: Mapping[str, Mapping[str, Any]], rounds: int

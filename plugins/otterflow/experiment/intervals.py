@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import configurations
-from otterflow.experiment.backfill import experiment_name, number_of
+from otterflow.experiment.backfill import dag_of, experiment_name, number_of
 from otterflow.experiment.comparison import BASELINE, distinct
 from otterflow.experiment.frozen import plan_of
 from otterflow.experiment.interval import IntervalVerdict, interval_verdict
@@ -75,7 +75,7 @@ def intervals_of(
         if (own := _experiments(experiments, recording.id))
     ]
     if not tried:
-        advice = f"run a backfill of replay_{name} over it first"
+        advice = f"run a backfill of {dag_of(name)} over it first"
         raise InvalidInput(Problem("recording", f"no interval of {name!r} in that time was replayed", advice))
     candidates = _candidates([experiment for _, own in tried for experiment in own])
     if candidate and candidate not in candidates:

@@ -30,6 +30,11 @@ _GIVEN = ("experiment", "target", "benchmark", "resume", "stop_at", "install")
 """Fields of the form that come from the schedule's own fields."""
 
 
+def dag_of(schedule: str) -> str:
+    """The Dag of a schedule's nights."""
+    return f"nightly_{schedule}"
+
+
 def _clock(text: str) -> str:
     try:
         found = time.fromisoformat(text)
@@ -98,7 +103,7 @@ class Schedule(_Strict):
     @property
     def dag_id(self) -> str:
         """The Dag of its nights."""
-        return f"nightly_{self.name}"
+        return dag_of(self.name)
 
     def window(self, opens: datetime) -> Window:
         """The window that opens then."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
+from otterflow.experiment.run_names import TUNING_ITERATION
 from otterflow.operators.connections import open_repository
 from otterflow.operators.guard import Guarded
 from otterflow.operators.paused import warn_if_paused
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from otterflow.repository import Experiment, Repository
-
-TUNING_ITERATION, TUNING_FINISH = "tuning_iteration", "tuning_finish"
 
 
 class HandOnOperator(Guarded, TriggerDagRunOperator):
@@ -55,16 +54,6 @@ class HandOnOperator(Guarded, TriggerDagRunOperator):
     def conf_of(self, repository: Repository, dag_id: str) -> dict[str, Any]:
         """The parameters of the heir's run."""
         raise NotImplementedError
-
-
-def run_id(experiment: str, iteration: int) -> str:
-    """The run id of an iteration."""
-    return f"{experiment}-{iteration:04d}"
-
-
-def finish_run_id(experiment: str, comparison: int) -> str:
-    """The run id of a finish; a resumed experiment has one for each time it finishes."""
-    return f"{experiment}-finish-{comparison}"
 
 
 def new_run(context: Context, dag_id: str, wanted: str) -> str:

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otterflow.experiment.run_names import TUNING_FINISH, TUNING_ITERATION, finish_run_id, run_id
 from otterflow.experiment.typed import spec_of
 from otterflow.operators.guard import Lease, May
-from otterflow.operators.hand_on import (
-    TUNING_FINISH,
-    TUNING_ITERATION,
-    HandOnOperator,
-    finish_run_id,
-    new_run,
-    run_id,
-)
+from otterflow.operators.hand_on import HandOnOperator, new_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

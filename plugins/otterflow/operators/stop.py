@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
 from otterflow.errors import InvalidInput
+from otterflow.experiment.run_names import TUNING_FINISH, finish_run_id
 from otterflow.experiment.stopping import stop_problem
 from otterflow.operators.connections import open_repository
 from otterflow.operators.guard import NOT_ENDED, Guarded, Lease, May
-from otterflow.operators.hand_on import TUNING_FINISH, finish_run_id, is_under_way, new_run
+from otterflow.operators.hand_on import is_under_way, new_run
 from otterflow.operators.paused import warn_if_paused
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import otterflow
 from otterflow.errors import InvalidInput, Problem
+from otterflow.experiment.run_names import TUNING_FINISH, TUNING_ITERATION, finish_run_id, run_id
 from otterflow.operators.connections import open_repository
 from otterflow.operators.guard import Guarded
-from otterflow.operators.hand_on import TUNING_FINISH, TUNING_ITERATION, finish_run_id, run_id
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator

@@ -22,11 +22,6 @@ Gains = Mapping[int, float]
 _MOST_KNOBS = 12
 
 
-def run_id(experiment: str, iteration: int) -> str:
-    """The run of `tuning_iteration` that made a trial; `operators.hand_on` names it so."""
-    return f"{experiment}-{iteration:04d}"
-
-
 def run_of(experiment: Experiment) -> dict[str, str] | None:
     """The run that acts for the experiment, or did last; None where none is recorded."""
     dag_id, _, run = experiment.run.partition("/")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from otterflow import settings
 from otterflow.experiment.nights import COLUMNS, Night, nights_of
+from otterflow.experiment.schedule import dag_of
 from otterflow.report.plots import ForestRow, forest_plot
 from otterflow.repository import Repository
 from otterflow.web.opening import Opened
@@ -55,11 +56,6 @@ def schedule(request: Request, asking: Asking, repository: Opened, name: str) ->
 def schedules() -> list[str]:
     """The schedules that there are, by the names of their files."""
     return sorted(path.stem for path in settings.schedules_dir().glob("*.yaml"))
-
-
-def dag_of(schedule: str) -> str:
-    """The Dag of a schedule."""
-    return f"nightly_{schedule}"
 
 
 def shown(repository: Repository, asking: Reader, name: str, *, most: int) -> list[Night]:

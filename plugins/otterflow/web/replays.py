@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from otterflow import settings
 from otterflow.errors import InvalidInput, OtterflowError
-from otterflow.experiment.backfill import load_replay
+from otterflow.experiment.backfill import dag_of, load_replay
 from otterflow.experiment.interval import IntervalVerdict
 from otterflow.experiment.intervals import intervals_of
 from otterflow.experiment.verdict import Rule, shares, verdict_of
@@ -53,11 +53,6 @@ def replay(request: Request, asking: Asking, repository: Opened, name: str) -> R
 def recordings() -> list[str]:
     """The recordings that there are, by the names of their files."""
     return sorted(path.stem for path in settings.recordings_dir().glob("*.yaml"))
-
-
-def dag_of(recording: str) -> str:
-    """The Dag that replays a recording."""
-    return f"replay_{recording}"
 
 
 def _rule(name: str) -> tuple[Rule, list[str]]:

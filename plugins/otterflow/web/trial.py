@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from otterflow.errors import BenchmarkFailed, InvalidInput
 from otterflow.experiment.comparison import BASELINE
+from otterflow.experiment.run_names import run_id
 from otterflow.measures.names import UNITS, measures
 from otterflow.measures.result import BenchmarkResult
 from otterflow.repository import Repository, Trial
-from otterflow.web.experiment_parts import run_id
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
