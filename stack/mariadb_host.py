@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
-from otterflow.remote.host_lock import LOCKS
-from stack.host import CONNECTIONS, Host, PrivateServer
+from stack.family_host import FamilyHost
+from stack.host import CONNECTIONS
 from stack.mariadb import DATABASE, SERVER, USER, PrivateMariadb
 from stack.users import ServerUser
 
 
-class MariadbHost(Host):
+class MariadbHost(FamilyHost):
     """A host with a MariaDB of Debian's package."""
 
-    title = "MariaDB"
+    dbms, title = "mariadb", "MariaDB"
 
     def __init__(
         self,
@@ -33,7 +32,7 @@ class MariadbHost(Host):
         self.mariadb = PrivateMariadb(self.root / "maria", self.user)
 
     @property
-    def server(self) -> PrivateServer:
+    def server(self) -> PrivateMariadb:
         """The MariaDB."""
         return self.mariadb
 
@@ -54,21 +53,4 @@ class MariadbHost(Host):
             "login": USER,
             "password": self.mariadb.password,
             "schema": DATABASE,
-        }
-
-    def locks(self) -> list[Path]:
-        """Those of the data directory, which a lock's name ends with."""
-        digest = sha256(str(self.mariadb.data_dir).encode()).hexdigest()[:8]
-        return list(Path(LOCKS).glob(f"otterflow-*-{digest}.lock"))
-
-    def _server_record(self) -> dict[str, object]:
-        return {
-            "dbms": "mariadb",
-            "service": {"kind": "own_server", "config_file": str(self.mariadb.config_file)},
-            "bin_dir": str(self.mariadb.bin_dir),
-            "data_dir": str(self.mariadb.data_dir),
-            "log_file": str(self.mariadb.log_file),
-            "knobs_file": str(self.mariadb.knobs_file),
-            "database": DATABASE,
-            "snapshot": {"dir": str(self.snapshot_dir), "method": "copy"},
         }

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
-from otterflow.remote.host_lock import LOCKS
-from stack.host import CONNECTIONS, Host, PrivateServer
+from stack.family_host import FamilyHost
+from stack.host import CONNECTIONS
+from stack.mariadb import DATABASE
 from stack.suite_server import SuiteServer
 from stack.suites import Unpacked
 from stack.users import ServerUser
 
-DATABASE = "bench"
 
-
-class MysqlHost(Host):
+class MysqlHost(FamilyHost):
     """A host with a MySQL that the SSH user owns; its root has no password, and the socket is the only way to it."""
 
-    title = "MySQL"
+    dbms, title = "mysql", "MySQL"
 
     def __init__(
         self,
@@ -40,7 +38,7 @@ class MysqlHost(Host):
         self.mysql.link_programs()
 
     @property
-    def server(self) -> PrivateServer:
+    def server(self) -> SuiteServer:
         """The MySQL."""
         return self.mysql
 
@@ -54,20 +52,5 @@ class MysqlHost(Host):
         """The server's root, at its socket."""
         return {"conn_type": "generic", "host": str(self.mysql.socket), "login": "root", "schema": DATABASE}
 
-    def locks(self) -> list[Path]:
-        """Those of the data directory, which a lock's name ends with."""
-        digest = sha256(str(self.mysql.data_dir).encode()).hexdigest()[:8]
-        return list(Path(LOCKS).glob(f"otterflow-*-{digest}.lock"))
-
     def _server_record(self) -> dict[str, object]:
-        return {
-            "dbms": "mysql",
-            "service": {"kind": "own_server", "config_file": str(self.mysql.config_file)},
-            "sql_tunnel": False,
-            "bin_dir": str(self.mysql.bin_dir),
-            "data_dir": str(self.mysql.data_dir),
-            "log_file": str(self.mysql.log_file),
-            "knobs_file": str(self.mysql.knobs_file),
-            "database": DATABASE,
-            "snapshot": {"dir": str(self.snapshot_dir), "method": "copy"},
-        }
+        return super()._server_record() | {"sql_tunnel": False}
