@@ -7,7 +7,7 @@ import pytest
 
 from otterflow.dbms.registry import load_target
 from otterflow.errors import InvalidInput
-from otterflow.plain_files import read_plain_file
+from otterflow.plain_files import read_plain_file, write_whole
 
 
 def test_a_regular_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
@@ -16,6 +16,15 @@ def test_a_regular_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
     assert read_plain_file(tmp_path / "link", 5) == b"12345"
     with pytest.raises(OSError, match="larger than"):
         read_plain_file(tmp_path / "link", 4)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_whole(tmp_path / "folder", "text")
+    write_whole(tmp_path / "file", "text", 0o644)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert ((tmp_path / "file").read_text(), (tmp_path / "file").stat().st_mode & 0o777) == ("text", 0o644)
 
 
 @pytest.mark.parametrize(

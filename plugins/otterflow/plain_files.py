@@ -1,4 +1,4 @@
-"""Reading files that a user names: regular ones of a bounded size only.
+"""Files that a user names: read where they are regular and of a bounded size, written whole or not at all.
 
 A pipe would be waited for without end, and a link to `/dev/zero` read without end.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 MAX_BYTES = 64 * 2**20
@@ -30,3 +31,16 @@ def may_be_written(path: Path) -> None:
     """Raise OSError where something stands at the path that is no regular file."""
     if path.exists() and not path.is_file():
         raise OSError(0, "something that is no regular file has that name")
+
+
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
+    """Put a file with the text in the place of whatever has that name. On OSError nothing of it is left."""
+    handle, whole = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(whole, mode)
+        os.replace(whole, path)
+    except BaseException:
+        os.unlink(whole)
+        raise

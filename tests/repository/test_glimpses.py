@@ -44,6 +44,8 @@ def test_only_experiments_of_the_given_dags_are_seen(filled: Repository) -> None
     assert filled.glimpses(Sought(dags=set()), most=10) == ([], 0)
     assert filled.glimpses(Sought(dags={"nightly%", "tuning_experimen_"}), most=10).total == 0
     assert [e.name for e in filled.experiments(of={OURS})] == ["one", "three"]
+    assert filled.newest_names({OURS, THEIRS}, 2) == ["three", "two"]
+    assert filled.newest_names({THEIRS}, 5) == ["two"]
     assert [t.name for t in filled.targets_of({THEIRS})] == ["elsewhere"]
     assert filled.newest_with_last_good("staging", {THEIRS}) is None
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from otterflow.experiment.plan import Plan, checked_plan, load_plan
 from otterflow.experiment.typed import spec_of
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.measures.goal import Goal, goal
+from otterflow.plain_files import write_whole
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.command.settings import OwnCommands
 from otterflow.workloads.definition import Benchmark
@@ -181,8 +180,5 @@ def _folder_of(texts: Mapping[str, str]) -> Path:
         path = folder / name
         if not path.is_file() or path.read_text() != text:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, whole = tempfile.mkstemp(dir=path.parent)
-            with os.fdopen(handle, "w") as file:
-                file.write(text)
-            os.replace(whole, path)
+            write_whole(path, text)
     return folder

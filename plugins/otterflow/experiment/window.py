@@ -6,7 +6,7 @@ far. So no task is ever cut off: what is in force at the end was put there in an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -76,6 +76,11 @@ class Needs:
         return rounds * self.round_s(arms) + self.installing_s
 
 
+def of_tasks(seconds: Mapping[str, float]) -> dict[str, float]:
+    """A trial's seconds by task; a name with a dot is a part of one."""
+    return {task: took for task, took in seconds.items() if "." not in task}
+
+
 def needs(trials: Sequence[Trial], repeats: int) -> Needs:
     """What a further trial and the finish will take, by the longest of each task so far; zero before the first.
 
@@ -83,9 +88,8 @@ def needs(trials: Sequence[Trial], repeats: int) -> Needs:
     """
     longest: dict[str, float] = {}
     for trial in trials:
-        for task, seconds in trial.seconds.items():
-            if "." not in task:  # with a dot it is a part of a task
-                longest[task] = max(longest.get(task, 0.0), seconds)
+        for task, seconds in of_tasks(trial.seconds).items():
+            longest[task] = max(longest.get(task, 0.0), seconds)
     benchmark = longest.get("benchmark", 0.0) / max(repeats, 1)
     turn = sum(longest.get(task, 0.0) for task in _TURN if task != "benchmark") + benchmark
     installing = longest.get("restart", 0.0) + INSTALLING_S

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from pydantic import ValidationError
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.learning.packs import Pack, PackedExperiment
-from otterflow.plain_files import may_be_written, read_plain_file
+from otterflow.plain_files import may_be_written, read_plain_file, write_whole
 from otterflow.yaml_files import NAME_PATTERN, problems_of
 
 MAX_BYTES = 16 * 2**20
@@ -66,11 +64,7 @@ def write_pack(path: Path, pack: Pack, *, replace: bool = False) -> None:
         raise InvalidInput(Problem("to", f"{str(path)!r} is there already", "choose another name, or add --replace"))
     try:
         may_be_written(path)
-        handle, whole = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.chmod(whole, 0o644)  # made for others to read
-        os.replace(whole, path)
+        write_whole(path, text, 0o644)  # made for others to read
     except OSError as error:
         advice = "name a file in a folder that is there and may be written to"
         raise InvalidInput(Problem("to", f"{str(path)!r}: {error.strerror or error}", advice)) from None

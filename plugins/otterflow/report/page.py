@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.experiment import summary
 from otterflow.experiment.frozen import plan_of
 from otterflow.experiment.untuned import untuned
+from otterflow.experiment.window import of_tasks
 from otterflow.report.effects import KnobEffect, effects
 from otterflow.report.noise import sentences
 from otterflow.report.plots import (
@@ -50,7 +51,7 @@ def report_page(experiment: Experiment, result: Result) -> str:
     return _template().render(
         result=result,
         css=CSS,
-        unit=summary.value_text(1.0, result["unit"]).removeprefix("1").strip(),
+        unit=_unit(result),
         facts=_facts(experiment, result, plan.dbms.title),
         verdict=[result["verdict"], second_sentence(result)],
         arms=[row.cells() for row in summary.arm_rows(result)],
@@ -115,10 +116,14 @@ def result_trials_plot(result: Result) -> Svg:
         for t in result["trials"]
     ]
     lines = {arm: result[arm] for arm in ("baseline", "rules", "best") if result.get(arm) is not None}
-    unit = summary.value_text(1.0, result["unit"]).removeprefix("1").strip()
     return trials_plot(
-        points, title=f"Trials, {result['objective']}", unit=unit, maximise=result["maximise"], lines=lines
+        points, title=f"Trials, {result['objective']}", unit=_unit(result), maximise=result["maximise"], lines=lines
     )
+
+
+def _unit(result: Result) -> str:
+    """The objective's unit, as values have it behind them."""
+    return summary.value_text(1.0, result["unit"]).removeprefix("1").strip()
 
 
 def knob_effects_plot(known: Mapping[str, KnobEffect], most: int = 20) -> Svg | None:
@@ -196,16 +201,11 @@ def _trials(result: Result) -> list[tuple[str, ...]]:
             trial["state"].replace("_", " "),
             summary.value_text(trial["value"], result["unit"]),
             "" if trial.get("relative") is None else f"{trial['relative']:.3f}",
-            f"{_task_seconds(trial['seconds']):.0f}",
+            f"{sum(of_tasks(trial['seconds']).values()):.0f}",
             trial["message"],
         )
         for trial in result["trials"]
     ]
-
-
-def _task_seconds(seconds: Mapping[str, float]) -> float:
-    """What the tasks took: a name with a dot is a part of one."""
-    return sum(took for task, took in seconds.items() if "." not in task)
 
 
 def _told(trial: Mapping[str, Any], unit: str) -> str:

@@ -139,6 +139,12 @@ class GlimpseStore(Store):
             rows = session.execute(_columns().where(ExperimentRow.id.in_(ids)).order_by(ExperimentRow.id.desc()))
             return Glimpses([_glimpse(row, marks.get(row.id, [])) for row in rows], total)
 
+    def newest_names(self, dags: Collection[str], most: int) -> list[str]:
+        """The names of the newest experiments that may be shown."""
+        query = select(ExperimentRow.name).where(belongs_to(dags)).order_by(ExperimentRow.id.desc()).limit(most)
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
     def targets_of(self, dags: Collection[str]) -> list[TargetGlimpse]:
         """The targets of experiments that may be shown, by name."""
         newest = (

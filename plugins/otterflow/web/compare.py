@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from otterflow.experiment.comparison import BASELINE
 from otterflow.report.plots import ForestRow, forest_plot, trials_plot
-from otterflow.repository import Experiment, Repository, Sought
+from otterflow.repository import Experiment, Repository
 from otterflow.web import experiment_parts as parts
 from otterflow.web.experiments import gain_of
 from otterflow.web.opening import Opened
@@ -28,7 +28,7 @@ _ALIKE = ("target", "dbms", "benchmark", "objective", "seed", "code_version", "c
 def compare(request: Request, asking: Asking, repository: Opened, a: _Name = "", b: _Name = "") -> Response:
     """The choice of two, and once both are chosen, the two."""
     dags = asking.dags(repository)
-    offered = [glimpse.name for glimpse in repository.glimpses(Sought(dags=dags), most=_OFFERED).rows]
+    offered = repository.newest_names(dags, _OFFERED)
     chosen = {name: _side(repository, asking, name, str(request.scope["root_path"])) for name in (a, b) if name}
     both = [chosen[name] for name in (a, b) if name in chosen]
     pair = both if len(both) == 2 else []

@@ -13,6 +13,8 @@ from otterflow.experiment.repeated import Looks
 from otterflow.experiment.standing import ratios, values_by_arm
 from otterflow.experiment.summary import arm_rows
 from otterflow.experiment.typed import spec_of
+from otterflow.experiment.window import of_tasks
+from otterflow.report.effects import effects
 from otterflow.report.plots import ForestRow, TrialPoint
 from otterflow.repository import Experiment, Measurement, ModelKind, ModelScope, Repository, Trial
 from otterflow.web.rendering import part, short
@@ -48,7 +50,7 @@ def under_way(trials: Sequence[Trial]) -> dict[str, Any] | None:
     if not open_:
         return None
     trial = open_[-1]
-    tasks = [task for task in trial.seconds if "." not in task]
+    tasks = list(of_tasks(trial.seconds))
     return {"iteration": trial.iteration, "state": trial.state.value, "kind": trial.kind.value, "tasks": tasks}
 
 
@@ -110,7 +112,7 @@ def trial_rows(trials: Sequence[Trial], gained: Gains) -> list[dict[str, Any]]:
             "gain": gained.get(trial.iteration),
             "idea": str(trial.reasons.get("idea", "")),
             "message": trial.message,
-            "took_s": sum(s for task, s in trial.seconds.items() if "." not in task) or None,
+            "took_s": sum(of_tasks(trial.seconds).values()) or None,
         }
         for trial in reversed(trials)
     ]
@@ -175,9 +177,9 @@ def knobs(experiment: Experiment, trials: Sequence[Trial], gained: Gains) -> dic
         columns["best" if outcome else "best so far"] = best
     tuned = {record.get("name") for record in experiment.space}
     rows = knob_rows({name: _only(values, tuned) for name, values in columns.items()}, texts, BASELINE)
-    effects = _effects(trials, outcome)
+    found = _effects(trials, outcome)
     for row in rows:
-        row["effect"] = effects.get(row["knob"]) if row["change"] else None
+        row["effect"] = found.get(row["knob"]) if row["change"] else None
     return {"columns": list(columns), "rows": rows}
 
 
@@ -201,10 +203,8 @@ def _effects(trials: Sequence[Trial], outcome: Mapping[str, Any]) -> dict[str, d
         for move in trial.reasons.get("moved") or ():
             if isinstance(move, Mapping) and move.get("gain_percent") is not None:
                 found[str(move.get("knob"))] = {"percent": float(move["gain_percent"]), "measured": False}
-    for row in outcome.get("knob_effects") or ():
-        if isinstance(row, Mapping) and row.get("percent") is not None:
-            found[str(row.get("knob"))] = {"percent": float(row["percent"]), "measured": True}
-    return found
+    told = effects(outcome).values()
+    return found | {effect.knob: {"percent": effect.percent, "measured": effect.measured} for effect in told}
 
 
 def leading_knobs(repository: Repository, experiment: Experiment, trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -256,9 +256,8 @@ def seconds_by_task(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Where the time went: each task's seconds over all trials, the longest first."""
     spent: dict[str, list[float]] = {}
     for trial in trials:
-        for task, duration in trial.seconds.items():
-            if "." not in task:
-                spent.setdefault(task, []).append(duration)
+        for task, duration in of_tasks(trial.seconds).items():
+            spent.setdefault(task, []).append(duration)
     total = sum(map(sum, spent.values())) or 1.0
     rows = [
         {"task": task, "total_s": sum(of), "median_s": median(of), "percent": round(100 * sum(of) / total, 1)}
