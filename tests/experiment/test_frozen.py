@@ -26,6 +26,8 @@ from otterflow.workloads.base import workload_for
 from tests import records
 from tests.operators.harness import context
 
+pytestmark = pytest.mark.slow
+
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 
 

@@ -26,6 +26,8 @@ from otterflow.web.rendering import part
 from tests.web import made_up
 from tests.web.conftest import BASE, Client, mounted
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

@@ -15,6 +15,8 @@ from otterflow.web import experiments, knobs
 from tests.web import made_up
 from tests.web.conftest import Client
 
+pytestmark = pytest.mark.slow
+
 PAGES = (
     "/", "/targets", "/target/example_command", "/knobs", "/knobs?target=example_command", "/compare", "/nights",
     "/compare?a=done&b=live", "/replays", "/experiment/done", "/experiment/done?drift=out", "/experiment/live",
