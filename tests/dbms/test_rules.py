@@ -31,7 +31,7 @@ def test_analytics_on_16_gb_and_8_cores(live: dict[str, LiveSetting]):
         "shared_buffers": "4GB",
         "effective_cache_size": "12GB",
         "wal_buffers": "16MB",
-        "work_mem": "43690kB",  # 12 GB / ((40 + 8) * 3) / 2
+        "work_mem": "42MB",  # 12 GB / ((40 + 8) * 3) / 2
         "hash_mem_multiplier": "2",
         "maintenance_work_mem": "2GB",
         "min_wal_size": "4GB",

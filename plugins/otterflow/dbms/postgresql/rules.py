@@ -26,6 +26,7 @@ MANUAL = "PostgreSQL manual"
 _TYPICAL_CONNECTIONS = {"oltp": 300, "web": 200, "analytics": 40, "mixed": 100}
 _WAL_GIB = {"oltp": (2, 8), "web": (1, 4), "analytics": (4, 16), "mixed": (1, 4)}
 _MOST_MAINTENANCE = 2 * GIB
+_TIDY_FROM = 16 * MIB
 
 
 @dataclass
@@ -39,7 +40,9 @@ class _Rules:
     reasons: dict[str, str] = field(default_factory=dict)
 
     def size(self, name: str, size_bytes: float, rule: str, source: str) -> None:
-        self._number(name, Quantity(size_bytes, "size"), rule, source)
+        """Larger sizes in whole megabytes, as a person would write them."""
+        tidy = size_bytes // MIB * MIB if size_bytes >= _TIDY_FROM else size_bytes
+        self._number(name, Quantity(tidy, "size"), rule, source)
 
     def time(self, name: str, seconds: float, rule: str, source: str) -> None:
         self._number(name, Quantity(seconds * 1e6, "time"), rule, source)
