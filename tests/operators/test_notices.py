@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from otterflow.errors import MachineryFault
-from otterflow.experiment.schedule import Mail, Webhook
+from otterflow.experiment.notices import Mail, Webhook
 from otterflow.operators.notify_night import NotifyNightOperator
 from stack.processes import free_port
 

@@ -5,15 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from otterflow.experiment.schedule import Notice
 from otterflow.yaml_files import read_model
 
 if TYPE_CHECKING:
     from otterflow.repository import Experiment, Promotion
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mail(_Strict):
+    """A notice by mail, through an Airflow connection of type smtp."""
+
+    kind: Literal["mail"]
+    to: Annotated[str, Field(pattern=r"^[^@\s,]+@[^@\s,]+$")]
+    smtp_conn_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "smtp_default"
+
+
+class Webhook(_Strict):
+    """A notice as JSON to the URL of an Airflow connection of type http, which may hold a secret."""
+
+    kind: Literal["webhook"]
+    http_conn_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+Notice = Annotated[Mail | Webhook, Field(discriminator="kind")]
 
 
 class Event(StrEnum):
@@ -25,10 +46,8 @@ class Event(StrEnum):
     rolled_back = "rolled_back"
 
 
-class Notices(BaseModel):
+class Notices(_Strict):
     """Whom to tell, and of what: of everything unless `about` names less."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     notify: tuple[Notice, ...] = ()
     about: tuple[Event, ...] = tuple(Event)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from otterflow.clocks import Cron, ZoneName
 from otterflow.errors import InvalidInput
 from otterflow.experiment.night_recording import NightRecording
+from otterflow.experiment.notices import Notice
 from otterflow.experiment.promotion_form import PromotionForm
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.window import Window, window_from
@@ -54,24 +55,6 @@ class After(StrEnum):
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Mail(_Strict):
-    """A notice by mail, through an Airflow connection of type smtp."""
-
-    kind: Literal["mail"]
-    to: Annotated[str, Field(pattern=r"^[^@\s,]+@[^@\s,]+$")]
-    smtp_conn_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "smtp_default"
-
-
-class Webhook(_Strict):
-    """A notice as JSON to the URL of an Airflow connection of type http, which may hold a secret."""
-
-    kind: Literal["webhook"]
-    http_conn_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-
-
-Notice = Annotated[Mail | Webhook, Field(discriminator="kind")]
 
 
 class Schedule(_Strict):

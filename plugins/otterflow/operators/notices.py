@@ -16,7 +16,7 @@ from otterflow.operators.sending import send
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from otterflow.experiment.schedule import Notice
+    from otterflow.experiment.notices import Notice
     from otterflow.repository import Repository
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from otterflow.errors import MachineryFault
-from otterflow.experiment.schedule import Notice
+from otterflow.experiment.notices import Notice
 from otterflow.operators.check_window import night_of
 from otterflow.operators.guard import ANYWHEN, Guarded
 from otterflow.operators.sending import send

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.experiment.schedule import Mail, Notice
+from otterflow.experiment.notices import Mail, Notice
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
