@@ -15,6 +15,9 @@ from otterflow.measures.objective import Objective
 from otterflow.repository import Experiment, ExperimentState, Measurement, Repository, Trial
 from stack.airflow_client import AirflowClient
 
+Runs = list[tuple[str, dict[str, object]]]
+"""The Dag's name and the run, as Airflow's API gives it, of each run of one experiment."""
+
 
 class ExperimentFailed(Exception):
     """The experiment did not come to its end. The message names the task and ends with the end of its log."""
@@ -76,15 +79,17 @@ class Progress:
 
 def follow(
     repository: Repository, client: AirflowClient, name: str, run_id: str, *, iterations: int, final_rounds: int,
-    objective: Objective, poll_s: float = 1.0,
+    objective: Objective, poll_s: float = 3.0,
 ) -> Iterator[Progress]:  # fmt: skip
     """Look every `poll_s` seconds until the experiment has ended; the last look has `finished` set.
 
+    A look costs the API server a tenth of a second of the processor that the benchmark is measured on, so not often.
     Raises ExperimentFailed when a run failed, or the experiment ended in any state but `finished`.
     """
     began = time.monotonic()
     while True:
         experiment = _experiment(repository, name)
+        runs = _runs(client, name, run_id)
         progress = Progress(
             name,
             Objective(experiment.objective) if experiment else objective,
@@ -92,7 +97,7 @@ def follow(
             final_rounds,
             time.monotonic() - began,
             state=experiment.state if experiment else ExperimentState.created,
-            doing=_doing(client, name, run_id),
+            doing=_doing(client, runs),
             trials=repository.trials(name) if experiment else (),
             measurements=repository.measurements(name) if experiment else (),
             finished=experiment if experiment and experiment.state == ExperimentState.finished else None,
@@ -102,7 +107,7 @@ def follow(
             return
         if experiment and experiment.state.ended:
             raise ExperimentFailed(f"experiment {name!r} ended {experiment.state.value}: {experiment.message}")
-        _raise_if_a_run_failed(client, name, run_id)
+        _raise_if_a_run_failed(client, runs)
         time.sleep(poll_s)
 
 
@@ -113,16 +118,16 @@ def _experiment(repository: Repository, name: str) -> Experiment | None:
         return None  # not created yet: its first task has not got so far
 
 
-def _runs(client: AirflowClient, name: str, run_id: str) -> list[tuple[str, dict[str, object]]]:
-    found: list[tuple[str, dict[str, object]]] = [("tuning_experiment", client.dag_run("tuning_experiment", run_id))]
+def _runs(client: AirflowClient, name: str, run_id: str) -> Runs:
+    found: Runs = [("tuning_experiment", client.dag_run("tuning_experiment", run_id))]
     for dag_id in ("tuning_iteration", "tuning_finish"):
         runs = client.dag_runs(dag_id)
         found += [(dag_id, run) for run in runs if str(run["dag_run_id"]).startswith(f"{name}-")]
     return found
 
 
-def _doing(client: AirflowClient, name: str, run_id: str) -> str:
-    active = [(dag_id, run) for dag_id, run in _runs(client, name, run_id) if run["state"] == "running"]
+def _doing(client: AirflowClient, runs: Runs) -> str:
+    active = [(dag_id, run) for dag_id, run in runs if run["state"] == "running"]
     if not active:
         return "waiting for the scheduler"
     dag_id, run = active[-1]
@@ -135,8 +140,8 @@ def _doing(client: AirflowClient, name: str, run_id: str) -> str:
     return f"{task['task_id']} ({(datetime.now(UTC) - since).total_seconds():.0f} s)"
 
 
-def _raise_if_a_run_failed(client: AirflowClient, name: str, run_id: str) -> None:
-    for dag_id, run in _runs(client, name, run_id):
+def _raise_if_a_run_failed(client: AirflowClient, runs: Runs) -> None:
+    for dag_id, run in runs:
         if run["state"] != "failed":
             continue
         raise ExperimentFailed(why_failed(client, dag_id, str(run["dag_run_id"])))
