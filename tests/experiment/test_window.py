@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otterflow.experiment import loop
-from otterflow.experiment.window import Needs, needs, reason_to_end_rounds, window_from
+from otterflow.experiment.window import Needs, needs, reason_rounds_take_too_long, reason_to_end_rounds, window_from
 from tests.records import experiment, trial
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -73,3 +73,15 @@ def test_no_round_is_begun_that_would_not_be_over() -> None:
     assert late is not None
     assert late.endswith("so the comparison ends after 2 rounds; 3 are the least that can have a winner")
     assert str(reason_to_end_rounds(closes, closes, needed, 2, 4)).endswith("the comparison ends after 4 rounds")
+
+
+def test_a_comparison_ends_before_a_round_that_would_take_it_past_its_minutes() -> None:
+    """Four rounds of three turns of 20 s: 4 minutes, and a fifth would take a fifth one."""
+    ended = [NOW + timedelta(seconds=20 * turn) for turn in range(1, 13)]
+    now = ended[-1]
+    assert reason_rounds_take_too_long(now, ended, 4, 5) is None
+    late = reason_rounds_take_too_long(now, ended, 4, 4.9)
+    assert late is not None
+    assert "may take 4.9 minutes (final_min) and has taken 4.0 min" in late
+    assert late.endswith("another round would take about 1.0 min, so it ends after 4 rounds")
+    assert reason_rounds_take_too_long(now, ended[:6], 2, 0.1) is None, "three rounds are the least that says anything"

@@ -85,6 +85,7 @@ def test_what_the_form_sends_untouched_is_what_the_spec_has_by_itself() -> None:
         ("reference_every", [0, 1000], [-1, 1001]),
         ("quiet_gate", [True, False], ["maybe"]),
         ("final_rounds", [3, 50], [2, 51]),
+        ("final_min", [None, 0.1, 10080], [0, 10081]),
         ("gain_that_matters_percent", [None, 0.1, 100], [0, 101]),
         ("seed", [0, 2**31 - 1], [-1, 2**31]),
     ],

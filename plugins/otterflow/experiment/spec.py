@@ -251,6 +251,12 @@ class ExperimentSpec(BaseModel):
         "more often than this each. More find smaller gains where measurements vary much.",
         15,
     )
+    final_min: Annotated[float, Field(gt=0, le=60 * 24 * 7)] | None = _shown(
+        FormSection.measuring,
+        "Minutes of the final comparison at most",
+        "No round is begun that would not be over by then, but three are always made. Empty: the rounds are the limit.",
+        None,
+    )
     gain_that_matters_percent: Annotated[float, Field(gt=0, le=100)] | None = _shown(
         FormSection.measuring,
         "Gain that matters (%)",

@@ -122,5 +122,22 @@ def reason_to_end_rounds(now: datetime, closes: datetime, needed: Needs, arms: i
     )
 
 
+def reason_rounds_take_too_long(now: datetime, ended: Sequence[datetime], rounds: int, most_min: float) -> str | None:
+    """Why no further round of the comparison fits into so many minutes, or None if one does.
+
+    `ended` is when each turn of the `rounds` so far was over; that says when the first began, and what a round takes.
+    """
+    if rounds < LEAST_ROUNDS or len(ended) < 2:
+        return None
+    turn_s = (max(ended) - min(ended)).total_seconds() / (len(ended) - 1)
+    taken, round_s = (now - min(ended)).total_seconds() + turn_s, turn_s * len(ended) / rounds
+    if taken + round_s <= most_min * 60:
+        return None
+    return (
+        f"the comparison may take {most_min:g} minutes (final_min) and has taken {_minutes(taken)}: another round "
+        f"would take about {_minutes(round_s)}, so it ends after {rounds} rounds"
+    )
+
+
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} min"

@@ -11,7 +11,7 @@ from otterflow.errors import NothingMeasured, TrialFault
 from otterflow.experiment.comparison import BASELINE, distinct, restore_due, schedule
 from otterflow.experiment.loop import TEACHES_NOTHING
 from otterflow.experiment.standing import describe, faulty_arms, standing
-from otterflow.experiment.window import needs, reason_to_end_rounds
+from otterflow.experiment.window import needs, reason_rounds_take_too_long, reason_to_end_rounds
 from otterflow.hosts.knobs_file import last_good_text
 from otterflow.hosts.measurement import FIRST_STEPS, Measurement, measure
 from otterflow.hosts.steps import prepare_turn
@@ -59,7 +59,7 @@ def take_turns(bench: Workbench, arms: Mapping[str, dict[str, Any]]) -> dict[str
 
 
 def _why_end(bench: Workbench, arms: int, rounds_done: int) -> str | None:
-    """Why the comparison ends before its last round: it is decided, or the window closes; None to go on."""
+    """Why the comparison ends before its last round: decided, too long, or the window closes; None to go on."""
     plan = bench.plan
     measured = [m for m in bench.repository.measurements(bench.name) if m.round <= rounds_done]
     stands = standing(measured, plan.goal, plan.spec.looks)
@@ -67,6 +67,11 @@ def _why_end(bench: Workbench, arms: int, rounds_done: int) -> str | None:
         return f"decided after {rounds_done} rounds: {stands.decided}"
     if rounds_done:
         log.info("after round %s: %s; another round is made", rounds_done, describe(stands))
+    if plan.spec.final_min is not None:
+        ended = [m.measured_at for m in measured]
+        too_long = reason_rounds_take_too_long(datetime.now(UTC), ended, rounds_done, plan.spec.final_min)
+        if too_long is not None:
+            return too_long
     return _window_closed(bench, arms, rounds_done)
 
 
