@@ -11,10 +11,10 @@ import math
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from statistics import fmean, stdev
 from typing import Any
 
+from otterflow.experiment.student import t_exceeded
 from otterflow.measures.scale import Scale
 
 BASELINE, RULES, BEST = ARMS = ("baseline", "rules", "best")
@@ -163,12 +163,9 @@ def _beyond(middle: float, end: float, times: float) -> float:
     return middle + times * (end - middle)
 
 
-@cache
 def _t(error: float, degrees: int) -> float:
     """Student's t that is exceeded, to either side, with probability `error`."""
-    from scipy.stats import t
-
-    return float(t.ppf(1 - error / 2, degrees))
+    return t_exceeded(error / 2, degrees)
 
 
 def winner(

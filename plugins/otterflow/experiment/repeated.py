@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from statistics import fmean
 
 from otterflow.experiment.comparison import LEAST_ROUNDS, Ratio
 from otterflow.experiment.looks import nominal_level
 from otterflow.experiment.robust import Middle, deviation, middle_of
+from otterflow.experiment.student import t_exceeded
 from otterflow.measures.scale import Scale
 
 Values = Mapping[str, Mapping[int, float]]
@@ -88,18 +88,10 @@ class Repeated:
 
     def _quantile(self, error: float, pairs: int, degrees: float) -> float:
         level = nominal_level(error, min(pairs, self._looks.limit), self._looks.limit, LEAST_ROUNDS)
-        return _t_above(level, round(degrees, 3))
+        return t_exceeded(level, round(degrees, 3))
 
     def _as_ratio(self, gain: float, against: str, arm: str) -> float:
         if self._is_logarithmic:
             return math.exp(gain)
         shared = self._scores[against].keys() & self._scores[arm].keys()
         return 1.0 + gain / (abs(fmean(self._scores[against][r] for r in shared)) or 1.0)
-
-
-@cache
-def _t_above(level: float, degrees: float) -> float:
-    """Student's t that is exceeded with probability `level`."""
-    from scipy.stats import t
-
-    return float(t.isf(level, degrees))
