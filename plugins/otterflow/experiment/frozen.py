@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from otterflow import settings
 from otterflow.dbms.registry import target_of
 from otterflow.errors import InvalidInput, Problem
-from otterflow.experiment.plan import Plan, checked_plan, load_plan
+from otterflow.experiment.plan import Plan, checked_plan, load_plan, metric_names
 from otterflow.experiment.typed import spec_of
 from otterflow.knobs.catalog import KnobCatalog
 from otterflow.measures.goal import Goal, goal
@@ -32,6 +32,7 @@ from otterflow.workloads.sysbench.scripts_settings import SysbenchScriptsSetting
 from otterflow.yaml_files import problems_of
 
 if TYPE_CHECKING:
+    from otterflow.dbms.target import Target
     from otterflow.repository import Experiment, ExperimentFiles, Repository, Trial
 
 log = logging.getLogger(__name__)
@@ -72,21 +73,47 @@ def plan_of(experiment: Experiment) -> Plan:
     spec, files = spec_of(experiment), experiment.files
     if files is None:
         return load_plan(spec)
-    whose = f"kept with experiment {experiment.name}"
-    target = target_of(files.target, whose)
+    target, benchmark = _target_and_benchmark(files, experiment.name)
     try:
-        benchmark = Benchmark.model_validate(files.benchmark, context={"folder": _folder_of(files.texts)})
         catalog = KnobCatalog.model_validate(files.catalog)
     except ValidationError as error:
-        raise InvalidInput(problems_of(error, whose)) from None
+        raise InvalidInput(problems_of(error, _whose(experiment.name))) from None
     return checked_plan(spec, target, benchmark, catalog)
+
+
+def goal_kept(experiment: Experiment) -> Goal:
+    """The goal of the plan that the experiment began with, without its catalog, which takes long to be read.
+
+    Raises InvalidInput where this version cannot read what was kept.
+    """
+    return experiment.once(_goal)
+
+
+def _goal(experiment: Experiment) -> Goal:
+    spec, files = spec_of(experiment), experiment.files
+    if files is None:
+        return load_plan(spec).goal
+    target, benchmark = _target_and_benchmark(files, experiment.name)
+    return goal(spec.objective, spec.direction, spec.constraints, benchmark, metric_names(target, benchmark))
+
+
+def _target_and_benchmark(files: ExperimentFiles, name: str) -> tuple[Target, Benchmark]:
+    target = target_of(files.target, _whose(name))
+    try:
+        return target, Benchmark.model_validate(files.benchmark, context={"folder": _folder_of(files.texts)})
+    except ValidationError as error:
+        raise InvalidInput(problems_of(error, _whose(name))) from None
+
+
+def _whose(name: str) -> str:
+    return f"kept with experiment {name}"
 
 
 def goal_of(experiment: Experiment) -> Goal | None:
     """What an experiment tuned for, by its benchmark's file or without it; None where neither tells any more."""
 
     def by_its_files() -> Goal:
-        return plan_of(experiment).goal
+        return goal_kept(experiment)
 
     def by_its_record() -> Goal:
         spec = spec_of(experiment)

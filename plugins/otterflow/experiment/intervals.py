@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import configurations
 from otterflow.experiment.backfill import dag_of, experiment_name, number_of
 from otterflow.experiment.comparison import BASELINE, distinct
-from otterflow.experiment.frozen import plan_of
+from otterflow.experiment.frozen import goal_kept
 from otterflow.experiment.interval import IntervalVerdict, interval_verdict
 from otterflow.experiment.typed import live_settings_of, spec_of
 
@@ -33,14 +34,16 @@ def interval_of(
     if experiment.outcome is None:
         why_not = f"its experiment is {experiment.state}: {experiment.message or 'its runs say why'}"
         return IntervalVerdict(**known, why_not=why_not)
-    plan, live = plan_of(experiment), live_settings_of(experiment)
-    arms = configurations(plan.spec.arms, experiment.baseline or {}, live, plan.dbms.spelling)
+    spelling = dbms_named(experiment.dbms).spelling
+    arms = configurations(
+        spec_of(experiment).arms, experiment.baseline or {}, live_settings_of(experiment), spelling
+    )  # fmt: skip
     measured_as = distinct(arms)[candidate]
     if measured_as == BASELINE:
         why_not = "the candidate is what it was to be compared with, so nothing was measured"
         return IntervalVerdict(**known, why_not=why_not)
     measurements = repository.measurements(experiment.name)
-    verdict = interval_verdict(measurements, plan.goal, measured_as=measured_as, **known)
+    verdict = interval_verdict(measurements, goal_kept(experiment), measured_as=measured_as, **known)
     return replace(verdict, worst_class=_with_text(verdict.worst_class, recording))
 
 

@@ -146,14 +146,18 @@ def checked_plan(
         problems += _too_long(spec, benchmark)
         problems += _own_length(spec, benchmark)
     found: Goal | None = None
-    metrics = [name for file in defined.values() for metric in file for name in metric.numbers]
     try:
-        found = goal(spec.objective, spec.direction, spec.constraints, benchmark, metrics)
+        found = goal(spec.objective, spec.direction, spec.constraints, benchmark, metric_names(target, benchmark))
     except InvalidInput as error:
         problems += error.problems
     if problems or target is None or benchmark is None or catalog is None or found is None:
         raise InvalidInput(problems)
     return Plan(spec, target, benchmark, found, catalog)
+
+
+def metric_names(*files: Target | Benchmark | None) -> list[str]:
+    """The names of the numbers that the user's own metrics give, by the files that define them."""
+    return [name for file in files if file is not None for metric in file.metrics for name in metric.numbers]
 
 
 def _dbms_problems(benchmark: Benchmark, target: Target) -> list[Problem]:
