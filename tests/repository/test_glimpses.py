@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from otterflow.repository import ExperimentState, Repository, Sought
+from otterflow.repository.records import headline_of
 from tests.repository.samples import RULES, measured, new_experiment, plan, prepare
 
 OURS, THEIRS = "tuning_experiment", "nightly_other"
@@ -85,6 +86,7 @@ def test_who_opened_what(filled: Repository) -> None:
     assert filled.opener("two") == THEIRS
     assert filled.opener("three") == OURS
     assert filled.opener("nosuch") is None
+    assert filled.openers_of(["one", "two", "nosuch"]) == {"one": OURS, "two": THEIRS}
     assert filled.opened_by(f"{THEIRS}/two") == "two"
     assert filled.opened_by(f"{THEIRS}/three") is None
 
@@ -118,7 +120,36 @@ def test_a_target_has_its_holder_and_its_newest_experiment(filled: Repository) -
 
 def test_known_configurations_are_the_baselines_and_references_that_gave_a_value(filled: Repository) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=1)
-    points = filled.known_points("staging", {OURS}, since=long_ago)
+    points = filled.known_points("staging", {OURS}, since=long_ago, most=9)
     assert [(point.value, point.experiment, point.benchmark) for point in points] == [(10.0, "one", "analytics")]
-    assert filled.known_points("staging", {THEIRS}, since=long_ago) == []
-    assert filled.known_points("staging", {OURS}, since=datetime.now(UTC) + timedelta(days=1)) == []
+    assert filled.known_points("staging", {THEIRS}, since=long_ago, most=9) == []
+    assert filled.known_points("staging", {OURS}, since=datetime.now(UTC) + timedelta(days=1), most=9) == []
+
+
+def test_of_many_known_points_the_newest_are_read_and_put_in_the_order_of_time(filled: Repository) -> None:
+    for iteration, value in ((2, 12.0), (4, 14.0)):
+        measured(filled, iteration, "one", value)
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    points = filled.known_points("staging", {OURS}, since=long_ago, most=2)
+    assert [point.value for point in points] == [12.0, 14.0]
+
+
+def test_a_headline_is_what_lists_show_of_a_result_whatever_its_shape(filled: Repository) -> None:
+    found = filled.headlines("", {OURS})
+    assert [glimpse.name for glimpse in found] == ["one", "three"]
+    assert [glimpse.headline for glimpse in found] == [filled.experiment(name).headline for name in ("one", "three")]
+    assert found[0].headline == {"winner": "best", "ratios": RATIOS, "trials": 0}
+    assert found[1].headline == {}
+    assert [glimpse.name for glimpse in filled.headlines("t", most=1)] == ["three"]
+    assert filled.headlines("%") == []
+    result = {"winner": "rules", "installed": "baseline", "baseline": 5.0, "best": 4.0, "trials": [{}, {}], "seed": 1}
+    assert headline_of(result) == {
+        "winner": "rules", "installed": "baseline", "baseline": 5.0, "best": 4.0, "ratios": {}, "trials": 2,
+    }  # fmt: skip
+    assert headline_of({"comparison": "none", "trials": 3}) == {"ratios": {}, "trials": 0}
+
+
+def test_dags_are_told_apart_by_upper_and_lower_case(filled: Repository) -> None:
+    filled.create_experiment(new_experiment("four", run="Nightly_Other/four"))
+    assert [glimpse.name for glimpse in filled.headlines("", {THEIRS})] == ["two"]
+    assert [glimpse.name for glimpse in filled.headlines("", {"Nightly_Other"})] == ["four"]

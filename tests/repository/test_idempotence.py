@@ -26,7 +26,7 @@ READS = {
     "experiment", "experiments", "trial", "trials", "holder", "raw_counters", "metric_rows", "measurements", "model",
     "models", "progress", "standing", "identity", "same_server", "is_free", "recording", "recordings", "manifests",
     "promotion", "promotions", "name", "glimpses", "known_points", "newest_names", "newest_with_last_good",
-    "opened_by", "opener", "openers", "pulse", "targets_of",
+    "opened_by", "opener", "openers", "pulse", "targets_of", "headlines", "openers_of", "recorded",
 }  # fmt: skip
 CLOCK = {"start_clock", "count_time", "stop_clock"}
 """What these write is the time that has passed: `test_running_time.py`."""

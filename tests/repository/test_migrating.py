@@ -156,6 +156,30 @@ def test_an_experiment_of_before_was_postgresqls(bare_url: URL) -> None:
     assert {e.name: e.dbms for e in upgraded.experiments()} == {"night": "postgresql", "day": "other"}
 
 
+def test_a_result_of_before_gets_its_headline(bare_url: URL) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    row = {
+        "target": "'staging'", "benchmark": "'b'", "objective": "'o'", "spec": "'{}'",
+        "state": "'finished'", "message": "''", "stop_requested": "false", "stop_reason": "''", "space": "'[]'",
+        "facts": "'{}'", "live": "'{}'", "comparison": "1", "seed": "0", "code_version": "''",
+        "created_at": "'2026-01-01 00:00:00'",
+    }  # fmt: skip
+    ratios = {"best": {"ratio": 1.5, "low": 1.4, "high": 1.6, "rounds": 3}}
+    outcome = {"winner": "best", "comparison": {"ratios": ratios}, "trials": [{}, {}], "seed": 3}
+    with Database(bare_url).connection() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        connection.exec_driver_sql("INSERT INTO targets (name) VALUES ('staging')")
+        for name, kept in (("'night'", f"'{json.dumps(outcome)}'"), ("'day'", "NULL")):
+            columns = ", ".join(["name", "outcome", *row])
+            values = ", ".join([name, kept, *row.values()])
+            connection.exec_driver_sql(f"INSERT INTO experiments ({columns}) VALUES ({values})")
+        connection.commit()
+    found = {glimpse.name: glimpse.headline for glimpse in Repository.open(bare_url).headlines("")}
+    assert found == {"night": {"winner": "best", "ratios": ratios, "trials": 2}, "day": {}}
+
+
 def test_there_is_no_way_down(repository: Repository, url: URL) -> None:
     repository.create_experiment(new_experiment())
     config = Config()

@@ -36,6 +36,7 @@ def test_those_of_a_name_come_in_the_order_of_their_intervals(repository: Reposi
     later, _, earlier = add(repository, 2), add(repository, 1, "bank"), add(repository, -1)
     assert [recording.id for recording in repository.recordings("shop")] == [earlier, later]
     assert repository.recordings("nothing") == []
+    assert [repository.recorded(name) for name in ("shop", "bank", "nothing")] == [2, 1, 0]
 
 
 def test_a_removed_one_stays_known_until_it_is_made_again(repository: Repository) -> None:

@@ -129,20 +129,25 @@ def tried(repository: Repository, name: str, iteration: int, *, seed: int = 0, e
     return value
 
 
-def finished(repository: Repository, name: str, plan: Plan, *, gain: float = 1.32, seed: int = 0) -> dict[str, Any]:
-    """The end: three rounds of a comparison that the best wins by `gain`, and the result."""
+def turns(repository: Repository, name: str, *, rounds: int = 3, gain: float = 1.32, seed: int = 0) -> None:
+    """The comparison under way: so many rounds, in which the best is `gain` times the baseline."""
     luck = random.Random(f"{name} end {seed}")
-    trials = repository.trials(name)
-    best = max((t for t in trials if t.objective is not None), key=lambda t: t.objective or 0.0)
-    experiment = repository.experiment(name)
-    arms = {"baseline": experiment.baseline or {}, "rules": experiment.rules or {}, "best": best.wanted}
     repository.set_experiment_state(name, "finishing")
-    for number in (1, 2, 3):
+    for number in range(1, rounds + 1):
         drift = 1 + 0.05 * luck.gauss(0, 1)
         for arm, times in (("baseline", 1.0), ("rules", 1.15), ("best", gain)):
             value = 1000.0 * drift * times * (1 + 0.005 * luck.gauss(0, 1))
             result = {"throughput": value, "errors": 0, "transactions": 60000, "seconds": 60.0}
             repository.record_measurement(name, round=number, arm=arm, value=value, result=result, state="ok")
+
+
+def finished(repository: Repository, name: str, plan: Plan, *, gain: float = 1.32, seed: int = 0) -> dict[str, Any]:
+    """The end: three rounds of a comparison that the best wins by `gain`, and the result."""
+    trials = repository.trials(name)
+    best = max((t for t in trials if t.objective is not None), key=lambda t: t.objective or 0.0)
+    experiment = repository.experiment(name)
+    arms = {"baseline": experiment.baseline or {}, "rules": experiment.rules or {}, "best": best.wanted}
+    turns(repository, name, gain=gain, seed=seed)
     repository.record_last_good(name, configuration=best.wanted, file="# by otterflow\nwork_mem = 64MB\n")
     result = outcome(repository.experiment(name), plan, trials, repository.measurements(name), arms, best.wanted)
     repository.record_outcome(name, result)

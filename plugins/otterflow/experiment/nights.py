@@ -6,7 +6,7 @@ Everything is read from the experiments' results, so the table and `result.json`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from otterflow.experiment.night_recording import CHANGED, distance
 from otterflow.experiment.summary import aligned
 
 if TYPE_CHECKING:
-    from otterflow.repository import Experiment
+    from otterflow.repository import Experiment, Glimpse, Repository
 
 COLUMNS = ("night", "experiment", "workload", "trials", "winner", "gain", "then", "why it ended")
 SHORT_ITERATIONS = 2
@@ -72,14 +72,21 @@ class Night:
         return f"{self.gain_percent:+.1f} % ({self.low_percent:+.1f} to {self.high_percent:+.1f})"
 
 
-def nights_of(schedule: str, experiments: Sequence[Experiment]) -> list[Night]:
-    """The schedule's nights, oldest first, by the names of its experiments."""
+def nights_of(schedule: str, experiments: Sequence[Experiment | Glimpse]) -> list[Night]:
+    """The schedule's nights, oldest first, by the names of its experiments. `known_nights` reads them."""
     named = re.compile(rf"^{re.escape(schedule)}-(\d{{4}})(\d{{2}})(\d{{2}})(-\d+)?$")
     found = [(match, experiment) for experiment in experiments if (match := named.match(experiment.name))]
     return [
         _night("-".join(match.groups()[:3]), experiment)
         for match, experiment in sorted(found, key=lambda pair: (pair[1].created_at, pair[1].name))
     ]
+
+
+def known_nights(
+    repository: Repository, schedule: str, of: Collection[str] | None = None, *, most: int | None = None
+) -> list[Night]:
+    """The schedule's nights in the repository, oldest first; those of these Dags' experiments, the newest `most`."""
+    return nights_of(schedule, repository.headlines(f"{schedule}-", of, most=most))
 
 
 def table(nights: Sequence[Night]) -> str:
@@ -138,10 +145,10 @@ def mix_moved(before: str | None, after: str | None, manifests: Manifests) -> st
     return f"the statement mixes of {before} and {after} differ in {apart:.0%}: the workload has changed"
 
 
-def _night(date: str, experiment: Experiment) -> Night:
-    result = experiment.outcome or {}
+def _night(date: str, experiment: Experiment | Glimpse) -> Night:
+    result = experiment.headline
     winner = str(result.get("winner", result.get("installed", "-")))
-    ratio = result.get("comparison", {}).get("ratios", {}).get(winner) or {}
+    ratio = result.get("ratios", {}).get(winner) or {}
     percent = {key: _percent(ratio.get(key)) for key in ("ratio", "low", "high")}
     installed = result.get("installed", BASELINE)
     return Night(
@@ -150,7 +157,7 @@ def _night(date: str, experiment: Experiment) -> Night:
         workload=experiment.benchmark,
         recording=experiment.spec.get("recording"),
         state=experiment.state.value,
-        trials=len(result.get("trials", ())),
+        trials=result.get("trials", 0),
         winner=winner,
         gain_percent=percent["ratio"],
         low_percent=percent["low"],

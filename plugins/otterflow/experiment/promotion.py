@@ -17,7 +17,7 @@ from otterflow.experiment.arms import problems as value_problems
 from otterflow.experiment.changes import changed
 from otterflow.experiment.comparison import BASELINE
 from otterflow.experiment.frozen import plan_of
-from otterflow.experiment.nights import nights_of
+from otterflow.experiment.nights import known_nights
 from otterflow.experiment.promotion_form import WINNER, PromotionForm
 from otterflow.experiment.translation import Machine, Measured, Translation, translate
 from otterflow.experiment.typed import facts_of, live_settings_of
@@ -73,7 +73,7 @@ def finding(repository: Repository, form: PromotionForm, here: Machine, dbms: Db
 
 def newest_proposed(repository: Repository, schedule: str) -> str:
     """The newest experiment of a schedule whose winner was proposed. Raises InvalidInput where there is none."""
-    for night in reversed(nights_of(schedule, repository.experiments())):
+    for night in reversed(known_nights(repository, schedule)):
         if night.then == "proposed":
             return night.experiment
     found = f"no night of {schedule!r} has proposed anything"

@@ -21,10 +21,10 @@ class StartNightOperator(StartExperimentOperator):
 
     def form_of(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Decide how long the night is."""
-        from otterflow.experiment.nights import SHORT_ITERATIONS, nights_of, why_short
+        from otterflow.experiment.nights import SHORT_ITERATIONS, known_nights, why_short
 
         form, repository = super().form_of(asked), open_repository()
-        nights = nights_of(self.schedule, repository.experiments())
+        nights = known_nights(repository, self.schedule)
         before = [night for night in nights if night.experiment != asked["experiment"]]
         recording = form.get("recording")
         manifests = repository.manifests({night.recording for night in before} | {recording})

@@ -34,10 +34,10 @@ class SummariseNightOperator(OtterflowOperator):
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Read the nights, keep and tell them."""
         from otterflow.errors import MachineryFault
-        from otterflow.experiment.nights import moved, nights_of, table
+        from otterflow.experiment.nights import known_nights, moved, table
 
         night = night_of(context)
-        nights = nights_of(self.schedule, repository.experiments())
+        nights = known_nights(repository, self.schedule)
         folder = settings.private_home() / "nights"
         folder.mkdir(exist_ok=True, mode=0o700)
         path = folder / f"{self.schedule}.json"

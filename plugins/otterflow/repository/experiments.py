@@ -16,6 +16,7 @@ from otterflow.repository.records import (
     JsonObject,
     LastGood,
     NewExperiment,
+    headline_of,
 )
 from otterflow.repository.store import (
     Store,
@@ -200,7 +201,9 @@ class ExperimentStore(Store):
     def record_outcome(self, experiment: str, outcome: JsonObject) -> None:
         """Record the final result."""
         with self._database.write() as session:
-            find_experiment(session, experiment, lock=True).outcome = plain_object("outcome", outcome)
+            row = find_experiment(session, experiment, lock=True)
+            row.outcome = plain_object("outcome", outcome)
+            row.headline = headline_of(row.outcome)
 
 
 _OPENING = (ExperimentState.created, ExperimentState.preparing)

@@ -31,7 +31,7 @@ class TrialMark(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Glimpse:
-    """An experiment as a row of a list. `ratios` are its comparison's by arm, {} before there is one."""
+    """An experiment as a row of a list. `headline` is what lists show of its result: see `records.headline_of`."""
 
     name: str
     dag: str
@@ -39,14 +39,31 @@ class Glimpse:
     dbms: str
     benchmark: str
     objective: str
+    spec: JsonObject
     state: ExperimentState
     message: str
-    iterations: int | None
     created_at: datetime
     ended_at: datetime | None
-    winner: str | None
-    ratios: JsonObject
+    finished_because: str
+    headline: JsonObject
     marks: list[TrialMark] = field(default_factory=list)
+
+    @property
+    def iterations(self) -> int | None:
+        """How many were asked for; None of an experiment that was made elsewhere."""
+        asked: int | None = self.spec.get("iterations")
+        return asked
+
+    @property
+    def winner(self) -> str | None:
+        """The arm that has won the comparison; None before there is a result."""
+        arm: str | None = self.headline.get("winner")
+        return arm
+
+    @property
+    def ratios(self) -> JsonObject:
+        """The comparison's ratios by arm; {} before there is a result."""
+        return dict(self.headline.get("ratios") or {})
 
     @property
     def done(self) -> int:
@@ -122,6 +139,12 @@ class GlimpseStore(Store):
             run = session.scalar(query)
             return None if run is None else dag_of(run)
 
+    def openers_of(self, experiments: Collection[str]) -> dict[str, str]:
+        """The Dag that each of the experiments belongs to, by its name; without those that there are not."""
+        query = select(ExperimentRow.name, ExperimentRow.opened_by).where(ExperimentRow.name.in_(set(experiments)))
+        with self._database.read() as session:
+            return {name: dag_of(run) for name, run in session.execute(query)}
+
     def opened_by(self, run: str) -> str | None:
         """The experiment that a run opened last, `<dag>/<run id>`; None where it opened none."""
         query = select(ExperimentRow.name).where(ExperimentRow.opened_by == storable(run))
@@ -138,6 +161,18 @@ class GlimpseStore(Store):
             marks = _marks(session, ids)
             rows = session.execute(_columns().where(ExperimentRow.id.in_(ids)).order_by(ExperimentRow.id.desc()))
             return Glimpses([_glimpse(row, marks.get(row.id, [])) for row in rows], total)
+
+    def headlines(self, begins: str, of: Collection[str] | None = None, *, most: int | None = None) -> list[Glimpse]:
+        """Experiments whose names begin so, without their trials, the oldest first; of these Dags, the newest `most`.
+
+        What is read of one does not grow with its trials, nor with its server's settings.
+        """
+        query = _columns().where(ExperimentRow.name.startswith(begins, autoescape=True))
+        if of is not None:
+            query = query.where(belongs_to(of))
+        with self._database.read() as session:
+            rows = session.execute(query.order_by(ExperimentRow.id.desc()).limit(most))
+            return [_glimpse(row, []) for row in rows][::-1]
 
     def newest_names(self, dags: Collection[str], most: int) -> list[str]:
         """The names of the newest experiments that may be shown."""
@@ -173,8 +208,11 @@ class GlimpseStore(Store):
         with self._database.read() as session:
             return session.scalar(query.order_by(ExperimentRow.id.desc()).limit(1))
 
-    def known_points(self, target: str, dags: Collection[str], *, since: datetime) -> list[KnownPoint]:
-        """Baselines and references on the target that ended ok, by time: the same configurations, measured again."""
+    def known_points(self, target: str, dags: Collection[str], *, since: datetime, most: int) -> list[KnownPoint]:
+        """Baselines and references on the target that ended ok, by time: the same configurations, measured again.
+
+        Of the newest experiments, `most` of them.
+        """
         query = (
             select(
                 ExperimentRow.benchmark, ExperimentRow.objective, TrialRow.wanted_hash, TrialRow.ended_at,
@@ -184,14 +222,16 @@ class GlimpseStore(Store):
             .where(ExperimentRow.target == target, belongs_to(dags), ExperimentRow.created_at >= since)
             .where(TrialRow.kind.in_([TrialKind.baseline.value, TrialKind.reference.value]))
             .where(TrialRow.state == TrialState.ok, TrialRow.objective.is_not(None), TrialRow.ended_at.is_not(None))
-            .order_by(TrialRow.ended_at)
+            .order_by(ExperimentRow.id.desc(), TrialRow.iteration.desc(), TrialRow.attempt.desc())
+            .limit(most)
         )  # fmt: skip
         with self._database.read() as session:
-            return [
+            found = [
                 KnownPoint(benchmark, objective, configuration, at, value, name)
                 for benchmark, objective, configuration, at, value, name in session.execute(query)
                 if at is not None and value is not None
             ]
+        return sorted(found, key=lambda point: point.at)
 
     def pulse(self, experiment: str) -> Pulse | None:
         """What tells whether anything has changed; None where there is no such experiment."""
@@ -238,12 +278,11 @@ def _asked(sought: Sought) -> list[ColumnElement[bool]]:
 
 
 def _columns() -> Select[*tuple[Any, ...]]:
-    outcome = ExperimentRow.outcome
     return select(
         ExperimentRow.id, ExperimentRow.name, ExperimentRow.opened_by, ExperimentRow.target, ExperimentRow.dbms,
-        ExperimentRow.benchmark, ExperimentRow.objective, ExperimentRow.state, ExperimentRow.message,
-        ExperimentRow.created_at, ExperimentRow.ended_at, ExperimentRow.spec["iterations"].label("iterations"),
-        outcome["winner"].label("winner"), outcome[("comparison", "ratios")].label("ratios"),
+        ExperimentRow.benchmark, ExperimentRow.objective, ExperimentRow.spec, ExperimentRow.state,
+        ExperimentRow.message, ExperimentRow.created_at, ExperimentRow.ended_at, ExperimentRow.finished_because,
+        ExperimentRow.headline,
     )  # fmt: skip
 
 
@@ -255,13 +294,13 @@ def _glimpse(row: Any, marks: list[TrialMark]) -> Glimpse:
         dbms=row.dbms,
         benchmark=row.benchmark,
         objective=row.objective,
+        spec=row.spec,
         state=ExperimentState(row.state),
         message=row.message,
-        iterations=row.iterations,
         created_at=row.created_at,
         ended_at=row.ended_at,
-        winner=row.winner,
-        ratios=row.ratios or {},
+        finished_because=row.finished_because,
+        headline=row.headline or {},
         marks=marks,
     )
 

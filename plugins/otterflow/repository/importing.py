@@ -23,6 +23,7 @@ from otterflow.repository.records import (
     RawCounters,
     TrialKind,
     TrialState,
+    headline_of,
 )
 from otterflow.repository.store import Store, find_experiment, insert_missing, keep_configuration, keep_surroundings
 from otterflow.repository.tables import ExperimentRow, MetricValueRow, SnapshotRow, TargetRow, TrialRow
@@ -116,6 +117,7 @@ def _experiment_values(imported: ImportedExperiment) -> dict[str, Any]:
         "facts": plain_object("facts", imported.facts),
         "live": plain_object("live", imported.live),
         "outcome": outcome,
+        "headline": headline_of(outcome),
         "started_at": imported.trials[0].started_at,
         "ended_at": max(trial.ended_at for trial in imported.trials),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.repository.records import JsonObject, RecordingRecord
@@ -58,6 +58,12 @@ class RecordingStore(Store):
         query = select(RecordingRow).where(RecordingRow.name == name)
         with self._database.read() as session:
             return [_record(row) for row in session.scalars(query.order_by(RecordingRow.starts_at, RecordingRow.id))]
+
+    def recorded(self, name: str) -> int:
+        """How many recordings of a file there are, with those that were removed."""
+        query = select(func.count()).select_from(RecordingRow).where(RecordingRow.name == name)
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def manifests(self, recording_ids: Collection[str | None]) -> dict[str, JsonObject]:
         """The manifests of those of the ids that are a recording's."""

@@ -231,6 +231,30 @@ class Experiment:
         made: Made = self._made[make]
         return made
 
+    @property
+    def headline(self) -> JsonObject:
+        """What lists show of its result; see `headline_of`."""
+        return headline_of(self.outcome)
+
+
+_HEADLINE = ("winner", "installed", "baseline", "best")
+
+
+def headline_of(outcome: JsonObject | None) -> JsonObject:
+    """Of a result what lists show; {} where there is none.
+
+    Those of `winner`, `installed`, `baseline` and `best` that it has, the `ratios` of its comparison by arm, and the
+    number of its `trials`.
+    """
+    if outcome is None:
+        return {}
+    comparison, trials = outcome.get("comparison"), outcome.get("trials")
+    return {
+        **{key: outcome[key] for key in _HEADLINE if key in outcome},
+        "ratios": (comparison.get("ratios") or {}) if isinstance(comparison, dict) else {},
+        "trials": len(trials) if isinstance(trials, list) else 0,
+    }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    Index,
     MetaData,
     String,
     Text,
@@ -38,7 +39,7 @@ from otterflow.repository.records import (
     TrialState,
 )
 
-HEAD_REVISION = "0007"
+HEAD_REVISION = "0008"
 """The migration that these tables need. Kept here so that opening a repository need not load Alembic."""
 
 VERSION_TABLE = "otterflow_revision"
@@ -158,7 +159,13 @@ class ExperimentRow(Base):
     """An experiment."""
 
     __tablename__ = "experiments"
-    __table_args__ = (UniqueConstraint("name"), _one_of("state", ExperimentState))
+    __table_args__ = (
+        UniqueConstraint("name"),
+        _one_of("state", ExperimentState),
+        # A row is as long as what it keeps of its server: who may see it, and where it belongs, is read from here.
+        Index(None, "opened_by", "target"),
+        Index(None, "target"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -193,6 +200,7 @@ class ExperimentRow(Base):
     ran_s: Mapped[float] = mapped_column(server_default="0")
     clock_at: Mapped[datetime | None]
     finished_because: Mapped[str] = mapped_column(server_default="")
+    headline: Mapped[JsonObject | None]
 
     files: Mapped[list[ExperimentFileRow]] = relationship(viewonly=True)
     baseline: Mapped[ConfigurationRow | None] = relationship(foreign_keys=[baseline_hash], viewonly=True)

@@ -183,6 +183,8 @@ def _metrics(
 ) -> defaultdict[int, _Metrics]:
     """The metrics of those trials, by the trial's id and the scope; read as plain rows, for they are many."""
     found: defaultdict[int, _Metrics] = defaultdict(lambda: {scope: {} for scope in MetricScope})
+    if names is not None and not names:
+        return found
     columns = (MetricValueRow.trial_id, MetricValueRow.scope, MetricValueRow.name, MetricValueRow.value)
     query = select(*columns).join(TrialRow, TrialRow.id == MetricValueRow.trial_id).where(which)
     if names is not None:

@@ -14,7 +14,7 @@ from otterflow.web import experiment_parts as parts
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
-from otterflow.web.shown import NOT_THERE, gains, measured, seen
+from otterflow.web.shown import NOT_THERE, gains, measured, owner
 
 router = APIRouter()
 
@@ -29,14 +29,14 @@ def experiment(
     live: bool = False,
 ) -> Response:
     """The page; with `live` only the part that changes, and 304 where it has not."""
-    found = seen(repository, asking, name)
+    owner(repository, asking, name)
     pulse = repository.pulse(name)
     if pulse is None:
         raise HTTPException(404, NOT_THERE)
     tag = f'W/"{hashlib.sha256(repr((pulse, drift)).encode()).hexdigest()[:20]}"'
     if live and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
-    trials = repository.trials(name, metrics=())
+    found, trials = repository.experiment(name), repository.trials(name, metrics=())
     told = measured(found)
     gained = gains(trials, told)
     turns = repository.measurements(name)

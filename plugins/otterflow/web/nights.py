@@ -9,28 +9,30 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from otterflow import settings
-from otterflow.experiment.nights import COLUMNS, Night, nights_of
+from otterflow.experiment.nights import COLUMNS, Night, known_nights
 from otterflow.experiment.schedule import dag_of
 from otterflow.report.plots import ForestRow, forest_plot
-from otterflow.repository import Repository
 from otterflow.web.opening import Opened
-from otterflow.web.reader import Asking, Reader
+from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
 
 router = APIRouter()
 
 MOST = 60
 """Nights that are shown, the newest."""
+_FEW = 5
+"""So many names that begin like a schedule's are looked at for its newest night: another's may begin so, too."""
 
 
 @router.get("/nights")
 def nights(request: Request, asking: Asking, repository: Opened) -> Response:
     """The schedules whose Dag may be read, each with its newest night."""
+    dags = asking.dags(repository)
     rows = [
-        {"name": name, "dag": dag_of(name), "nights": len(found), "newest": found[-1] if found else None}
+        {"name": name, "dag": dag_of(name), "newest": found[-1] if found else None}
         for name in schedules()
         if asking.may_read(dag_of(name))
-        for found in [shown(repository, asking, name, most=5)]
+        for found in [known_nights(repository, name, dags, most=_FEW)]
     ]
     return page(request, "nights", rows=rows)
 
@@ -40,7 +42,7 @@ def schedule(request: Request, asking: Asking, repository: Opened, name: str) ->
     """One schedule's nights, the newest first."""
     if name not in schedules() or not asking.may_read(dag_of(name)):
         raise HTTPException(404)
-    found = shown(repository, asking, name, most=MOST)
+    found = known_nights(repository, name, asking.dags(repository), most=MOST)
     return page(
         request,
         "schedule",
@@ -56,12 +58,6 @@ def schedule(request: Request, asking: Asking, repository: Opened, name: str) ->
 def schedules() -> list[str]:
     """The schedules that there are, by the names of their files."""
     return sorted(path.stem for path in settings.schedules_dir().glob("*.yaml"))
-
-
-def shown(repository: Repository, asking: Reader, name: str, *, most: int) -> list[Night]:
-    """The newest nights of experiments that may be read, the oldest first."""
-    begun = repository.experiments(begins=f"{name}-", of=asking.dags(repository), most=most)
-    return nights_of(name, begun)
 
 
 def _row(night: Night) -> dict[str, Any]:

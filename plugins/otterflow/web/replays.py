@@ -26,7 +26,7 @@ router = APIRouter()
 def replays(request: Request, asking: Asking, repository: Opened) -> Response:
     """The recordings whose replay may be read."""
     rows = [
-        {"name": name, "dag": dag_of(name), "recordings": len(repository.recordings(name))}
+        {"name": name, "dag": dag_of(name), "recordings": repository.recorded(name)}
         for name in recordings()
         if asking.may_read(dag_of(name))
     ]

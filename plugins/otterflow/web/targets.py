@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from otterflow.experiment.comparison import BASELINE
 from otterflow.report.plots import TrialPoint, sparkline, trials_plot
-from otterflow.repository import KnownPoint, Repository, Sought
+from otterflow.repository import KnownPoint, Repository, Sought, TargetGlimpse
 from otterflow.web.experiments import row_of
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
@@ -24,6 +24,8 @@ router = APIRouter()
 
 WEEKS = 12
 """How far back the drift of a machine is shown."""
+MOST_POINTS = 500
+"""And by how many measurements at most, the newest."""
 _NEWEST = 10
 _LEAST = 2
 _MOST_SERIES = 6
@@ -33,17 +35,19 @@ _MOST_SERIES = 6
 def targets(request: Request, asking: Asking, repository: Opened) -> Response:
     """All targets of experiments that may be read."""
     dags = asking.dags(repository)
+    found = repository.targets_of(dags)
+    seen = _seen(repository, dags, found)
     rows = [
         {
             "name": each.name,
             "dbms": each.dbms,
             "experiments": each.experiments,
             "newest": each.newest,
-            "holder": _holder(repository, dags, each.holder),
+            "holder": each.holder if each.holder in seen else None,
             "held": each.holder is not None,
             "held_since": each.held_since,
         }
-        for each in repository.targets_of(dags)
+        for each in found
     ]
     return page(request, "targets", rows=rows)
 
@@ -55,22 +59,24 @@ def target(request: Request, asking: Asking, repository: Opened, name: str) -> R
     found = next((each for each in repository.targets_of(dags) if each.name == name), None)
     if found is None:
         raise HTTPException(404)
-    since = datetime.now(UTC) - timedelta(weeks=WEEKS)
+    points = repository.known_points(name, dags, since=datetime.now(UTC) - timedelta(weeks=WEEKS), most=MOST_POINTS)
     return page(
         request,
         "target",
         target=found,
-        holder=_holder(repository, dags, found.holder),
+        holder=found.holder if found.holder in _seen(repository, dags, [found]) else None,
         good=last_good(repository, name, dags),
-        drifts=drifts(repository.known_points(name, dags, since=since)),
+        drifts=drifts(points),
         weeks=WEEKS,
+        most=MOST_POINTS if len(points) == MOST_POINTS else None,
         rows=[row_of(g) for g in repository.glimpses(Sought(dags=dags, target=name), most=_NEWEST).rows],
     )
 
 
-def _holder(repository: Repository, dags: set[str], holder: str | None) -> str | None:
-    """The experiment that holds a target, if it may be read."""
-    return holder if holder is not None and repository.opener(holder) in dags else None
+def _seen(repository: Repository, dags: set[str], targets: Sequence[TargetGlimpse]) -> set[str]:
+    """Of the experiments that hold the targets those that may be read."""
+    holders = [each.holder for each in targets if each.holder is not None]
+    return {name for name, dag in repository.openers_of(holders).items() if dag in dags}
 
 
 def last_good(repository: Repository, target: str, dags: set[str]) -> dict[str, Any] | None:
