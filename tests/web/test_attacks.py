@@ -175,6 +175,7 @@ def test_no_text_in_any_field_becomes_more_than_text(client: Client, repository:
 REFLECTED = {
     "/": ("q", "state", "target", "page"), "/compare": ("a", "b"), "/knobs": ("dbms", "target"),
     "/experiment/plain": ("drift", "live"), "/experiment/plain/trial/0": ("attempt",),
+    "/experiment/plain/export.zip": ("configuration",),
 }  # fmt: skip
 
 
@@ -190,7 +191,7 @@ def test_text_in_the_address_stays_text_and_finds_nothing_else(client: Client, r
             assert faults(answer.text) == [], (path, field)
             tried += 1
     print(f"{tried} tried, 0 let through")
-    assert tried == 11 * len(SCRIPTS + SQL)
+    assert tried == 12 * len(SCRIPTS + SQL)
     assert 'href="/otterflow/experiment/plain"' not in browser.get("/", params={"q": SQL[1]}).text
     assert len(repository.experiments()) == before
 
@@ -201,6 +202,7 @@ PATHS = (
     "/replays/..%2f..%2f..%2fetc%2fpasswd", "/replays/%2e%2e%2f%2e%2e%2fbenchmarks%2flive", "/target/..%2f..%2fetc",
     "/experiment/..%2f..%2fetc%2fpasswd", "/experiment/done/trial/..%2f0", "/experiment/%2e%2e/trial/0",
     "/knobs/../../../etc/passwd", "/knobs/..%2f..%2fetc%2fpasswd", "/templates/base.html", "/static/", "/docs",
+    "/experiment/..%2f..%2fetc%2fpasswd/report.html", "/experiment/..%2f../export.zip?configuration=..%2f..%2fetc",
     "/openapi.json", "/redoc", "//evil.example/", "/run/..%2f..%2fetc/passwd",
 )  # fmt: skip
 

@@ -54,8 +54,9 @@ def _of_trial(trials: Sequence[Trial], iteration: int) -> Chosen:
 
 def _named(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    if experiment.outcome is not None:
-        found[BEST] = dict(experiment.outcome["best_configuration"])
+    best = (experiment.outcome or {}).get("best_configuration")  # an imported result has none
+    if best is not None:
+        found[BEST] = dict(best)
     if experiment.rules:
         found[RULES] = next((dict(t.in_force or t.wanted) for t in trials if t.kind == "rules"), dict(experiment.rules))
     if arms := spec_of(experiment).arms:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from otterflow.errors import RepositoryUnavailable
 from otterflow.web import (
     compare,
+    downloads,
     experiment,
     experiments,
     knobs,
@@ -28,7 +29,9 @@ from otterflow.web import (
 from otterflow.web.headers import WithHeaders
 from otterflow.web.rendering import error_page
 
-_PAGES = (experiments, experiment, trial, knobs, targets, compare, nights, replays, run, static_files)
+_PAGES = (
+    experiments, experiment, downloads, trial, knobs, targets, compare, nights, replays, run, static_files,
+)  # fmt: skip
 _NOT_FOUND = "There is no such page, or nothing that you may read."
 
 

@@ -61,6 +61,7 @@ def experiment(
         next=parts.upcoming(found, trials),
         spent=parts.seconds_by_task(trials),
         actions=parts.actions(found),
+        downloads=parts.downloads(found),
         run=parts.run_of(found),
     )
     answer.headers["ETag"] = tag

@@ -18,7 +18,7 @@ from otterflow.report.effects import effects
 from otterflow.report.plots import ForestRow, TrialPoint
 from otterflow.repository import Experiment, Measurement, ModelKind, ModelScope, Repository, Trial
 from otterflow.web.rendering import part, short
-from otterflow.web.shown import KnobTexts, Measured, change, knob_rows
+from otterflow.web.shown import KnobTexts, Measured, change, has_report, knob_rows
 
 Gains = Mapping[int, float]
 _MOST_KNOBS = 12
@@ -287,8 +287,34 @@ def actions(experiment: Experiment) -> list[dict[str, Any]]:
     if experiment.baseline_file is not None:
         found.append(_action("Undo", "undo_tuning", {"target": experiment.target, "experiment": name},
                              "puts back the configuration that was in force before"))  # fmt: skip
-    found.append(_action("Export", "export_ottertune", {"experiment": name}, "writes the trials as OtterTune's files"))
+    found.append(_action("Export for OtterTune", "export_ottertune", {"experiment": name},
+                         "writes the trials as OtterTune's files"))  # fmt: skip
     return found
+
+
+def downloads(experiment: Experiment) -> list[dict[str, str]]:
+    """What can be taken along: a title, the address behind the experiment's own, and what it is."""
+    found: list[dict[str, str]] = []
+    if has_report(experiment):
+        found.append(_download("Report", "report.html", "the result in one file, to print, to mail, to keep"))
+    best = (experiment.outcome or {}).get("best_configuration")
+    for name, values, what in (
+        ("best", best, "the best configuration as files for SQL, Ansible, Kubernetes, Terraform and others"),
+        ("rules", experiment.rules, "the rules' configuration, as the same files"),
+    ):
+        if values and differs(experiment, values):
+            found.append(_download(f"Export of {name}", f"export.zip?configuration={name}", what))
+    return found
+
+
+def differs(experiment: Experiment, values: Mapping[str, Any]) -> bool:
+    """Whether a configuration is another one than before the experiment."""
+    before = experiment.baseline or {}
+    return any(before[knob] != value for knob, value in values.items() if knob in before)
+
+
+def _download(title: str, address: str, what: str) -> dict[str, str]:
+    return {"title": title, "address": address, "what": what}
 
 
 def _action(title: str, dag: str, conf: Mapping[str, Any], does: str) -> dict[str, Any]:

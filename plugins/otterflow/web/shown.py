@@ -35,6 +35,11 @@ def seen(repository: Repository, asking: Reader, name: str) -> Experiment:
     return repository.experiment(name)
 
 
+def has_report(experiment: Experiment) -> bool:
+    """Whether it has a result of a comparison; one that was imported has another."""
+    return "comparison" in (experiment.outcome or {})
+
+
 @dataclass(frozen=True)
 class Measured:
     """What an experiment's numbers are: their unit, "" where nobody can tell it any more, and their better end."""

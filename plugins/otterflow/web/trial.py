@@ -15,6 +15,7 @@ from otterflow.experiment.run_names import run_id
 from otterflow.measures.names import UNITS, measures
 from otterflow.measures.result import BenchmarkResult
 from otterflow.repository import Repository, Trial
+from otterflow.web.experiment_parts import differs
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
@@ -63,6 +64,7 @@ def trial(
         counters=_compared({**found.metrics, **found.host}, {**first.metrics, **first.host}),
         may_read_logs=asking.may_read_logs(dag_id),
         run=run_id(name, iteration),
+        may_export=attempt is None and found.state == "ok" and differs(experiment, found.in_force or found.wanted),
     )
 
 
