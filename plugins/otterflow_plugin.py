@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import importlib
 import os
-from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from otterflow.places import PREFIX, ROUTE, pages_at
 from otterflow.web.lazily import Pages
-from otterflow.web.places import PREFIX, ROUTE
 
 PRELOAD = "OTTERFLOW_PRELOAD"
 MODULES = (
@@ -35,8 +34,7 @@ MODULES = (
 )
 
 
-BASE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX
-"""Where a browser finds the pages: behind the path that Airflow itself is behind, if any."""
+BASE = pages_at(conf.get("api", "base_url", fallback=""))
 ICON = {"icon": f"{BASE}/static/icon.svg", "icon_dark_mode": f"{BASE}/static/icon_dark.svg"}
 
 

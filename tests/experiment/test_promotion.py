@@ -86,6 +86,27 @@ def test_the_question_says_what_how_and_what_then() -> None:
         assert part in body(form(), left)
 
 
+def test_the_question_shows_what_was_compared_as_a_table_and_as_a_picture() -> None:
+    rows = [
+        {"arm": "rules", "value": "1,150 /s", "ratio": 1.15, "low": 1.12, "high": 1.18},
+        {"arm": "best", "value": "1,320 /s", "ratio": 1.32, "low": None, "high": None},
+    ]
+    compared = {"objective": "throughput", "benchmark": "a_b", "rows": rows, "proposed": "best"}
+    text = body(form(), {**PROPOSED, "compared": compared}, picture="/p/1/plot.svg", page="/e/night-1")
+    for part in (
+        r"throughput of a\_b, each against the baseline in turns:",
+        "| configuration | median | times better | 95 % interval |",
+        "| rules | 1,150 /s | 1.15 | 1.12 to 1.18 |",
+        "| best (proposed) | 1,320 /s | 1.32 |  |",
+        r"![throughput of a\_b, each against the baseline in turns](/p/1/plot.svg)",
+        "[All that was tried, and why](/e/night-1)",
+    ):
+        assert part in text
+    given = body(form(), {**PROPOSED, "experiment": "", "compared": None}, picture="/p/1/plot.svg", page="/e/")
+    assert "plot.svg" not in given
+    assert "All that was tried" not in given
+
+
 def test_a_cell_is_one_line_and_no_markup() -> None:
     assert table(("a",), [("x\n|y",)]).splitlines() == ["| a |", "| --- |", "| x \\|y |"]
 

@@ -74,9 +74,27 @@ def test_a_winner_goes_over_by_what_it_has_changed(
     ]  # fmt: skip
     assert (found["how"], found["kept"], found["file"]) == ("restart", ["work_mem"], "# theirs\n")
     assert (found["label"], found["evidence"]) == ("winner of experiment staging-20261120", "best is better.")
+    assert found["compared"] is None, "its result has no comparison"
     only = proposed(repository, form(), live, catalog)
     assert ([c["knob"] for c in only["changes"]], only["how"]) == (["jit"], "reload")
     assert [each["knob"] for each in only["left"]] == ["shared_buffers"]
+
+
+def test_what_was_compared_goes_with_the_proposal(
+    repository: Repository, live: dict[str, LiveSetting], catalog: KnobCatalog
+) -> None:
+    ratio = {"ratio": 1.3, "low": 1.2, "high": 1.4, "rounds": 3}
+    compared = {"values": {"baseline": [100.0], "best": [125.0, 131.0, 130.0]}, "ratios": {"best": ratio}}
+    known = repository.experiment("staging-20261120").outcome or {}
+    said = {"comparison": compared, "unit": "1/s", "objective": "throughput", "benchmark": "pgbench_tpcb"}
+    repository.record_outcome("staging-20261120", known | said)
+    found = proposed(repository, form(), live, catalog)["compared"]
+    assert found == {
+        "objective": "throughput", "benchmark": "pgbench_tpcb", "proposed": "best",
+        "rows": [{"arm": "best", "value": "130 /s", "ratio": 1.3, "low": 1.2, "high": 1.4}],
+    }  # fmt: skip
+    rules = proposed(repository, form(which="rules"), live, catalog)["compared"]
+    assert rules["proposed"] == "rules"
 
 
 def test_others_of_its_configurations_are_named(

@@ -203,7 +203,7 @@ PATHS = (
     "/experiment/..%2f..%2fetc%2fpasswd", "/experiment/done/trial/..%2f0", "/experiment/%2e%2e/trial/0",
     "/knobs/../../../etc/passwd", "/knobs/..%2f..%2fetc%2fpasswd", "/templates/base.html", "/static/", "/docs",
     "/experiment/..%2f..%2fetc%2fpasswd/report.html", "/experiment/..%2f../export.zip?configuration=..%2f..%2fetc",
-    "/openapi.json", "/redoc", "//evil.example/", "/run/..%2f..%2fetc/passwd",
+    "/promotion/..%2f1/plot.svg", "/openapi.json", "/redoc", "//evil.example/", "/run/..%2f..%2fetc/passwd",
 )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def printed(code: str) -> str:
 
 @pytest.mark.slow
 def test_loading_the_plugin_loads_nothing_but_itself() -> None:
-    own = ["otterflow", "otterflow.web", "otterflow.web.lazily", "otterflow.web.places", "otterflow_plugin"]
+    own = ["otterflow", "otterflow.places", "otterflow.web", "otterflow.web.lazily", "otterflow_plugin"]
     assert printed(PLUGIN) == str(own)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.base import Dbms
@@ -19,6 +20,7 @@ from otterflow.experiment.comparison import BASELINE
 from otterflow.experiment.frozen import plan_of
 from otterflow.experiment.nights import known_nights
 from otterflow.experiment.promotion_form import WINNER, PromotionForm
+from otterflow.experiment.summary import VALUE_COLUMNS, value_text
 from otterflow.experiment.translation import Machine, Measured, Translation, translate
 from otterflow.experiment.typed import facts_of, live_settings_of
 from otterflow.knobs.catalog import KnobCatalog
@@ -35,6 +37,7 @@ class Finding:
     """What is to be promoted, where it comes from, and what is known of it, in a sentence or two.
 
     `kept` are knobs that were tuned and left at their baseline's value: those stay on the target as they are.
+    `compared` is the experiment's comparison, as the proposal has it.
     """
 
     measured: Measured
@@ -42,6 +45,7 @@ class Finding:
     experiment: str = ""
     evidence: str = ""
     kept: tuple[str, ...] = ()
+    compared: Mapping[str, Any] | None = None
 
 
 def finding(repository: Repository, form: PromotionForm, here: Machine, dbms: Dbms, catalog: KnobCatalog) -> Finding:
@@ -68,7 +72,28 @@ def finding(repository: Repository, form: PromotionForm, here: Machine, dbms: Db
         name,
         str((experiment.outcome or {}).get("verdict", "")),
         tuple(knob for knob in config if knob not in differing),
+        _compared(experiment, form.which),
     )
+
+
+def _compared(experiment: Experiment, which: str) -> dict[str, Any] | None:
+    """The comparison's arms against the baseline, and which of them is proposed; None where nothing was compared."""
+    result = experiment.outcome or {}
+    comparison = result.get("comparison") or {}
+    rows = [
+        {
+            "arm": arm,
+            "value": value_text(median(comparison["values"][arm]), result["unit"]),
+            "ratio": ratio["ratio"],
+            "low": ratio["low"],
+            "high": ratio["high"],
+        }
+        for arm, ratio in (comparison.get("ratios") or {}).items()
+    ]
+    if not rows:
+        return None
+    proposed = result["winner"] if which == WINNER else which
+    return {"objective": result["objective"], "benchmark": result["benchmark"], "rows": rows, "proposed": proposed}
 
 
 def newest_proposed(repository: Repository, schedule: str) -> str:
@@ -124,8 +149,9 @@ def proposal(
     """What would change on the target, as plain JSON. `file` is the text of its knobs file now.
 
     `changes` have `knob`, `before` and `after` (raw values in the server's unit) with `shown_before`, `shown_after`,
-    `restart`, `why`, `does` and `risk`. `left` are the knobs that do not carry over. Raises InvalidInput where nothing
-    would change.
+    `restart`, `why`, `does` and `risk`. `left` are the knobs that do not carry over. `compared` has the `rows` of the
+    experiment's comparison (`arm`, `value` as text, `ratio`, `low`, `high`) and which arm is `proposed`; None where
+    nothing was compared. Raises InvalidInput where nothing would change.
     """
     translated = translate(asked.measured, here, dbms, catalog, restart=form.restart)
     if not translated.carried:
@@ -137,6 +163,7 @@ def proposal(
         "label": asked.label,
         "experiment": asked.experiment,
         "evidence": asked.evidence,
+        "compared": None if asked.compared is None else dict(asked.compared),
         "changes": changes,
         "left": [{"knob": each.knob, "value": each.value, "why": each.why} for each in translated.left],
         "same": list(translated.same),
@@ -201,10 +228,15 @@ def subject(form: PromotionForm, proposed: Mapping[str, Any]) -> str:
     return f"Change {knobs} on {form.target}, by a {proposed['how']}?"
 
 
-def body(form: PromotionForm, proposed: Mapping[str, Any]) -> str:
-    """The question as Markdown: where it comes from, what would change, what would not, and what happens then."""
+def body(form: PromotionForm, proposed: Mapping[str, Any], *, picture: str = "", page: str = "") -> str:
+    """The question as Markdown: where it comes from, what would change, what would not, and what happens then.
+
+    `picture` is the address of what was compared, drawn; `page` that of the experiment's page.
+    """
     parts = [f"**{_text(proposed['label'])}**, for target **{_text(form.target)}**."]
     parts += [_text(said) for said in (proposed["evidence"],) if said]
+    parts += _evidence(proposed.get("compared"), picture)
+    parts += [f"[All that was tried, and why]({page})"] if page and proposed["experiment"] else []
     parts += [f"Why: {_text(form.why)}"] if form.why else []
     parts.append(_change_table(proposed["changes"]))
     if proposed["left"]:
@@ -215,6 +247,24 @@ def body(form: PromotionForm, proposed: Mapping[str, Any]) -> str:
     if proposed["kept"]:
         parts.append(f"Tuned, left as it was, and so not touched here: {', '.join(map(_text, proposed['kept']))}.")
     return "\n\n".join([*parts, _what_happens(form, proposed)]) + "\n"
+
+
+def _evidence(compared: Mapping[str, Any] | None, picture: str) -> list[str]:
+    """What was compared, as a table and as a picture."""
+    if not compared:
+        return []
+    rows = [
+        (
+            row["arm"] + (" (proposed)" if row["arm"] == compared["proposed"] else ""),
+            row["value"],
+            f"{row['ratio']:.2f}",
+            "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}",
+        )
+        for row in compared["rows"]
+    ]
+    title = f"{compared['objective']} of {compared['benchmark']}, each against the baseline in turns"
+    parts = [f"{_text(title)}:\n\n{table(VALUE_COLUMNS, rows)}"]
+    return [*parts, f"![{_text(title)}]({picture})"] if picture else parts
 
 
 def _change_table(changes: Sequence[Mapping[str, Any]]) -> str:

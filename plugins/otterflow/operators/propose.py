@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.configuration import conf
+
 from otterflow.experiment.promotion_form import PromotionForm
 from otterflow.operators.promotion_task import PromotionOperator, person
+from otterflow.places import experiment_page, pages_at, promotion_picture
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,6 +41,12 @@ class ProposeOperator(PromotionOperator):
             asked_by=person(context),
             schedule=form.schedule,
         )
-        question = body(form, found)
+        pages = pages_at(conf.get("api", "base_url", fallback=""))
+        question = body(
+            form,
+            found,
+            picture=pages + promotion_picture(promotion.id),
+            page=pages + experiment_page(str(found["experiment"])),
+        )
         self.log.info("promotion %s\n%s", promotion.id, question)
         return {"promotion": promotion.id, "subject": subject(form, found), "body": question}

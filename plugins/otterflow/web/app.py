@@ -20,6 +20,7 @@ from otterflow.web import (
     experiments,
     knobs,
     nights,
+    promotion,
     replays,
     run,
     static_files,
@@ -30,7 +31,7 @@ from otterflow.web.headers import WithHeaders
 from otterflow.web.rendering import error_page
 
 _PAGES = (
-    experiments, experiment, downloads, trial, knobs, targets, compare, nights, replays, run, static_files,
+    experiments, experiment, downloads, trial, knobs, targets, compare, nights, replays, promotion, run, static_files,
 )  # fmt: skip
 _NOT_FOUND = "There is no such page, or nothing that you may read."
 

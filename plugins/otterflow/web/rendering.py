@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from otterflow.experiment.summary import value_text
-from otterflow.web.places import PREFIX
+from otterflow.places import PREFIX
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

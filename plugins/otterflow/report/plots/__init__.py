@@ -9,7 +9,7 @@ from otterflow.report.plots.effects import Effect, effects_plot
 from otterflow.report.plots.forest import ForestRow, forest_plot
 from otterflow.report.plots.sparkline import sparkline
 from otterflow.report.plots.style import CSS
-from otterflow.report.plots.svg import Svg
+from otterflow.report.plots.svg import Svg, on_white
 from otterflow.report.plots.trials import TrialPoint, trials_plot
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "TrialPoint",
     "effects_plot",
     "forest_plot",
+    "on_white",
     "sparkline",
     "trials_plot",
 ]

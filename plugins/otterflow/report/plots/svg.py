@@ -57,6 +57,12 @@ def picture(width: float, height: float, *children: str, title: str, description
     )
 
 
+def on_white(drawn: Svg) -> Svg:
+    """A picture with a ground of its own, for where it stands as an image and the page around it may be dark."""
+    head, body = drawn.split(">", 1)
+    return Svg(f"{head}>{tag('rect', width='100%', height='100%', fill='#ffffff')}{body}")
+
+
 def label(x: float, y: float, said: str, *, anchor: str = "start", class_: str = "ink", fill: str = "#1f2328") -> Svg:
     """A line of text at its baseline; `anchor` is start, middle or end."""
     return tag("text", said, x=x, y=y, text_anchor=anchor, class_=class_, fill=fill)
