@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Frame, Page
 
 CHROMIUM = "chromium"
-VIEWER = "visitor"
+VIEWER, USER, OP = "visitor", "user", "op"
 PATIENCE_MS = 90_000
 """How long a browser waits for anything: a busy machine is slow."""
 
@@ -55,7 +55,8 @@ def pages_lab() -> Iterator[PagesLab]:
     kept = os.environ.get("OTTERFLOW_HOME")
     os.environ["OTTERFLOW_HOME"] = str(home)
     airflow = AirflowStack(
-        folder / "control", {"OTTERFLOW_HOME": str(home)}, api_alone=True, users={VIEWER: "viewer"}
+        folder / "control", {"OTTERFLOW_HOME": str(home)}, api_alone=True,
+        users={VIEWER: "viewer", USER: "user", OP: "op"},
     )  # fmt: skip
     try:
         repository = Repository.open(f"sqlite:///{home / 'repository.db'}")
@@ -65,6 +66,7 @@ def pages_lab() -> Iterator[PagesLab]:
             made_up.tried(repository, "shop-live", iteration)
         made_up.tried(repository, "shop-live", 8, ends=False)
         repository.hold_target("example_command", "shop-live")
+        _proposed(repository)
         airflow.start(timeout_s=800)
         yield PagesLab(airflow, repository)
     finally:
@@ -74,6 +76,17 @@ def pages_lab() -> Iterator[PagesLab]:
             del os.environ["OTTERFLOW_HOME"]
         else:
             os.environ["OTTERFLOW_HOME"] = kept
+
+
+def _proposed(repository: Repository) -> None:
+    """A promotion of what `shop-tpcb` has found, number 1."""
+    ratios = (repository.experiment("shop-tpcb").outcome or {})["comparison"]["ratios"]
+    rows = [
+        {"arm": arm, "value": "", **{end: of[end] for end in ("ratio", "low", "high")}} for arm, of in ratios.items()
+    ]
+    compared = {"objective": "throughput", "benchmark": "pgbench_tpcb", "proposed": "best", "rows": rows}
+    proposal = {"changes": [], "compared": compared}
+    repository.propose("example_command", run="promote_configuration/shop", form={}, proposal=proposal)
 
 
 @contextmanager

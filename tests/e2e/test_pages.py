@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import jwt
 import pytest
 
-from tests.e2e.pages_lab import VIEWER, PagesLab, chromium, logged_in, pages_lab, tuning
+from stack.airflow import ADMIN
+from stack.checkout import PROJECT
+from tests.e2e.pages_lab import OP, USER, VIEWER, PagesLab, chromium, logged_in, pages_lab, tuning
 from tests.web import made_up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -19,7 +22,8 @@ PATHS = (
     "/otterflow/", "/otterflow/experiment/shop-tpcb", "/otterflow/experiment/shop-tpcb/trial/5", "/otterflow/targets",
     "/otterflow/target/example_command", "/otterflow/knobs?target=example_command", "/otterflow/nights",
     "/otterflow/compare?a=shop-tpcb&b=shop-live", "/otterflow/replays", "/otterflow/static/style.css",
-    "/otterflow/static/page.js",
+    "/otterflow/static/page.js", "/otterflow/experiment/shop-tpcb/report.html",
+    "/otterflow/experiment/shop-tpcb/export.zip", "/otterflow/promotion/1/plot.svg",
 )  # fmt: skip
 
 
@@ -35,12 +39,22 @@ def browser() -> Iterator[Any]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def tokens(lab: PagesLab) -> dict[str, str]:
+    """A token of each role's user."""
+    return {user: lab.token(user) for user in (VIEWER, USER, OP, ADMIN)}
+
+
 @pytest.mark.parametrize("path", PATHS)
-def test_a_viewer_may_read_and_nobody_else(lab: PagesLab, path: str) -> None:
-    token = lab.token(VIEWER)
+def test_every_role_may_read_the_same_and_nobody_else_anything(
+    lab: PagesLab, tokens: dict[str, str], path: str
+) -> None:
+    token = tokens[VIEWER]
     answer = lab.get(path, token)
     assert answer.status_code == 200, answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for role in (USER, OP, ADMIN):
+        assert lab.get(path, tokens[role]).content == answer.content, f"{role} sees another page than a Viewer"
     claims = jwt.decode(token, options={"verify_signature": False})
     forged = jwt.encode(claims, "another key of 64 characters, which Airflow does not sign with...", algorithm="HS512")
     stale = {"nobody": None, "forged": forged, "cut": token[:-3], "of nothing": "a.b.c"}
@@ -51,6 +65,22 @@ def test_a_viewer_may_read_and_nobody_else(lab: PagesLab, path: str) -> None:
             let_through.append(name)
     assert let_through == []
     assert httpx.post(f"{lab.airflow.url}{path}", headers={"Cookie": f"_token={token}"}, trust_env=False).is_error
+
+
+@pytest.mark.parametrize(
+    ("role", "may_trigger", "may_see_connections"),
+    [(VIEWER, False, False), (USER, True, False), (OP, True, True), (ADMIN, True, True)],
+)
+def test_the_roles_are_those_of_airflow(
+    lab: PagesLab, tokens: dict[str, str], role: str, may_trigger: bool, may_see_connections: bool
+) -> None:
+    """What the pages lead to is refused by Airflow itself. No Dag is known here, so what is allowed finds none."""
+    api, headers = f"{lab.airflow.url}/api/v2", {"Authorization": f"Bearer {tokens[role]}"}
+    with httpx.Client(headers=headers, timeout=120, trust_env=False) as client:
+        begun = client.post(f"{api}/dags/stop_experiment/dagRuns", json={"logical_date": None, "conf": {}})
+        connections = client.get(f"{api}/connections")
+    assert begun.status_code == (404 if may_trigger else 403)
+    assert connections.status_code == (200 if may_see_connections else 403)
 
 
 def test_a_revoked_token_is_worth_nothing(lab: PagesLab) -> None:
@@ -99,6 +129,93 @@ def test_a_link_leaves_the_frame_for_airflows_own_page(lab: PagesLab, browser: A
     shown.get_by_role("link", name="shop-tpcb", exact=True).click()
     shown.get_by_role("link", name="Tune again").click()
     page.wait_for_url("**/dags/tuning_experiment")
+    page.context.close()
+
+
+def heading(shown: Any, name: str) -> Any:
+    return shown.get_by_role("heading", name=name)
+
+
+Step = Callable[[Any], Any]
+
+
+def link(name: str) -> Step:
+    return lambda shown: shown.get_by_role("link", name=name, exact=True)
+
+
+ENDED, LIVE = link("shop-tpcb"), link("shop-live")
+QUESTIONS: dict[str, tuple[list[Step], Step]] = {
+    "Is it better?": ([], lambda shown: shown.get_by_role("row", name="shop-tpcb").get_by_text(re.compile(r"\+3\d\."))),
+    "By how much, and how surely?": ([ENDED], lambda shown: shown.get_by_text(re.compile(r"^1\.\d+ to 1\.\d+$")).first),
+    "What was changed?": ([ENDED], lambda shown: shown.locator("tr.changed th", has_text="work_mem").first),
+    "What does this knob do, and where is its value from?": (
+        [ENDED, link("What each knob does")],
+        lambda shown: shown.get_by_text("a quarter of the RAM"),
+    ),
+    "Why was this configuration tried?": (
+        [ENDED, lambda shown: shown.locator("dt", has_text="Best measured").locator("xpath=..").get_by_role("link")],
+        lambda shown: shown.get_by_text("the largest expected gain of 2000 candidates").first,
+    ),
+    "Why did that trial fail?": (
+        [ENDED, lambda shown: shown.locator('svg.plot a[href$="/trial/5"]')],
+        lambda shown: shown.get_by_text("Cannot allocate memory"),
+    ),
+    "Is there more to be gained?": ([ENDED], lambda shown: shown.get_by_text("% expected").first),
+    "What is it doing now, and what comes next?": ([LIVE], lambda shown: heading(shown, "and why")),
+    "Is the server free, and can its numbers be trusted?": (
+        [lambda shown: shown.get_by_role("link", name="example_command").first],
+        lambda shown: shown.get_by_text("of the first value").first,
+    ),
+    "May I undo it?": ([ENDED, link("Undo")], lambda shown: None),
+}
+"""The questions of docs/pages.md: the clicks behind *Tuning*, and what answers."""
+
+
+def test_the_questions_of_the_guide_are_those_that_are_walked() -> None:
+    rows = re.findall(r"^\| (.+\?) \| .+ \| (\d) \|$", (PROJECT / "docs" / "pages.md").read_text(), re.MULTILINE)
+    assert {question: int(clicks) for question, clicks in rows} == {
+        question: 1 + len(steps) for question, (steps, _) in QUESTIONS.items()
+    }
+    assert len(rows) == 10
+
+
+def test_a_stranger_finds_each_answer_by_as_many_clicks_as_the_guide_says(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, USER)
+    for question, (steps, answer) in QUESTIONS.items():
+        page.goto(f"{lab.airflow.url}/")
+        shown = tuning(page)
+        for step in steps:
+            step(shown).click()
+        if question == "May I undo it?":
+            page.wait_for_url("**/dags/undo_tuning")
+        else:
+            answer(shown).wait_for()
+    page.context.close()
+
+
+def test_the_report_and_the_export_are_downloaded_from_within_airflow(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, OP)
+    shown = tuning(page)
+    ENDED(shown).click()
+    for name, file in (("Report", "shop-tpcb-report.html"), ("Export of best", "shop-tpcb-best.zip")):
+        with page.expect_download() as download:
+            link(name)(shown).click()
+        assert download.value.suggested_filename == file
+        assert download.value.path().stat().st_size > 1000
+    page.context.close()
+
+
+def test_the_picture_of_a_promotion_is_drawn_by_its_address(lab: PagesLab, browser: Any) -> None:
+    """As an image of Airflow's own page, which is how the body of a question shows it."""
+    page = logged_in(browser, lab, VIEWER)
+    drawn = """path => new Promise(done => {
+        const image = new Image();
+        image.onload = () => done([image.naturalWidth, image.naturalHeight]);
+        image.onerror = () => done([0, 0]);
+        image.src = path;
+    })"""
+    wide, high = page.evaluate(drawn, "/otterflow/promotion/1/plot.svg")
+    assert wide > high > 0
     page.context.close()
 
 
