@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput, Problem
-from otterflow.experiment.arms import configurations
+from otterflow.experiment.arms import configurations, knobs_of
 from otterflow.experiment.backfill import dag_of, experiment_name, number_of
 from otterflow.experiment.comparison import BASELINE, distinct
 from otterflow.experiment.frozen import goal_kept
 from otterflow.experiment.interval import IntervalVerdict, interval_verdict
-from otterflow.experiment.typed import live_settings_of, spec_of
+from otterflow.experiment.typed import spec_of
 
 if TYPE_CHECKING:
     from otterflow.repository import Experiment, RecordingRecord, Repository
@@ -34,10 +34,9 @@ def interval_of(
     if experiment.outcome is None:
         why_not = f"its experiment is {experiment.state}: {experiment.message or 'its runs say why'}"
         return IntervalVerdict(**known, why_not=why_not)
-    spelling = dbms_named(experiment.dbms).spelling
-    arms = configurations(
-        spec_of(experiment).arms, experiment.baseline or {}, live_settings_of(experiment), spelling
-    )  # fmt: skip
+    given, dbms = spec_of(experiment).arms, dbms_named(experiment.dbms)
+    live = {knob: dbms.settings.from_row(experiment.live[knob]) for knob in knobs_of(given)}
+    arms = configurations(given, experiment.baseline or {}, live, dbms.spelling)
     measured_as = distinct(arms)[candidate]
     if measured_as == BASELINE:
         why_not = "the candidate is what it was to be compared with, so nothing was measured"

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.repository.records import JsonObject, Measurement, TrialState
-from otterflow.repository.store import Store, find_experiment
+from otterflow.repository.store import Store, find_experiment, known_experiment
 from otterflow.repository.tables import MeasurementRow
 from otterflow.repository.values import finite, member, now, plain_object, whole
 
@@ -50,7 +50,7 @@ class ComparisonStore(Store):
     def measurements(self, experiment: str, *, comparison: int | None = None) -> list[Measurement]:
         """What a comparison has measured, in order of round and time; the one under way by default."""
         with self._database.read() as session:
-            parent = find_experiment(session, experiment)
+            parent = known_experiment(session, experiment)
             number = parent.comparison if comparison is None else comparison
             query = (
                 select(MeasurementRow)

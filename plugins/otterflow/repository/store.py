@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, exists, false, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -52,11 +52,31 @@ def find_experiment(session: Session, name: str, *, lock: bool = False) -> Exper
     Raises InvalidInput that names the known experiments.
     """
     row = session.scalar(_experiment_named(name, lock))
-    if row is not None:
-        return row
+    if row is None:
+        raise _unknown(session, name)
+    return row
+
+
+class Known(NamedTuple):
+    """What its trials and measurements are found by: the experiment's number, and that of its comparison now."""
+
+    id: int
+    comparison: int
+
+
+def known_experiment(session: Session, name: str) -> Known:
+    """The experiment, for reading what belongs to it: its row is long. Raises InvalidInput as `find_experiment`."""
+    query = select(ExperimentRow.id, ExperimentRow.comparison).where(ExperimentRow.name == name)
+    found = session.execute(query).one_or_none()
+    if found is None:
+        raise _unknown(session, name)
+    return Known(*found)
+
+
+def _unknown(session: Session, name: str) -> InvalidInput:
     known = session.scalars(select(ExperimentRow.name).order_by(ExperimentRow.created_at.desc()).limit(20)).all()
     advice = f"known experiments: {', '.join(known) or 'none'}"
-    raise InvalidInput(Problem("experiment", f"{name!r} is unknown", advice))
+    return InvalidInput(Problem("experiment", f"{name!r} is unknown", advice))
 
 
 def _experiment_named(name: str, lock: bool) -> Select[ExperimentRow]:

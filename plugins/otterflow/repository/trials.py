@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from otterflow.errors import TEACHES_NOTHING, InvalidInput, Problem
 from otterflow.repository.records import JsonObject, MetricScope, Trial, TrialKind, TrialState
-from otterflow.repository.store import Store, find_experiment, keep_configuration
+from otterflow.repository.store import Store, find_experiment, keep_configuration, known_experiment
 from otterflow.repository.tables import ExperimentRow, MetricValueRow, SnapshotRow, TrialRow
 from otterflow.repository.values import LARGEST_SEED, member, now, plain, plain_object, text, whole
 
@@ -111,7 +111,7 @@ class TrialStore(Store):
         it takes.
         """
         with self._database.read() as session:
-            parent = find_experiment(session, experiment)
+            parent = known_experiment(session, experiment)
             query = (
                 select(TrialRow)
                 .where(TrialRow.id.in_(_telling(session, parent.id)))
