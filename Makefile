@@ -49,7 +49,7 @@ lint: setup-dev ## Format check, lint, types, shell scripts
 	$(VENV)/bin/mypy
 	shellcheck $(SHELL_SCRIPTS)
 
-bench: setup-dev ## Measure an iteration, faults, false winners, the tuner (TUNER="otterflow random --seeds 2")
+bench: setup-dev ## Measure an iteration, faults, pages, false winners, the tuner (TUNER="otterflow random --seeds 2")
 	@$(PATHS) $(PYTHON) -m pytest tests/bench -o python_files="bench_*.py" -s $(ARGS)
 	@$(PATHS) $(PYTHON) -m tests.bench.comparison --runs 500 --rounds 3 5
 	@$(PATHS) $(PYTHON) -m tests.bench.verdict
