@@ -410,6 +410,22 @@ def test_a_copy_that_fails_leaves_the_server_running(
     assert list(clean_host.snapshot_dir.iterdir()) == []
 
 
+def test_a_copy_that_has_lost_something_is_not_put_back(
+    work: Work, data: Query, target: Target, access: DatabaseAccess, clean_host: DatabaseHost
+) -> None:
+    """The server would not start on it, and what it had would be gone by then."""
+    target = with_method(target, "copy")
+    assert work(take_snapshot(target, access, "m")).ok
+    kept = Path(target.snapshot.dir) / f"{target.name}-copy" / "data"
+    (kept / "global" / "pg_filenode.map").write_bytes(b"cut short")
+    end = work(restore_snapshot(target, access, "m"))
+    assert end.exit_code == NOT_POSSIBLE, end.log_tail
+    assert "./global/pg_filenode.map; nothing was touched" in end.log_tail
+    assert clean_host.cluster.is_running
+    with clean_host.cluster.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (20000,)
+
+
 def test_a_swap_that_was_interrupted_is_mended(
     run: Run, work: Work, data: Query, target: Target, access: DatabaseAccess, clean_host: DatabaseHost
 ) -> None:

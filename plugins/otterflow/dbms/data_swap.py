@@ -15,6 +15,25 @@ REFUSE_FUNCTION = f'refuse() {{ echo "snapshot.method copy: $1; use snapshot.met
 CAN_BE_SWAPPED = """if mountpoint -q -- "$data"; then refuse "$data is a mount point and cannot be swapped"; fi
 if [ ! -w "$(dirname -- "$data")" ]; then refuse "$(dirname -- "$data") is not writable by $(id -un)"; fi"""
 
+FILES_FILE = "files.txt"
+"""The size and the name of each file of a copy, as it was taken."""
+
+LIST_FUNCTION = """list_files() { ( cd -- "$1" && find . -type f -printf '%s %p\\n' ) | LC_ALL=C sort; }"""
+
+NOTE_FILES = f"""{LIST_FUNCTION}
+list_files "$new/data" > "$new/{FILES_FILE}\""""
+"""For a copy that has just been made."""
+
+REFUSE_DAMAGE = f"""{LIST_FUNCTION}
+damaged=$(list_files "$kept/data" | LC_ALL=C comm -13 - "$kept/{FILES_FILE}" | sed -n '1,5s/^[0-9]* //p')
+if [ -n "$damaged" ]; then
+  echo "snapshot: of $kept/data files are missing, or not as long as they were: ${{damaged//$'\\n'/, }}; nothing was \
+touched. Bring them back; or remove $kept, then stop the experiment and resume it, which takes a new snapshot" >&2
+  exit {NOT_POSSIBLE}
+fi"""
+"""Before a copy takes the place of the data: one that has lost files, or their ends, would leave a server without any.
+What has changed inside of a file is not seen; the server's own checksums tell that."""
+
 COPY_ASIDE = """trap 'if [ ! -e "$data" ]; then mv -T -- "$old" "$data"; fi; rm -rf -- "$aside"' EXIT
 echo "copying $kept"
 cp -a --reflink=auto -- "$kept/data" "$aside\""""

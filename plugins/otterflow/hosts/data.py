@@ -159,7 +159,7 @@ def restore_data(bench: Workbench, name: str) -> dict[str, Any]:
 def _fingerprint(bench: Workbench) -> str:
     """What a snapshot is of: the data, whose they are, the server's major version, and how it is kept."""
     data = {
-        "format": 3,
+        "format": 4,
         "data": bench.workload.data_fingerprint(),
         "database": bench.plan.target.database,
         "user": bench.host.local_access.user,  # another's cannot be restored once that role is gone

@@ -277,6 +277,23 @@ def test_after_a_restore_by_copy_that_was_killed_the_next_one_puts_all_right(
     assert run(DATA.remove_snapshots_command(target)).stdout.split() == [f"{target.snapshot.dir}/{target.name}-copy"]
 
 
+def test_a_copy_that_has_lost_something_is_not_put_back(
+    work: Work, data: Open, target: Target, access: DatabaseAccess, clean_host: MariadbHost
+) -> None:
+    """The server would not start on it, and what it had would be gone by then."""
+    assert work(DATA.take_snapshot(target, access, "m")).ok
+    former, kept = data()(SUM_SQL), Path(target.snapshot.dir) / f"{target.name}-copy" / "data"
+    tablespace, (index, *_) = kept / "ibdata1", (kept / "mysql").glob("*.MAI")
+    whole = tablespace.read_bytes()
+    tablespace.write_bytes(whole[: 2**20])
+    index.unlink()
+    end = work(DATA.restore_snapshot(target, access, "m"))
+    assert end.exit_code == NOT_POSSIBLE, end.log_tail
+    assert f"./ibdata1, ./mysql/{index.name}; nothing was touched" in end.log_tail
+    assert clean_host.mariadb.is_running
+    assert data()(SUM_SQL) == former
+
+
 def test_a_table_that_cannot_be_read_back_leaves_the_database_as_it_is(
     work: Work, data: Open, target: Target, access: DatabaseAccess, opened: Open
 ) -> None:

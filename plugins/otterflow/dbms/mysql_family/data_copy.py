@@ -12,6 +12,8 @@ from otterflow.dbms.data_swap import (
     CAN_BE_SWAPPED,
     CHANGE_PLACES,
     COPY_ASIDE,
+    NOTE_FILES,
+    REFUSE_DAMAGE,
     REFUSE_FUNCTION,
     begin_swap,
     data_of,
@@ -46,6 +48,7 @@ as_it_comes stop_server || {{ echo "the server did not stop" >&2; exit {STILL_RU
 trap 'rm -rf -- "$new"; as_it_comes start_server' EXIT
 echo "copying $data"
 cp -a --reflink=auto -- "$data" "$new/data"
+{NOTE_FILES}
 trap 'rm -rf -- "$new"' EXIT
 as_it_comes start_server"""
 
@@ -55,6 +58,7 @@ def restore(service: FamilyService, target: Target, access: DatabaseAccess) -> s
     kept_files = join(["mysqld-auto.cnf", *_today_inside(target)])
     return f"""{begin_swap(target)}
 {_refusals(target)}
+{REFUSE_DAMAGE}
 {_IDENTITY}
 if [ "$(identity "$data")" != "$(identity "$kept/data")" ]; then
   refuse "$kept is a copy of another server than $data; remove it and take a snapshot again"

@@ -11,6 +11,8 @@ from otterflow.dbms.data_swap import (
     CAN_BE_SWAPPED,
     CHANGE_PLACES,
     COPY_ASIDE,
+    NOTE_FILES,
+    REFUSE_DAMAGE,
     REFUSE_FUNCTION,
     begin_swap,
     data_of,
@@ -44,6 +46,7 @@ stop_server || {{ echo "the server did not stop" >&2; exit {STILL_RUNNING}; }}
 trap 'rm -rf -- "$new"; start_server' EXIT
 echo "copying $data"
 cp -a --reflink=auto -- "$data" "$new/data"
+{NOTE_FILES}
 trap 'rm -rf -- "$new"' EXIT
 start_server"""
 
@@ -62,6 +65,7 @@ def restore(target: Target, access: DatabaseAccess) -> str:
     )
     return f"""{begin_swap(target)}
 {_refusals(target)}
+{REFUSE_DAMAGE}
 identity() {{ {control} "$1" | sed -n 's/^Database system identifier: *//p'; }}
 if [ "$(identity "$data")" != "$(identity "$kept/data")" ]; then
   refuse "$kept is a copy of another cluster than $data; remove it and take a snapshot again"
