@@ -6,13 +6,16 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from otterflow.hosts.server import Server
 from otterflow.operators.command_line import main
+from otterflow.operators.connected_host import ConnectedHost
 from otterflow.operators.connections import open_repository
 from otterflow.operators.task_command import SERVER
 from otterflow.operators.undo import UndoTuningOperator
@@ -151,6 +154,20 @@ def test_configurations_that_stop_the_server_are_results_and_the_loop_goes_on(
     good = open_repository().experiment("on-mariadb").last_good
     assert good is not None
     assert lab.mariadb.knobs_file.read_text() == good.file
+
+
+def test_a_knobs_file_that_the_server_would_pass_over_is_written_anew(lab: MariadbHost) -> None:
+    text, file = "[mysqld]\ninnodb_io_capacity = 333\n", lab.mariadb.knobs_file
+    with closing(ConnectedHost(lab.target)) as host:
+        server = Server(host)
+        assert server.write_knobs_file(text)
+        assert not server.write_knobs_file(text)
+        for mode in (0o666, 0o600):
+            file.chmod(mode)
+            assert server.write_knobs_file(text)
+            assert file.stat().st_mode & 0o777 == 0o644
+        server.restart()
+        assert server.live()["innodb_io_capacity"].value == 333
 
 
 def warm_start(lab: MariadbHost) -> set[str]:

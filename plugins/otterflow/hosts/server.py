@@ -24,6 +24,7 @@ from otterflow.errors import (
 from otterflow.knobs.setting import LiveSetting
 from otterflow.remote.files import read_if_there_command
 from otterflow.remote.session import put_command
+from otterflow.remote.shell import quote
 
 if TYPE_CHECKING:
     from otterflow.hosts.fence import Fence
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 LOG_TAIL_BYTES = 4000
 SHORT_S = 30.0
 """Time limit of a command that only looks."""
+KNOBS_FILE_MODE = 0o644
+"""The server's user has to read the knobs file, and nobody but the SSH user may write it."""
 SAY_EVERY_S = 15.0
 """How often the log says what is waited for."""
 RELOAD_S = 30.0
@@ -214,14 +217,27 @@ class Server:
         return self._host.session.run(command, what="reading the knobs file", timeout_s=SHORT_S).stdout
 
     def write_knobs_file(self, text: str) -> bool:
-        """Put `text` into the knobs file, atomically. Returns False when it was there already."""
-        if self.read_knobs_file() == text:
+        """Put `text` into the knobs file, atomically. Returns False when it was there already, for the server to read.
+
+        Servers pass over a file that they cannot read, and some over one that all may write, without an error: a file
+        with other permissions than otterflow gives it is written anew.
+        """
+        if self.read_knobs_file() == text and self._knobs_file_is_readable():
             return False
         what = f"writing {self.target.knobs_file}"
-        done = self._act(put_command(self.target.knobs_file, len(text.encode()), 0o644), what, SHORT_S, stdin=text)
+        done = self._act(
+            put_command(self.target.knobs_file, len(text.encode()), KNOBS_FILE_MODE), what, SHORT_S, stdin=text
+        )
         if done.exit_code != 0:
             raise CommandFailed(what, done.exit_code, done.stderr[-LOG_TAIL_BYTES:])
         return True
+
+    def _knobs_file_is_readable(self) -> bool:
+        """Whether it has the permissions that otterflow gives it; none to have where there is no file."""
+        file = quote(self.target.knobs_file)
+        command = f'[ ! -e {file} ] || [ "$(stat -Lc %a -- {file})" = {KNOBS_FILE_MODE:o} ]'
+        what = f"looking at {self.target.knobs_file}"
+        return self._host.session.run(command, what=what, timeout_s=SHORT_S, check=False).exit_code == 0
 
     def file_problems(self) -> list[Problem]:
         """What the server would refuse of its configuration files as they are now, before any restart."""
