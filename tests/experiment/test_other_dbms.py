@@ -50,7 +50,7 @@ def test_a_benchmark_whose_driver_cannot_load_the_dbms(target: Target, benchmark
     )
 
 
-def test_a_live_benchmark_on_a_dbms_that_cannot_be_observed_or_reloaded(target: Target) -> None:
+def test_a_live_benchmark_on_a_dbms_that_cannot_be_observed(target: Target) -> None:
     assert "benchmark: 'live' observes a server under its users' load, which is not to be had with Other; choose" in (
         refused(target, "live")
     )

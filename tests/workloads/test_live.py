@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.live_window import looks
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.dbms.postgresql.observation import requirements
 from otterflow.dbms.postgresql.observation_output import read_result
-from otterflow.dbms.postgresql.observation_sql import looks, observe_sql
+from otterflow.dbms.postgresql.observation_sql import observe_sql
 from otterflow.dbms.values import Requirements
 from otterflow.errors import BenchmarkFailed
 from otterflow.measures.objective import Objective

@@ -163,7 +163,7 @@ def metric_names(*files: Target | Benchmark | None) -> list[str]:
 def _dbms_problems(benchmark: Benchmark, target: Target) -> list[Problem]:
     """Whether the benchmark can be run on the target's DBMS at all."""
     dbms = dbms_named(target.dbms)
-    if benchmark.is_live and not (dbms.has(Capability.observe) and dbms.has(Capability.reload)):
+    if benchmark.is_live and not dbms.has(Capability.observe):
         found = f"{benchmark.name!r} observes a server under its users' load, which is not to be had with {dbms.title}"
         return [Problem("benchmark", found, "choose a benchmark that brings its own load, or another target")]
     if benchmark.dbms is None or target.dbms in benchmark.dbms:
@@ -174,6 +174,19 @@ def _dbms_problems(benchmark: Benchmark, target: Target) -> list[Problem]:
         f"of dbms {target.dbms!r}"
     )
     return [Problem("benchmark", found, f"choose a benchmark for {target.dbms}, or a target of dbms {able}")]
+
+
+def trial_problems(plan: Plan) -> list[Problem]:
+    """What keeps an experiment from being made, though its target can be watched under its users' load."""
+    dbms = dbms_named(plan.target.dbms)
+    if not plan.is_live or dbms.has(Capability.reload):
+        return []
+    found = (
+        f"{plan.benchmark.name!r} tries configurations on a server with users, and {dbms.title} takes one at a start "
+        "alone: each trial would send them away"
+    )
+    advice = "find one on a target without users, and bring it there by promote_configuration"
+    return [Problem("benchmark", found, advice)]
 
 
 def _user_problems(spec: ExperimentSpec) -> list[Problem]:

@@ -319,7 +319,7 @@ def _choose_space(bench: Workbench, findings: Findings) -> None:
         extra=(*spec.extra_knobs, *knobs_of(spec.arms)),
         excluded=spec.excluded_knobs,
         risks_allowed=[risk.value for risk in spec.risks_allowed],
-        reload_only=bench.plan.is_live,
+        reload_only=bench.plan.is_live and bench.plan.dbms.has(Capability.reload),
     )
     findings.problems += arm_problems(spec.arms, live, bench.plan.dbms.spelling)
     for sentence in catalog_gaps(bench.plan.catalog, live, major, findings.space.names).sentences():

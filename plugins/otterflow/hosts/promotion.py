@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from otterflow.dbms.registry import dbms_named
+from otterflow.dbms.values import Capability
 from otterflow.errors import (
     CommandFailed,
     MachineryFault,
@@ -121,7 +123,8 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
     """Put back the knobs file of before the promotion, and bring it into force; what was done, in a sentence.
 
     A file that somebody else has written since is left alone, unless `anyway`: MachineryFault. The server is restarted
-    only where a knob that takes one has another value than before, and started where it is down.
+    only where a knob that takes one has another value than before, and started where it is down. One that reads its
+    file at a start alone is left running where all its values are as before.
     """
     server, before = bench.server, before_of(promotion.proposal)
     former = promotion.proposal["file"]
@@ -134,12 +137,13 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
     server.begin_turn()
     server.write_knobs_file(former)
     server.start()
-    how = "reloaded"
+    how = "left running"
     if _needs_restart(bench, promotion):
         server.restart()
         how = "restarted"
-    else:
+    elif dbms_named(bench.target.dbms).has(Capability.reload):
         server.reload()
+        how = "reloaded"
     try:
         server.read_back(before)
     except NotApplied as error:

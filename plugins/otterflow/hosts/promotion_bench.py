@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from otterflow import settings
 from otterflow.dbms.registry import load_target
-from otterflow.dbms.values import Capability
 from otterflow.errors import InvalidInput, Problem, TargetNotReady
 from otterflow.experiment.plan import Plan, load_plan
 from otterflow.experiment.promotion_form import PromotionForm
@@ -59,9 +58,6 @@ class PromotionBench(Workbench):
         if not plan.target.has_users:
             found = f"{self.form.target!r} has no users by its file, whose load could be watched"
             problems.append(Problem("target", found, f"write has_users: true into {self.form.target}.yaml if it has"))
-        if not (plan.dbms.has(Capability.observe) and plan.dbms.has(Capability.reload)):
-            found = f"a server of {plan.dbms.title} cannot be watched under its users' load"
-            problems.append(Problem("target", found, "put the knobs there by hand, and look after it yourself"))
         if problems:
             raise InvalidInput(problems)
         return plan

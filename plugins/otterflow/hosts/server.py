@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.registry import dbms_named
-from otterflow.dbms.values import Answer, Started, StartOutcome
+from otterflow.dbms.values import Answer, Capability, Started, StartOutcome
 from otterflow.errors import (
     CommandFailed,
     CommandTimedOut,
@@ -56,6 +56,7 @@ class Server:
         dbms = dbms_named(host.target.dbms)
         self.service = dbms.service
         self._settings = dbms.settings
+        self._reloads = dbms.has(Capability.reload)
         self._host = host
         self._fence = fence
 
@@ -118,9 +119,13 @@ class Server:
         """Have the running server read its files again, and wait until it has; returns the seconds it took.
 
         Raises as `restart` does, before anything is reloaded, when it would refuse a line of them; ConnectionFault
-        where it is down; MachineryFault when it has not read them in time.
+        where it is down; MachineryFault when it has not read them in time, and where it reads them at a start alone.
         """
         begun = time.monotonic()
+        if not self._reloads:
+            raise MachineryFault(
+                "the server reads its files at a start alone, and has users: restart it when they can bear it"
+            )
         self._raise_if_it_would_refuse("it was not reloaded")
         self.begin_turn()
         with self._host.query() as query:

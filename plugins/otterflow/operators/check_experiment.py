@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import compared
 from otterflow.experiment.frozen import differences, files_of, has_measured, plan_of
-from otterflow.experiment.plan import Plan, load_plan
+from otterflow.experiment.plan import Plan, load_plan, trial_problems
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.guard import ANYWHEN
@@ -67,6 +67,7 @@ def _plan(spec: ExperimentSpec, repository: Repository, problems: list[Problem])
         plan = load_plan(spec, repository)
     except InvalidInput as error:
         raise InvalidInput([*error.problems, *problems]) from error
+    problems = [*trial_problems(plan), *problems]
     if problems:
         raise InvalidInput(problems)
     return plan

@@ -8,16 +8,18 @@ from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
 from otterflow.dbms.mariadb.export import EXPORT
+from otterflow.dbms.mariadb.observation import OBSERVATION
 from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mariadb.service import SERVICE
 from otterflow.dbms.mariadb.settings import SETTINGS
 from otterflow.dbms.mariadb.target import MariadbTarget
+from otterflow.dbms.values import Capability
 
 DBMS = Dbms(
     name=MARIADB.name,
     title=MARIADB.title,
     versions=MARIADB.versions,
-    capabilities=frozenset(),
+    capabilities=frozenset({Capability.observe}),
     settings=SETTINGS,
     spelling=spelling,
     rules=rules,
@@ -29,5 +31,6 @@ DBMS = Dbms(
     checks=CHECKS,
     target=MariadbTarget,
     server_programs=("mariadbd", "mysqld"),
+    observing=OBSERVATION,
     exporting=EXPORT,
 )

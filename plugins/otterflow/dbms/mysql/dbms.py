@@ -8,16 +8,18 @@ from otterflow.dbms.mysql.checks import CHECKS
 from otterflow.dbms.mysql.client import CLIENT
 from otterflow.dbms.mysql.data import DATA
 from otterflow.dbms.mysql.export import EXPORT
+from otterflow.dbms.mysql.observation import OBSERVATION
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql.service import SERVICE
 from otterflow.dbms.mysql.settings import SETTINGS
 from otterflow.dbms.mysql.target import MysqlTarget
+from otterflow.dbms.values import Capability
 
 DBMS = Dbms(
     name=MYSQL.name,
     title=MYSQL.title,
     versions=MYSQL.versions,
-    capabilities=frozenset(),
+    capabilities=frozenset({Capability.observe}),
     settings=SETTINGS,
     spelling=spelling,
     rules=rules,
@@ -29,5 +31,6 @@ DBMS = Dbms(
     checks=CHECKS,
     target=MysqlTarget,
     server_programs=("mysqld",),
+    observing=OBSERVATION,
     exporting=EXPORT,
 )

@@ -7,7 +7,7 @@ name from the row as JSON: `total_time` became `total_exec_time` and `total_plan
 
 from __future__ import annotations
 
-import math
+from otterflow.dbms.live_window import looks
 
 BEFORE_FILE, AFTER_FILE = "before.json", "after.json"
 LIVE_MARK = "otterflow live"
@@ -95,16 +95,6 @@ def observe_sql(scope: str, duration_s: float) -> dict[str, str]:
         snapshot_sql(scope, own, AFTER_FILE),
     ]
     return {"observe.sql": "\n".join(lines), "load.sql": load_sql(scope)}
-
-
-def looks(duration_s: float) -> tuple[int, float]:
-    """How often the load is looked at in a window and the seconds in between: twenty times, or once a minute or second.
-
-    A look is a transaction of its own on the server; they are left out of what is counted.
-    """
-    step_s = min(60.0, max(1.0, duration_s / 20))
-    steps = max(1, math.ceil(duration_s / step_s))
-    return steps, duration_s / steps
 
 
 def _database_where(scope: str) -> str:

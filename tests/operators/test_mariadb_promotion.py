@@ -1,0 +1,151 @@
+"""A promotion on a MariaDB with users: watched by its own counters, made and undone by a restart, their data untouched.
+
+MariaDB reads its option files at a start alone, so that is what every change takes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+import yaml
+
+from otterflow.errors import InvalidInput
+from otterflow.operators.connections import open_repository
+from stack.mariadb_host import MariadbHost
+from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
+from tests.operators.harness import Dags
+from tests.operators.test_mariadb_in_process import lab  # noqa: F401 a fixture
+from tests.operators.test_promotion_in_process import TASKS, Promoting, told, worse_after  # noqa: F401 told: a fixture
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+KEPT = "[mysqld]\nlong_query_time = 7\n"
+"""What the knobs file holds besides."""
+ROWS = 500
+
+
+@contextmanager
+def users(host: MariadbHost) -> Iterator[None]:
+    """Somebody who asks a few hundred times a second, and comes back after a restart."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                with host.mariadb.connect() as connection, connection.cursor() as cursor:
+                    while not stop.wait(0.003):
+                        cursor.execute(
+                            "UPDATE users_own SET word = md5(word) WHERE id = 1 + FLOOR(RAND() * %s)", [ROWS]
+                        )
+            except pymysql.Error:
+                stop.wait(0.1)
+
+    load = threading.Thread(target=work)
+    load.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        load.join()
+
+
+@pytest.fixture
+def shop(lab: MariadbHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MariadbHost]:  # noqa: F811
+    """The private server as one with users, whose knobs file holds a line of theirs."""
+    record = yaml.safe_load((lab.targets_dir / f"{lab.name}.yaml").read_text())
+    folder = tmp_path / "production"
+    folder.mkdir()
+    (folder / f"{lab.name}.yaml").write_text(yaml.safe_dump(record | {"has_users": True}))
+    monkeypatch.setenv("OTTERFLOW_TARGETS_DIR", str(folder))
+    path = Path(os.environ["OTTERFLOW_INCLUDE_DIR"]) / "benchmarks" / "live.yaml"
+    benchmark = yaml.safe_load(path.read_text())
+    benchmark["workload"]["least_transactions"] = 1  # on a busy machine the users get little done
+    path.write_text(yaml.safe_dump(benchmark))
+    lab.user.write_file(lab.mariadb.knobs_file, KEPT, 0o644)
+    lab.mariadb.restart()
+    with lab.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE TABLE users_own (id int PRIMARY KEY, word char(32)) ENGINE = InnoDB")
+        cursor.execute(f"INSERT INTO users_own SELECT seq, md5(seq) FROM seq_1_to_{ROWS}")
+    with users(lab):
+        yield lab
+    with lab.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE users_own")
+
+
+def shown(host: MariadbHost, name: str) -> Any:
+    with host.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT @@GLOBAL.{name} AS shown")
+        return cursor.fetchall()[0]["shown"]
+
+
+FORM: dict[str, Any] = {
+    "configuration": {"innodb_io_capacity": 333}, "objective": "throughput", "window_s": 1, "restart": True,
+}  # fmt: skip
+
+
+def test_a_promotion_is_installed_by_a_restart_watched_and_kept(
+    shop: MariadbHost,
+    dags: Dags,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[tuple[str, str]],  # noqa: F811
+) -> None:
+    without = Promoting(dags, shop, **{**FORM, "restart": False})
+    with pytest.raises(InvalidInput, match="innodb_io_capacity: it takes a restart, which was not allowed"):
+        without.do("propose")
+    promoting, pid, before = Promoting(dags, shop, **FORM), shop.mariadb.pid, shown(shop, "innodb_io_capacity")
+    assert promoting.do("propose")["subject"] == "Change 1 knob on private, by a restart?"
+    promoting.answer()
+    with worse_after(monkeypatch, 1.0):
+        promoting.do(*TASKS[2:6])
+        assert shown(shop, "innodb_io_capacity") == 333
+        assert shop.mariadb.pid != pid
+        pid = shop.mariadb.pid
+        promoting.do("install")
+        assert shop.mariadb.pid == pid, "a task that is done again finds it in force"
+        assert promoting.do("watch_after", "keep_or_roll_back")["state"] == "kept"
+    assert all(window["result"]["transactions"] > 0 for window in promoting.promotion.windows), "the users' own load"
+    assert shown(shop, "long_query_time") == 7, "what stood there is still in force"
+    assert shop.locks() == []
+
+    back = dags.run("rollback", {"target": shop.name, "why": "by hand"})
+    assert back.state == "success", back.errors
+    assert shop.mariadb.knobs_file.read_text() == KEPT
+    assert shown(shop, "innodb_io_capacity") == before
+    assert "the server was restarted" in promoting.promotion.message
+    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) AS n FROM users_own")
+        assert cursor.fetchall() == [{"n": ROWS}]
+    assert open_repository().holder(shop.name) is None
+    assert [event for event, _ in told] == ["rolled_back"]
+
+
+def test_what_is_worse_beyond_noise_is_rolled_back_by_itself(
+    shop: MariadbHost,
+    dags: Dags,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[tuple[str, str]],  # noqa: F811
+) -> None:
+    promoting, before = Promoting(dags, shop, **FORM), shown(shop, "innodb_io_capacity")
+    with worse_after(monkeypatch, 0.5):
+        done = promoting.to("keep_or_roll_back")
+    assert done["state"] == "rolled_back"
+    assert "worse, beyond noise" in done["because"]
+    assert shown(shop, "innodb_io_capacity") == before
+    assert shop.mariadb.knobs_file.read_text() == KEPT
+    assert open_repository().holder(shop.name) is None
+
+
+def test_an_experiment_on_it_is_refused_with_the_way_there_is(shop: MariadbHost, dags: Dags) -> None:
+    form = {"experiment": "live", "target": shop.name, "benchmark": "live", "objective": "throughput"}
+    run = dags.run_task("tuning_experiment", "check_experiment", form)
+    error = run.errors["check_experiment"]
+    assert isinstance(error, InvalidInput)
+    assert "MariaDB takes one at a start alone" in str(error)
+    assert "bring it there by promote_configuration" in str(error)
