@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from otterflow import settings
+from otterflow.dbms.mysql_family.access import DatabaseAccess as MysqlAccess
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
+from otterflow.dbms.registry import dbms_named
 from otterflow.errors import BenchmarkFailed
 from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
@@ -67,12 +70,37 @@ def test_passes_and_time_reach_the_script(workload: AnalyticsWorkload) -> None:
     assert "passes=1 budget_ms=0\n" in warm_up.script
 
 
+def test_in_mysqls_dialect_the_session_times_each_query_and_its_rows_go_nowhere() -> None:
+    benchmark = load_benchmark(settings.include_dir() / "benchmarks" / "analytics_common.yaml")
+    assert benchmark.dbms == {"mariadb", "mysql"}
+    for name in sorted(benchmark.dbms):
+        workload = workload_for(benchmark, dbms_named(name))
+        assert workload.programs()[0] == name
+        job = workload.run(MysqlAccess("db.example.org", 3306, "tuner", "bench"), RunPlan(passes=2), None)
+        stream = job.files["stream.sql"]
+        timed = re.findall(r"^SELECT 'otterflow stream: query (\S+)';\nSET @otterflow_begun", stream, re.M)
+        assert tuple(timed) == benchmark.workload.query_names
+        assert stream.count("TIMESTAMPDIFF(MICROSECOND, @otterflow_begun, SYSDATE(6))") == len(timed)
+        assert "sql_client --batch --raw --skip-column-names --unbuffered < stream.sql | sed -u -n" in job.script
+        load = workload.load(MysqlAccess("db.example.org", 3306, "tuner", "bench"), None)
+        assert "SET @scale = 5, @parts = 2" in load.files["variables.sql"]
+        assert "load_together 20_dimensions.sql 20_sales.sql@0 20_sales.sql@1 20_visits.sql\n" in load.script
+
+
+@pytest.mark.parametrize("name", ["analytics", "analytics_common"])
+def test_the_streams_have_the_same_tables(name: str) -> None:
+    schema = (settings.include_dir() / "benchmarks" / name / "load" / "10_schema.sql").read_text()
+    tables = set(re.findall(r"CREATE TABLE (?:analytics\.)?(\w+) \(", schema)) - {"ones", "thousands"}
+    assert len(tables) == 7
+    assert {"calendar", "store", "product", "customer", "sales", "visits"} < tables
+
+
 def test_the_fingerprint_follows_the_sql(workload: AnalyticsWorkload, tmp_path: Path) -> None:
     for path in (workload.settings.session_file, *workload.settings.load_files, *workload.settings.query_files):
         copy = tmp_path / path.relative_to(workload.settings.sql)
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(path.read_text())
-    copied = AnalyticsWorkload(workload.settings.model_copy(update={"sql": tmp_path}), 1, 1)
+    copied = replace(workload, settings=workload.settings.model_copy(update={"sql": tmp_path}))
     assert copied.data_fingerprint() == workload.data_fingerprint()
     (tmp_path / "queries" / "q99_new.sql").write_text("SELECT 1;\n")
     assert copied.data_fingerprint() == workload.data_fingerprint()

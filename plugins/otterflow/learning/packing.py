@@ -37,7 +37,8 @@ from otterflow.yaml_files import problems_of
 M = TypeVar("M", bound=BaseModel)
 
 SHIPPED_BENCHMARKS = frozenset({
-    "analytics", "analytics_large", "tpcc", "tpcc_lua", "pgbench_tpcb", "pgbench_simple_update", "pgbench_select_only",
+    "analytics", "analytics_large", "analytics_common", "tpcc", "tpcc_lua",
+    *(f"pgbench_{load}" for load in ("tpcb", "simple_update", "select_only")),
     *(f"ycsb_{mix}{way}" for mix in "abcdef" for way in ("", "_lua")),
     *(f"sysbench_{load}" for load in ("oltp_read_write", "oltp_read_only", "oltp_write_only", "point_select")),
     *(f"sysbench_uniform_{load}" for load in ("read_only", "read_write")),

@@ -15,6 +15,7 @@ from otterflow.dbms.values import DatabaseAccess
 from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.workloads.analytics.settings import AnalyticsSettings
+from otterflow.workloads.analytics.ways import WAYS as ANALYTICS_WAYS
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.benchbase.settings import BenchbaseSettings
 from otterflow.workloads.benchbase.ways import WAYS as BENCHBASE_WAYS
@@ -82,9 +83,7 @@ def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
         return PgbenchWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
     if isinstance(settings, PgbenchScriptsSettings):
         return PgbenchScriptsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
-    if isinstance(settings, AnalyticsSettings):
-        return AnalyticsWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
-    if isinstance(settings, SysbenchSettings | SysbenchScriptsSettings | BenchbaseSettings):
+    if isinstance(settings, AnalyticsSettings | SysbenchSettings | SysbenchScriptsSettings | BenchbaseSettings):
         return _with_way(settings, benchmark, dbms)
     if isinstance(settings, CommandSettings):
         return CommandWorkload(settings, benchmark.load_timeout_s, benchmark.run_timeout_s)
@@ -98,10 +97,14 @@ def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
 
 
 def _with_way(
-    settings: SysbenchSettings | SysbenchScriptsSettings | BenchbaseSettings, benchmark: Benchmark, dbms: Dbms
+    settings: AnalyticsSettings | SysbenchSettings | SysbenchScriptsSettings | BenchbaseSettings,
+    benchmark: Benchmark,
+    dbms: Dbms,
 ) -> Workload:
     """The class of a driver that has a way to each of its DBMSs."""
     limits = benchmark.load_timeout_s, benchmark.run_timeout_s
+    if isinstance(settings, AnalyticsSettings):
+        return AnalyticsWorkload(settings, ANALYTICS_WAYS[dbms.name], *limits)
     if isinstance(settings, SysbenchSettings):
         return SysbenchWorkload(settings, SYSBENCH_WAYS[dbms.name], *limits)
     if isinstance(settings, SysbenchScriptsSettings):

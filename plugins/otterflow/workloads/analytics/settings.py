@@ -14,8 +14,11 @@ from otterflow.workloads.sql_folder import LOAD_NAME, LOAD_SHAPE, files_problem
 QUERY_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 
 
+_DBMS_OF = {"postgresql": frozenset({"postgresql"}), "mysql": frozenset({"mariadb", "mysql"})}
+
+
 class AnalyticsSettings(BaseModel):
-    """A folder of SQL beside the benchmark file, and the value of `:scale` in it.
+    """A folder of SQL beside the benchmark file, and the value of `:scale` in it (`@scale` in MySQL's dialect).
 
     The folder holds `session.sql` (sent first in every session), `load/NN_name.sql` (in the order of their numbers;
     files with the same number run at the same time) and `queries/name.sql` (the stream, in the order of their names).
@@ -23,14 +26,20 @@ class AnalyticsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = True
-    dbms: ClassVar[frozenset[str]] = frozenset({"postgresql"})
 
     driver: Literal["analytics"]
+    dialect: Literal["postgresql", "mysql"] = "postgresql"
+    """Whose SQL it is: PostgreSQL's, or what MariaDB and MySQL have in common."""
     sql: Path
     """The folder; a relative path is taken from the benchmark file's own folder."""
     scale: Annotated[int, Field(ge=1, le=100_000)]
     bytes_per_scale: Annotated[int, Field(ge=1)]
     """What one unit of scale takes on disk, indexes included."""
+
+    @property
+    def dbms(self) -> frozenset[str]:
+        """The DBMSs that understand the SQL, by name."""
+        return _DBMS_OF[self.dialect]
 
     @field_validator("sql")
     @classmethod

@@ -1,37 +1,33 @@
-"""The scripts that load a stream's data and run the stream, with psql.
-
-Source: https://www.postgresql.org/docs/current/app-psql.html.
-"""
+"""The scripts that load a stream's data and run the stream, with the DBMS's own client."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.dbms.postgresql.sql_files import END_IF_ABANDONED, PSQL, load_steps
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.settings import AnalyticsSettings
+from otterflow.workloads.analytics.ways import Way
 from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
 from otterflow.workloads.sql_folder import digest, load_progress, texts
 
-STEP = f"stdbuf -oL {PSQL} --file=stream.sql | tee -a {TIMINGS_FILE}"
-
 
 @dataclass(frozen=True)
 class AnalyticsWorkload:
-    """A fixed set of queries as one stream, each timed by the client. Times are in seconds."""
+    """A fixed set of queries as one stream, each timed in its session. Times are in seconds."""
 
     settings: AnalyticsSettings
+    way: Way
     load_timeout_s: float
     run_timeout_s: float
 
     def programs(self) -> tuple[str, ...]:
-        """psql, and what the scripts are made of."""
-        return ("psql", "stdbuf", *PROGRAMS)
+        """What loads and runs, and what the scripts are made of."""
+        return (*self.way.PROGRAMS, *PROGRAMS)
 
     def data_fingerprint(self) -> str:
         """The scale, and a hash of the SQL that makes the data."""
@@ -44,10 +40,10 @@ class AnalyticsWorkload:
 
     def load(self, access: DatabaseAccess, bin_dir: str | None) -> JobScript:
         """Run the load files in the order of their numbers; those with the same number at the same time."""
-        files = self.settings.load_files
-        script = access.prologue(bin_dir) + load_steps(files, {"scale": self.settings.scale})
-        contents = access.files() | {"session.sql": self._session()} | texts(files)
-        return JobScript(script, contents, self.load_timeout_s)
+        files, scale = self.settings.load_files, self.settings.scale
+        script = access.prologue(bin_dir) + self.way.load_steps(files, scale)
+        session = self.way.session_files(self._session(), scale, self.load_timeout_s)
+        return JobScript(script, access.files() | session | texts(files), self.load_timeout_s)
 
     def warm_up(self, access: DatabaseAccess, asked: RunPlan, bin_dir: str | None) -> JobScript | None:
         """The stream itself, for the plan's passes of warm-up."""
@@ -70,17 +66,12 @@ class AnalyticsWorkload:
     def _stream(
         self, access: DatabaseAccess, bin_dir: str | None, passes: int, budget_s: float, results: tuple[str, ...]
     ) -> JobScript:
-        queries = self.settings.query_files
-        files = access.files() | {"stream.sql": self._stream_sql()} | texts(queries)
-        script = access.prologue(bin_dir) + pass_loop(STEP, TIMINGS_FILE, passes=passes, budget_s=budget_s)
-        return JobScript(script, files, budget_s + self.run_timeout_s, results)
+        queries, limit_s = self.settings.query_files, budget_s + self.run_timeout_s
+        stream = {"stream.sql": self.way.stream_sql(self._session(), queries, limit_s)}
+        files = access.files() | stream | texts(self.way.stream_files(queries))
+        step = f"{self.way.STREAM} | tee -a {TIMINGS_FILE}"
+        script = access.prologue(bin_dir) + pass_loop(step, TIMINGS_FILE, passes=passes, budget_s=budget_s)
+        return JobScript(script, files, limit_s, results)
 
     def _session(self) -> str:
-        return END_IF_ABANDONED + self.settings.session_file.read_text()
-
-    def _stream_sql(self) -> str:
-        r"""One pass for psql: rows go to /dev/null, `\timing` and `\echo` to its output."""
-        lines = [self._session(), r"\o /dev/null", r"\timing on"]
-        for path in self.settings.query_files:
-            lines += [rf"\echo query {path.stem}", rf"\i {path.name}"]
-        return "\n".join(lines) + "\n"
+        return self.settings.session_file.read_text()

@@ -1,0 +1,1 @@
+ANALYZE TABLE calendar, store, product, customer, sales, returned, visits;
