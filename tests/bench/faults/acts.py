@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 
 from otterflow.operators.connections import open_repository
-from stack.host import DatabaseHost
+from stack.host import Host
+from tests.bench.faults.system import System
 from tests.moved_clock import WorkerClock
 from tests.operators.harness import Dags, Run
 from tests.small_disk import fill, make_room
@@ -27,17 +28,29 @@ STRUCK = 1
 """The iteration that the faults strike. Trial 0, the baseline, is measured by then."""
 AWAY_S = 8
 """How long SSH is gone where it comes back by itself: the benchmark has ended by then."""
+RECOVERS_S = 12
+"""For how long a slow recovery is slowed down."""
+HANGS_S = 5
+"""How long the server stands still where it goes on by itself."""
+AWAY = ".away"
+"""How what was moved out of the way ends."""
 
 
 @dataclass
 class Scene:
-    """Where a fault strikes: the host, the Dags, and the worker's clock; the run, where it strikes ahead of a task."""
+    """Where a fault strikes: host and DBMS, the Dags, the worker's clock; the run, where it strikes ahead of a task."""
 
-    host: DatabaseHost
+    system: System[Any]
+    host: Host
     dags: Dags
     clock: WorkerClock
     form: dict[str, Any]
     run: Run | None = None
+
+    @property
+    def server(self) -> Any:
+        """The host's private server."""
+        return self.system.server(self.host)
 
 
 Act = Callable[[Scene], None]
@@ -56,32 +69,55 @@ def plan(**knobs: Any) -> Act:
     return act
 
 
-def postmaster(sent: signal.Signals) -> Act:
-    """Send a signal to the postmaster."""
+def send(sent: signal.Signals) -> Act:
+    """Send a signal to the server."""
 
     def act(scene: Scene) -> None:
-        os.kill(scene.host.cluster.pid or 0, sent)
+        scene.system.signal(scene.host, sent)
 
     return act
 
 
-def kill_a_backend(scene: Scene) -> None:
-    """What the kernel does when memory runs out: one backend gets SIGKILL, and the server restarts itself."""
-    with scene.host.cluster.connect("postgres") as connection:
-        row = connection.execute("SELECT max(pid) FROM pg_stat_activity WHERE datname = 'bench'").fetchone()
-    assert row is not None
-    assert row[0], "no backend is at work"
-    os.kill(row[0], signal.SIGKILL)
-
-
-def execute(statement: str, database: str = "postgres") -> Act:
-    """Run a statement as an administrator would."""
+def of_system(name: str) -> Act:
+    """What the DBMS's own class does, by the name of its method."""
 
     def act(scene: Scene) -> None:
-        with scene.host.cluster.connect(database) as connection:
-            connection.execute(statement)
+        getattr(scene.system, name)(scene.host)
 
     return act
+
+
+def hang_for_a_while(scene: Scene) -> None:
+    """The server stands still, and goes on by itself."""
+    pid = scene.server.pid
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(HANGS_S)
+    os.kill(pid, signal.SIGCONT)
+
+
+def recover_slowly(scene: Scene) -> None:
+    """The server dies, and takes longer to recover than a start may.
+
+    Its process stands still for most of the time, and works in between, as on a host whose disk is slow.
+    """
+    kill_server(scene)
+    threading.Thread(target=_slow_down, args=[scene, time.monotonic() + RECOVERS_S]).start()
+
+
+def _slow_down(scene: Scene, until: float) -> None:
+    while time.monotonic() < until:
+        pid = scene.server.pid
+        with contextlib.suppress(ProcessLookupError):
+            if pid is not None:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.48)
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(0.02)
+
+
+def restart_server(scene: Scene) -> None:
+    """An administrator restarts it."""
+    scene.server.restart()
 
 
 def all_of(*acts: Act) -> Act:
@@ -119,7 +155,7 @@ def repository_file() -> Path:
 def repository_down(scene: Scene) -> None:
     """The repository cannot be opened: a folder stands in its place."""
     path = repository_file()
-    path.rename(path.with_suffix(".away"))
+    path.rename(path.with_suffix(AWAY))
     path.mkdir()
 
 
@@ -128,7 +164,7 @@ def repository_up(scene: Scene) -> None:
     path = repository_file()
     if path.is_dir():
         shutil.rmtree(path)
-        path.with_suffix(".away").rename(path)
+        path.with_suffix(AWAY).rename(path)
 
 
 def fill_disk(scene: Scene) -> None:
@@ -141,39 +177,49 @@ def empty_disk(scene: Scene) -> None:
     make_room(scene.host.root)
 
 
-def append(path: Callable[[DatabaseHost], Path], line: str) -> Act:
+def main_file(scene: Scene) -> Path:
+    """The server's own configuration file."""
+    return scene.system.main_file(scene.host)
+
+
+def knobs_file(scene: Scene) -> Path:
+    """The file that otterflow writes."""
+    return Path(scene.server.knobs_file)
+
+
+def append(path: Callable[[Scene], Path], line: str) -> Act:
     """Somebody adds a line to a file of the server's configuration."""
 
     def act(scene: Scene) -> None:
-        file = path(scene.host)
-        scene.host.user.write_file(file, (file.read_text() if file.exists() else "") + line + "\n")
+        file = path(scene)
+        scene.host.user.write_file(file, (file.read_text() if file.exists() else "") + line + "\n", 0o644)
 
     return act
 
 
-def remove(path: Callable[[DatabaseHost], Path], line: str) -> Act:
+def remove(path: Callable[[Scene], Path], line: str) -> Act:
     """And takes it away again."""
 
     def act(scene: Scene) -> None:
-        file = path(scene.host)
-        scene.host.user.write_file(file, file.read_text().replace(line + "\n", ""))
+        file = path(scene)
+        scene.host.user.write_file(file, file.read_text().replace(line + "\n", ""), 0o644)
 
     return act
-
-
-def knobs_file(host: DatabaseHost) -> Path:
-    """The file that otterflow writes."""
-    return host.cluster.knobs_file
-
-
-def main_file(host: DatabaseHost) -> Path:
-    """The server's postgresql.conf."""
-    return host.cluster.data_dir / "postgresql.conf"
 
 
 def delete_knobs_file(scene: Scene) -> None:
     """Somebody tidies up."""
-    scene.host.cluster.knobs_file.unlink(missing_ok=True)
+    knobs_file(scene).unlink(missing_ok=True)
+
+
+def open_knobs_file(mode: int) -> Act:
+    """Somebody gives the knobs file other permissions."""
+
+    def act(scene: Scene) -> None:
+        if knobs_file(scene).exists():
+            knobs_file(scene).chmod(mode)
+
+    return act
 
 
 def kill_jobs(scene: Scene) -> None:
@@ -184,10 +230,16 @@ def kill_jobs(scene: Scene) -> None:
                 process.kill()
 
 
+def kill_server(scene: Scene) -> None:
+    """The server gets SIGKILL, where it is there."""
+    if scene.server.pid:
+        os.kill(scene.server.pid, signal.SIGKILL)
+
+
 def reboot(scene: Scene) -> None:
     """All processes of the host are gone at once, and the job's mark is of another boot."""
     kill_jobs(scene)
-    os.kill(scene.host.cluster.pid or 0, signal.SIGKILL)
+    kill_server(scene)
     for mark in scene.host.work_dir.rglob("pid"):
         pid, started, _ = mark.read_text().split()
         scene.host.user.write_file(mark, f"{pid} {started} 00000000-0000-0000-0000-000000000000\n")
@@ -196,12 +248,12 @@ def reboot(scene: Scene) -> None:
 def remove_snapshot(scene: Scene) -> None:
     """Somebody frees disk space where it is easiest."""
     for folder in scene.host.snapshot_dir.iterdir():
-        folder.rename(folder.with_name(f"{folder.name}.away"))
+        folder.rename(folder.with_name(f"{folder.name}{AWAY}"))
 
 
 def bring_snapshot_back(scene: Scene) -> None:
     """And is told."""
-    for folder in scene.host.snapshot_dir.glob("*.away"):
+    for folder in scene.host.snapshot_dir.glob(f"*{AWAY}"):
         target = folder.with_suffix("")
         if target.exists():
             shutil.rmtree(target)
@@ -209,30 +261,26 @@ def bring_snapshot_back(scene: Scene) -> None:
 
 
 def damage_snapshot(scene: Scene) -> None:
-    """A snapshot whose files cannot be read as a dump any more."""
-    for file in scene.host.snapshot_dir.rglob("toc.dat"):
-        shutil.copy2(file, file.with_suffix(".away"))
-        file.write_bytes(b"not a dump")
+    """The snapshot's most needed files are cut short, as by a disk that was full when they were copied back."""
+    files = scene.system.files_to_damage(scene.host)
+    assert files, "there is no snapshot to damage"
+    for file in files:
+        shutil.copy2(file, file.with_name(file.name + AWAY))
+        file.write_bytes(b"cut short")
 
 
 def mend_snapshot(scene: Scene) -> None:
     """The files from the backup."""
-    for file in scene.host.snapshot_dir.rglob("toc.away"):
-        shutil.copy2(file, file.with_suffix(".dat"))
+    for file in scene.host.snapshot_dir.rglob(f"*{AWAY}"):
+        shutil.copy2(file, file.with_suffix(""))
         file.unlink()
 
 
 def change_password(scene: Scene) -> None:
-    """The role's password is changed and nobody tells Airflow."""
-    execute("ALTER ROLE otterflow PASSWORD 'another'")(scene)
+    """The user's password is changed and nobody tells Airflow."""
+    scene.system.set_password(scene.host, "another")
 
 
 def change_password_back(scene: Scene) -> None:
-    """The old password again; over the socket, which trusts."""
-    dsn = psycopg.conninfo.make_conninfo(
-        host=str(scene.host.cluster.socket_dir), port=scene.host.cluster.port, dbname="postgres", user="otterflow"
-    )
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(
-            psycopg.sql.SQL("ALTER ROLE otterflow PASSWORD {}").format(psycopg.sql.Literal(scene.host.cluster.password))
-        )
+    """The old password again."""
+    scene.system.set_password(scene.host, scene.server.password)

@@ -1,14 +1,16 @@
 """Faults, each injected into an experiment on a real server, and what is left afterwards.
 
-Run by `make bench`. Every fault strikes an experiment of two trials on a private host with a database of the user's
-beside the benchmark's. What a person would do is done (mend, clear the red run), and then it must hold that
+Run by `make bench`, for PostgreSQL and MariaDB; of the faults of keeping data and putting them back, once more for
+MariaDB's copy of the data directory. Every fault strikes an experiment of two trials on a private host that holds
+something of the user's own as well. What a person would do is done (mend, clear the red run); then it must hold that
 
 * the server is up, on a configuration known to be good;
 * no trial is lost, and no try of one is called the culprit of a fault of the machinery;
 * the target is free;
-* the user's own database is as it was.
+* the benchmark's data are whole, and what is the user's own is as it was.
 
-The last lines print survived / tried, for each kind and in all. Without an Airflow: what its scheduler adds is in
+The last lines for each DBMS print survived / tried, for each kind and in all. `ARGS="-k mariadb"` tries that alone.
+Without an Airflow: what its scheduler adds is in
 `bench_scheduler.py`.
 """
 
@@ -17,119 +19,90 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
-import yaml
 
 from otterflow.errors import TEACHES_NOTHING
 from otterflow.operators.connections import open_repository
-from stack.host import DatabaseHost
+from stack.host import Host
 from tests.bench.faults.acts import EXPERIMENT, FINISH, RUN, START, STRUCK, Scene, repository_up
-from tests.bench.faults.catalogue import Fault, faults
+from tests.bench.faults.catalogue import SYSTEMS, Fault, faults
+from tests.bench.faults.system import ACCOUNTS, QUIET, System
 from tests.moved_clock import WorkerClock
 from tests.operators.conftest import INCLUDE
 from tests.operators.harness import FAILED, SUCCESS, Dags, Run
-from tests.operators.test_experiment_in_process import as_shown, explain, in_force_on
-from tests.operators.test_faults import under_load
+from tests.operators.test_experiment_in_process import explain
 from tests.small_disk import make_room, small_disk
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 MOST_CLEARS = 3
 """How often a person clears a red run before giving up."""
-SURVIVED: dict[tuple[str, str], bool] = {}
-"""By a fault's kind and name."""
+SURVIVED: dict[tuple[str, str, str], bool] = {}
+"""By the DBMS, and a fault's kind and name."""
 
-QUIET = "quiet"
-QUIET_BENCHMARK = {
-    "name": QUIET,
-    "title": "Payments between a few accounts, with long pauses",
-    "description": "Leaves the machine to the faults: its numbers are of no interest.",
-    "kind": "oltp",
-    "objective": "throughput",
-    "workload": {
-        "driver": "pgbench_scripts", "sql": QUIET, "scale": 1, "bytes_per_scale": 100_000, "scripts": {"pay": 1},
-        "clients": 2, "threads": 1, "pause_ms": 20,
-    },
-    "warmup_s": 0,
-    "duration_s": 2,
-    "load_timeout_s": 60,
-    "run_timeout_s": 60,
-}  # fmt: skip
-QUIET_SQL = {
-    "load/10_accounts.sql": "CREATE TABLE accounts AS SELECT n AS id, 0 AS balance FROM generate_series(1, 1000) n;\n",
-    "scripts/pay.sql": "\\set id random(1, 1000)\nUPDATE accounts SET balance = balance + 1 WHERE id = :id;\n",
-}
+WAIT_S = 60
+"""How long a fault waits for the middle of a task."""
+LOOK_S = 0.01
+"""How often it looks."""
+DISK_MIB = 3000
+"""Room for a data directory with a redo log, and its copies."""
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[DatabaseHost]:
-    """A database host on a file system of its own of 1.5 GiB, which may be filled; with a database of the user's."""
-    with small_disk(1500) as folder:
-        host = DatabaseHost(folder)
+def system(request: pytest.FixtureRequest) -> System[Any]:
+    """The DBMS."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def host(system: System[Any]) -> Iterator[Host]:
+    """A database host on a file system of its own, which may be filled; with something of the user's own on it."""
+    with small_disk(DISK_MIB) as folder:
+        host = system.make_host(folder)
         try:
             host.start()
-            with host.cluster.connect("postgres") as connection:
-                connection.execute("CREATE DATABASE keepsake")
-            with host.cluster.connect("keepsake") as connection:
-                connection.execute("CREATE TABLE letters AS SELECT n, md5(n::text) FROM generate_series(1, 1000) AS n")
+            system.keep_something(host)
             yield host
         finally:
             host.stop()
-            tell()
+            tell(system.name)
 
 
-def tell() -> None:
-    """Print how many faults were survived, of how many."""
+def tell(system: str) -> None:
+    """Print how many faults a system survived, of how many."""
+    of_system = {(kind, name): survived for (tried, kind, name), survived in SURVIVED.items() if tried == system}
     kinds: dict[str, list[bool]] = defaultdict(list)
-    for (kind, _), survived in SURVIVED.items():
+    for (kind, _), survived in of_system.items():
         kinds[kind].append(survived)
-    print()
+    print(f"\n{system}")
     for kind, all_survived in kinds.items():
         print(f"  {kind:<16} {sum(all_survived):>3} / {len(all_survived)}")
-    print(f"survived {sum(SURVIVED.values())} / tried {len(SURVIVED)}")
-    for kind, name in (fault for fault, survived in SURVIVED.items() if not survived):
+    print(f"survived {sum(of_system.values())} / tried {len(of_system)}")
+    for kind, name in (fault for fault, survived in of_system.items() if not survived):
         print(f"  not survived: {kind}: {name}")
 
 
 @pytest.fixture
-def lab(host: DatabaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseHost]:
+def lab(system: System[Any], host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     """The host as it was made, and an empty repository; whatever the fault before did."""
     for name, value in host.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(quick_benchmarks(tmp_path)))
+    include = tmp_path / "include"
+    shutil.copytree(INCLUDE, include)
+    system.write_benchmark(include / "benchmarks")
+    monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(include))
     monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path / "home"))
     make_room(host.root)
-    host.break_lock()
-    host.cluster.stop()
-    host.cluster.knobs_file.unlink(missing_ok=True)
-    host.user.write_file(host.cluster.data_dir / "postgresql.auto.conf", "")
-    for folder in (host.snapshot_dir, host.work_dir):
-        for leftover in folder.iterdir():
-            shutil.rmtree(leftover, ignore_errors=True)
-    host.start()
-    with host.cluster.connect("postgres") as connection:
-        connection.execute("DROP DATABASE IF EXISTS bench")
-        connection.execute("CREATE DATABASE bench")
+    system.make_clean(host)
     return host
-
-
-def quick_benchmarks(folder: Path) -> Path:
-    """What is shipped, and the quiet benchmark."""
-    include = folder / "include"
-    shutil.copytree(INCLUDE, include)
-    benchmarks = include / "benchmarks"
-    (benchmarks / f"{QUIET}.yaml").write_text(yaml.safe_dump(QUIET_BENCHMARK))
-    for name, text in QUIET_SQL.items():
-        path = benchmarks / QUIET / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return include
 
 
 class Strike:
@@ -151,22 +124,32 @@ class Strike:
         if self.fault.worker_dies or not self.is_due(run, task):
             return
         self.scene.run = run
-        if self.fault.under_load:
-            self.thread = under_load(self.scene.host, lambda _: self._now())
-        else:
+        if self.fault.amid is None:
             self._now()
+        else:
+            self.thread = threading.Thread(target=self._wait_and_strike, args=[self.fault.amid])
+            self.thread.start()
 
     def after(self) -> None:
         """What is to be done once the experiment has ended."""
         self.scene.run = None
         self.fault.then(self.scene)
 
+    def _wait_and_strike(self, amid: Callable[[Scene], bool]) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.Error, pymysql.Error):
+                if amid(self.scene):
+                    self._now()
+                    return
+            time.sleep(LOOK_S)
+
     def _now(self) -> None:
         self.struck = True
         self.fault.strike(self.scene)
 
     def join(self) -> None:
-        """Wait until a fault that strikes under load has struck."""
+        """Wait until a fault that strikes in the middle of a task has struck."""
         if self.thread is not None:
             self.thread.join()
 
@@ -208,9 +191,15 @@ def carry_out(dags: MortalDags, strike: Strike) -> list[Run]:
     return runs
 
 
-@pytest.mark.parametrize("fault", faults(), ids=lambda fault: f"{fault.kind}: {fault.name}")
-def test_fault(fault: Fault, lab: DatabaseHost, dags: MortalDags, monkeypatch: pytest.MonkeyPatch) -> None:
-    SURVIVED[fault.kind, fault.name] = False
+CASES = [(system, fault) for system in SYSTEMS for fault in faults(system)]
+
+
+@pytest.mark.parametrize(
+    ("system", "fault"), CASES, indirect=["system"], scope="module",
+    ids=[f"{system.name}: {fault.kind}: {fault.name}" for system, fault in CASES],
+)  # fmt: skip
+def test_fault(system: System[Any], fault: Fault, lab: Host, dags: MortalDags, monkeypatch: pytest.MonkeyPatch) -> None:
+    SURVIVED[system.name, fault.kind, fault.name] = False
     form = {
         "experiment": EXPERIMENT,
         "target": lab.name,
@@ -219,8 +208,9 @@ def test_fault(fault: Fault, lab: DatabaseHost, dags: MortalDags, monkeypatch: p
         "restore_every": int(fault.task == "restore"),
         "reference_every": 0,
         "final_rounds": 3,
+        "quiet_gate": False,
     }
-    scene = Scene(lab, dags, WorkerClock(monkeypatch), {**form, **fault.form})
+    scene = Scene(system, lab, dags, WorkerClock(monkeypatch), {**form, **fault.form})
     strike = Strike(fault, scene)
     try:
         runs = carry_out(dags, strike)
@@ -229,14 +219,14 @@ def test_fault(fault: Fault, lab: DatabaseHost, dags: MortalDags, monkeypatch: p
         lab.sshd.start()
     assert strike.struck, "the fault did not strike"
     told = explain(runs)
-    assert lab.cluster.is_running, told
+    assert scene.server.is_running, told
     repository = open_repository()
     experiment = repository.experiment(EXPERIMENT)
     assert repository.holder(lab.name) is None, told
     assert (runs[-1].dag_id, runs[-1].state, experiment.state) == (FINISH, SUCCESS, fault.ends), told
     check_trials(fault, scene.form["iterations"], told)
-    check_server(lab, experiment.outcome or {})
-    SURVIVED[fault.kind, fault.name] = True
+    check_server(scene, fault, experiment.outcome or {})
+    SURVIVED[system.name, fault.kind, fault.name] = True
 
 
 def check_trials(fault: Fault, iterations: int, told: str) -> None:
@@ -260,11 +250,13 @@ def states_told(iteration: int, newest: int) -> set[str]:
     return {str(t.state) for t in tries if t.state.ended and not t.reasons.get(TEACHES_NOTHING)}
 
 
-def check_server(lab: DatabaseHost, outcome: dict[str, Any]) -> None:
-    """The server is on the configuration that the experiment left in force, and the user's data is as it was."""
-    shown = in_force_on(lab)
+def check_server(scene: Scene, fault: Fault, outcome: dict[str, Any]) -> None:
+    """The server is on the configuration that the experiment left in force; data, and the user's own, are whole."""
+    system, host = scene.system, scene.host
+    shown = system.in_force(host)
     assert outcome["in_force"]
-    good = {knob: as_shown(value) for knob, value in outcome["in_force"].items()}
+    good = {knob: system.as_shown(value) for knob, value in outcome["in_force"].items()}
     assert {knob: shown[knob] for knob in good} == good, "the server is on a configuration known to be good"
-    with contextlib.closing(psycopg.connect(lab.cluster.dsn("keepsake"))) as connection:
-        assert connection.execute("SELECT count(*), max(n) FROM letters").fetchone() == (1000, 1000)
+    if fault.keeps_table:
+        assert system.accounts(host) == ACCOUNTS
+    system.check_what_is_kept(host)

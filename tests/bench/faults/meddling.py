@@ -25,10 +25,10 @@ OTHER = "other"
 
 def touched(scene: Scene) -> Any:
     """All that a task could change: the server, its file, and what the repository says."""
-    repository, cluster = open_repository(), scene.host.cluster
+    repository, server = open_repository(), scene.server
     trials = [(t.iteration, t.attempt, t.state, t.seconds) for t in repository.trials(EXPERIMENT)]
-    file = cluster.knobs_file.read_text() if cluster.knobs_file.exists() else ""
-    return cluster.pid, file, repository.experiment(EXPERIMENT), trials, repository.holder(scene.host.name)
+    file = server.knobs_file.read_text() if server.knobs_file.exists() else ""
+    return server.pid, file, repository.experiment(EXPERIMENT), trials, repository.holder(scene.host.name)
 
 
 def clear_all_else(scene: Scene) -> None:
