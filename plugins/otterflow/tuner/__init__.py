@@ -6,6 +6,7 @@ crashes, feasibility, acquisition, search and `algorithms/`: each an idea of its
 """
 
 from otterflow.tuner.incumbent import Incumbent, incumbent
+from otterflow.tuner.losses import Losses, Lost, fit_losses
 from otterflow.tuner.outlook import Outlook, outlook
 from otterflow.tuner.past import PastExperiment
 from otterflow.tuner.recommend import suggest, suggest_batch
@@ -13,10 +14,13 @@ from otterflow.tuner.trial import Suggestion, Trial
 
 __all__ = [
     "Incumbent",
+    "Losses",
+    "Lost",
     "Outlook",
     "PastExperiment",
     "Suggestion",
     "Trial",
+    "fit_losses",
     "incumbent",
     "outlook",
     "suggest",

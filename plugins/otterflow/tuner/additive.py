@@ -34,12 +34,26 @@ class AdditiveProcesses:
     """The knob of each column."""
     conditioned: Sequence[Conditioned]
     """One a draw."""
+    noises: Array
+    """Variance of one measurement (draws,)."""
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free value at features (m, columns): two arrays (draws, m)."""
         rows = max(1, _AT_ONCE // (self.variances.shape[1] * len(self.features)))
         parts = [self._predicted(features[i : i + rows]) for i in range(0, max(1, len(features)), rows)]
         return np.hstack([mean for mean, _ in parts]), np.hstack([std for _, std in parts])
+
+    def above(self, one: Array, others: Array) -> tuple[Array, Array]:
+        """By how much the value at `one` (columns,) is above that at `others` (m, columns): as `predict`.
+
+        Of a difference far more is known than of the values: what the two have in common drops out.
+        """
+        shapes = _shapes(others, self.features, self.groups)
+        cross = np.tensordot(self.variances, _shapes(one[None], self.features, self.groups) - shapes, 1)
+        own = 2.0 * self.variances @ (1.0 - _shapes(one[None], others, self.groups)[:, 0])
+        moments = [c.predict(k, v) for c, k, v in zip(self.conditioned, cross, own, strict=True)]
+        means = [mean - c.mean for c, (mean, _) in zip(self.conditioned, moments, strict=True)]
+        return np.array(means), np.array([std for _, std in moments])
 
     def _predicted(self, features: Array) -> tuple[Array, Array]:
         cross = np.tensordot(self.variances, _shapes(features, self.features, self.groups), 1)
@@ -58,7 +72,7 @@ def fit_additive(
     variances, noises = np.exp(thetas[:, :knobs]), np.exp(thetas[:, knobs])
     covariances = np.tensordot(variances, _shapes(features, features, groups), 1)
     told = [conditioned(k, noise / repeats, targets) for k, noise in zip(covariances, noises, strict=True)]
-    return AdditiveProcesses(variances, features, groups, told)
+    return AdditiveProcesses(variances, features, groups, told, noises)
 
 
 def _shapes(a: Array, b: Array, groups: Groups) -> Array:

@@ -65,24 +65,24 @@ class Model:
 
 def fit_model(history: History, rng: np.random.Generator) -> Model:
     """The mixture, fitted to a history with at least one measured configuration; any number of knobs may matter."""
-    told = _told(history)
+    told = told_of(history)
     return _with_forest(fit_ensemble(*told.data, rng, relevances=SCALED).members, told, rng)
 
 
 def fit_sums(history: History, rng: np.random.Generator) -> Model:
     """The same, of processes that believe in a sum of functions of one knob each, of which few matter."""
-    told = _told(history)
+    told = told_of(history)
     return _with_forest([fit_additive(*told.data, rng)], told, rng)
 
 
 def fit_sharp(history: History, rng: np.random.Generator) -> Model:
     """The one most probable process alone: surer of itself than it should be, and so the one that dares most."""
-    told = _told(history)
+    told = told_of(history)
     return _model([most_probable_process(*told.data, rng, SCALED)], np.ones(1), told)
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """A history as the processes are told it, and the scale of its values."""
 
     data: tuple[Array, Groups, Array, Array]
@@ -91,22 +91,23 @@ class _Told:
     spread: float
 
 
-def _told(history: History) -> _Told:
+def told_of(history: History) -> Told:
+    """What the processes are told of a history with at least one measured configuration."""
     ok = history.ok
     values: Array = history.means[ok]
     centre, spread = float(values.mean()), float(values.std()) or 1.0
     groups = history.encoder.knob_of_column
-    return _Told((history.features[ok], groups, (values - centre) / spread, history.repeats[ok]), centre, spread)
+    return Told((history.features[ok], groups, (values - centre) / spread, history.repeats[ok]), centre, spread)
 
 
-def _with_forest(processes: Sequence[Member], told: _Told, rng: np.random.Generator) -> Model:
+def _with_forest(processes: Sequence[Member], told: Told, rng: np.random.Generator) -> Model:
     features, _, targets, repeats = told.data
     members: list[Member] = [*processes, fit_forest(features, targets, repeats, int(rng.integers(2**31)))]
     weights = np.append(np.full(MEMBERS, (1.0 - FOREST_WEIGHT) / MEMBERS), FOREST_WEIGHT)
     return _model(members, weights, told)
 
 
-def _model(members: Sequence[Member], weights: Array, told: _Told) -> Model:
+def _model(members: Sequence[Member], weights: Array, told: Told) -> Model:
     return Model(members, weights, told.centre, told.spread, _moments(members, weights, told.data[0])[0])
 
 

@@ -46,8 +46,11 @@ class Conditioned:
     """Covariance^-1 (targets - mean) (n,)."""
     mean: float
 
-    def predict(self, cross: Array, variance: float) -> tuple[Array, Array]:
-        """Mean and standard deviation (m,) where the covariance with the trials is `cross` (m, n)."""
+    def predict(self, cross: Array, variance: float | Array) -> tuple[Array, Array]:
+        """Mean and standard deviation (m,) where the covariance with the trials is `cross` (m, n).
+
+        `variance` is that before there are trials, of all alike or of each (m,).
+        """
         v = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         left = variance - np.einsum("ij,ij->j", v, v)
         return self.mean + cross @ self.alpha, np.asarray(np.sqrt(np.maximum(left, 1e-10)))
