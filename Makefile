@@ -24,7 +24,7 @@ setup: ## Install what is missing: Debian or Ubuntu packages, and the virtual en
 setup-dev:
 	@stack/setup.sh --dev
 
-demo: setup ## Tune a private server, from nothing (DBMS=mariadb ITERATIONS=10 BENCHMARK=.. SEED=0 POSTGRES_BIN=folder)
+demo: setup ## Tune a private server, from nothing (DBMS=mariadb ITERATIONS=10 BENCHMARK=.. SEED=0 ABLATION=30 ..)
 	@$(PATHS) $(PYTHON) -m stack.demo demo
 
 demo-night: setup ## Record a load, tune by night on it, try the winner on all of it (POSTGRES_BIN=folder)

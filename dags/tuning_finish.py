@@ -1,11 +1,11 @@
 """Finish an experiment: compare baseline, rules and best in turns, and leave the best in force.
 
 ### What it does
-`compare` measures the three again, interleaved, so that the machine's drift falls on all of them alike. Each turn takes
-the steps of a trial: restore, cache and restart as in the iterations.
-`install_winner` puts the winner in force, or the baseline if nothing beat it beyond noise, restarts the server and
-reads back. `report` writes `result.json`, closes the experiment and gives the target free. Triggered by the last
-iteration, or by `stop_experiment`.
+`compare` measures the three again, and the best without the knobs that are not missed where there are such,
+interleaved, so that the machine's drift falls on all of them alike. Each turn takes the steps of a trial: restore,
+cache and restart as in the iterations. `install_winner` puts the winner in force, or the baseline if nothing beat it
+beyond noise, restarts the server and reads back. `report` writes `result.json`, closes the experiment and gives the
+target free. Triggered by the last iteration, or by `stop_experiment`.
 
 **The result is in the log of `report`**: the verdict, the values with their intervals, the changed knobs, how to go
 back, and where `result.json` is.

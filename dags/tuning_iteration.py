@@ -6,7 +6,8 @@ iterations and `free_cache` drops the page cache where that was asked for and is
 with the reason in the log of `begin`. `restart` brings the configuration into force and reads back what the server
 really uses. `benchmark` warms up and measures; `collect` turns counters into rates and records the trial. `recommend`
 returns the next configuration as its XCom, `apply` writes it to the knobs file, and `next_iteration` triggers the next
-run, or `tuning_finish`.
+run, or `tuning_finish`. After the last iteration of the search some more runs send knobs of the best configuration home
+(trials of kind `ablation`), if the form asks for that.
 
 Nothing is passed along but the experiment's name and the iteration: all else is in the repository. Pausing this Dag
 pauses the tuning, in the middle of a run too; the log of whoever triggered a run that waits says so.

@@ -48,17 +48,20 @@ class DemoSettings:
     iterations: int = 10
     benchmark: str = BENCHMARKS["postgresql"]
     seed: int = 0
+    ablation: int = 0
+    """Trials that send knobs home, in per cent of the iterations; without them the demo is over sooner."""
     dbms: str = "postgresql"
     bin_dir: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> DemoSettings:
-        """Read ITERATIONS, BENCHMARK, SEED, DBMS and POSTGRES_BIN. Raises InvalidInput that names the setting."""
+        """Read ITERATIONS, BENCHMARK, SEED, ABLATION, DBMS, POSTGRES_BIN. Raises InvalidInput that names it."""
         dbms = _dbms(environment) or cls.dbms
         return cls(
             iterations=_integer(environment, "ITERATIONS", cls.iterations, 1, MAX_ITERATIONS),
             benchmark=_benchmark(environment.get("BENCHMARK") or BENCHMARKS[dbms], dbms),
             seed=_integer(environment, "SEED", cls.seed, 0, 2**31 - 1),
+            ablation=_integer(environment, "ABLATION", cls.ablation, 0, 100),
             dbms=dbms,
             bin_dir=bin_dir_from_environment(environment),
         )
@@ -70,6 +73,7 @@ class DemoSettings:
             "target": TARGET,
             "benchmark": self.benchmark,
             "iterations": self.iterations,
+            "ablation_percent": self.ablation,
             "seed": self.seed,
             # The demo's data is loaded for it alone; for the shipped length of a run no restore is needed.
             "restore_every": 0,

@@ -89,7 +89,7 @@ class NightLab(Lab):
         schedule = {
             "name": NAME, "target": "staging", "benchmark": BENCHMARK, "cron": f"{begin:%M %H} * * *",
             "timezone": "UTC", "until": f"{closes:%H:%M}", "recording": {"name": NAME, "pick": "busiest"},
-            "form": {"iterations": ITERATIONS, "final_rounds": ROUNDS},
+            "form": {"iterations": ITERATIONS, "final_rounds": ROUNDS, "ablation_percent": 0},
         }  # fmt: skip
         for folder, record in ((self.recordings, recording), (self.schedules, schedule)):
             folder.mkdir(exist_ok=True)

@@ -59,7 +59,7 @@ def live_view(progress: Progress) -> Group:
         table.add_column(column, justify="left" if column in {"kind", "state"} else "right")
     for trial in progress.trials:
         table.add_row(
-            f"{trial.iteration + 1}/{progress.iterations}",
+            progress.number_of(trial),
             trial.kind.value,
             Text(trial.state.value, style=_STATE_STYLE.get(trial.state, "red")),
             value_text(trial.objective, progress.objective),
@@ -78,13 +78,18 @@ def _took(trial: Trial) -> str:
 def _status(progress: Progress) -> str:
     phase = {
         "preparing": "Loading the data and keeping a copy",
-        "running": f"Trial {len(progress.ended_trials) + 1} of {progress.iterations}",
+        "running": _trial_of(progress),
         "stopping": "Stopping after this trial",
         "finishing": f"Measuring baseline, rules and best again, in turns: {len(progress.measurements)} measured",
         "finished": "Finished",
     }.get(progress.state.value, "Checking the experiment and the target")
     doing = f": {progress.doing}" if progress.doing and not progress.state.ended else ""
     return f"{phase}{doing}. Elapsed {time_text(progress.elapsed_s)}, left about {time_text(progress.seconds_left)}."
+
+
+def _trial_of(progress: Progress) -> str:
+    ended = len(progress.ended_trials)
+    return f"Trial {ended + 1} of {progress.iterations}" if ended < progress.iterations else "Sending knobs home"
 
 
 class PlainLines:
@@ -124,7 +129,7 @@ class PlainLines:
         best = value_text(progress.best_until(trial.iteration), progress.objective)
         value = value_text(trial.objective, progress.objective)
         return (
-            f"[{elapsed}] trial {trial.iteration + 1}/{progress.iterations}  {trial.kind.value:<9} "
+            f"[{elapsed}] trial {progress.number_of(trial)}  {trial.kind.value:<9} "
             f"{trial.state.value:<8} {value:>10}  best {best:>10}  left about {left}"
         )
 

@@ -12,7 +12,7 @@ from otterflow.errors import InvalidInput
 from otterflow.experiment.comparison import ARMS
 from otterflow.experiment.window import RESERVED_ROUNDS
 from otterflow.measures.objective import Objective
-from otterflow.repository import Experiment, ExperimentState, Measurement, Repository, Trial
+from otterflow.repository import Experiment, ExperimentState, Measurement, Repository, Trial, TrialKind
 from stack.airflow_client import AirflowClient
 
 Runs = list[tuple[str, dict[str, object]]]
@@ -68,6 +68,12 @@ class Progress:
         """How many configurations the final comparison measures in a round: two that are the same are measured once."""
         rounds = [m.round for m in self.measurements]
         return rounds.count(min(rounds)) if rounds and max(rounds) > min(rounds) else len(ARMS)
+
+    def number_of(self, trial: Trial) -> str:
+        """Which of the iterations a trial is, as `3/10`; one that sends knobs home is none of them, and a plus."""
+        if trial.kind == TrialKind.ablation:
+            return "+"
+        return f"{trial.iteration + 1}/{self.iterations}"
 
     def _turn_s(self, trial_s: float) -> float:
         times = sorted(m.measured_at for m in self.measurements)

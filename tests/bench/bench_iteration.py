@@ -82,7 +82,7 @@ def empty_run(lab: Lab, run_id: str) -> float:
 
 def run_experiment(lab: Lab) -> None:
     form = {"experiment": "bench", "target": "demo", "benchmark": "pgbench_tpcb", "iterations": TRIALS}
-    form |= {"restore_every": 0, "reference_every": 0, "final_rounds": 3}
+    form |= {"restore_every": 0, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0}
     lab.airflow.client.trigger("tuning_experiment", form, "bench")
     deadline = time.monotonic() + 900
     while not any(e.name == "bench" and e.state.ended for e in lab.repository.experiments()):

@@ -65,7 +65,7 @@ def test_three_trials_end_with_the_winner_in_force(lab: MariadbLab) -> None:
     client = lab.airflow.client
     form = {
         "experiment": "maria", "target": "demo", "benchmark": BENCHMARK, "iterations": 3, "restore_every": 2,
-        "reference_every": 0, "final_rounds": 3, "quiet_gate": False,
+        "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False,
     }  # fmt: skip
     client.trigger("tuning_experiment", form, "maria")
     experiment = finishes(lab, "maria")

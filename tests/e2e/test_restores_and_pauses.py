@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 IN_ORDER = ("begin", "restore", "free_cache", "restart", "benchmark", "collect")
 
-TWELVE = {"experiment": "twelve", "target": "demo", "benchmark": COUNTED, "iterations": 12}
-"""The form's own `restore_every` (empty: 10), `drop_cache` (off) and all else."""
+TWELVE = {"experiment": "twelve", "target": "demo", "benchmark": COUNTED, "iterations": 12, "ablation_percent": 0}
+"""The form's own `restore_every` (empty: 10), `drop_cache` (off) and all else but the ablation."""
 
 COPY = {"snapshot": {"method": "copy"}}
 HOSTS: Mapping[str, Mapping[str, Any]] = {
@@ -45,7 +45,7 @@ LOST = ("every1_keep", "every1_drop")
 def form_of(name: str) -> dict[str, Any]:
     """The form of a combination's experiment: three trials, or two where none is restored."""
     every, drop = int(name[5]), name.endswith("drop")
-    asked = {"restore_every": every, "drop_cache": drop, "iterations": 3 if every else 2}
+    asked = {"restore_every": every, "drop_cache": drop, "iterations": 3 if every else 2, "ablation_percent": 0}
     return {"experiment": name, "target": name, "benchmark": COUNTED, **asked}
 
 

@@ -34,6 +34,7 @@ FORM = {
     "restore_every": 3,
     "reference_every": 3,
     "final_rounds": 3,
+    "ablation_percent": 0,
     "quiet_gate": False,
     "drop_cache": True,
 }
@@ -51,7 +52,14 @@ def schedules(folder: Path) -> Path:
         "cron": f"{now + timedelta(hours=1):%-M %-H} * * *",
         "timezone": "UTC",
         "until": f"{now + timedelta(hours=7):%H:%M}",
-        "form": {"iterations": 3, "restore_every": 0, "reference_every": 0, "final_rounds": 3, "quiet_gate": False},
+        "form": {
+            "iterations": 3,
+            "restore_every": 0,
+            "reference_every": 0,
+            "final_rounds": 3,
+            "ablation_percent": 0,
+            "quiet_gate": False,
+        },
     }
     (made / "night.yaml").write_text(yaml.safe_dump(night))
     (made / "torn.yaml").write_text(yaml.safe_dump(night | {"name": "torn", "until": "25:00"}))

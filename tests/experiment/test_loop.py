@@ -32,9 +32,56 @@ def test_the_reasons_to_finish_by_budget_time_and_request() -> None:
 def test_a_resume_on_the_next_day_has_the_rest_of_its_time_budget() -> None:
     """The time counted from the first start, so such a resume ended at once."""
     resumed = BEGIN + timedelta(days=1)
-    again = experiment({"time_budget_min": 10}, ran_s=9.5 * 60.0, clock_at=resumed)
+    again = experiment({"time_budget_min": 10, "ablation_percent": 0}, ran_s=9.5 * 60.0, clock_at=resumed)
     assert loop.reason_to_finish(again, 2, resumed + timedelta(seconds=20)) is None
     assert "is spent (10.2)" in str(loop.reason_to_finish(again, 2, resumed + timedelta(seconds=45)))
+
+
+def test_a_share_of_the_time_is_left_to_send_knobs_home() -> None:
+    """130 minutes with 30 %: 100 for the search and 30 for what follows."""
+    form = {"time_budget_min": 130, "ablation_percent": 30, "iterations": 50}
+    early, late, over = (experiment(form, ran_s=60.0 * ran, clock_at=BEGIN) for ran in (99, 101, 131))
+    assert loop.reason_to_finish(early, 9, BEGIN) is None
+    reason = "the time budget of 130 minutes is spent (101.0, and 30.0 are kept for sending knobs home)"
+    assert loop.reason_to_finish(late, 9, BEGIN) == reason
+    assert loop.reason_to_end_ablation(late, 9, 1, BEGIN) is None
+    assert loop.reason_to_end_ablation(over, 9, 1, BEGIN) == "the time budget of 130 minutes is spent (131.0)"
+    off = experiment({**form, "ablation_percent": 0}, ran_s=60.0 * 129, clock_at=BEGIN)
+    assert loop.reason_to_finish(off, 9, BEGIN) is None
+    few = experiment({**form, "iterations": 3}, ran_s=60.0 * 129, clock_at=BEGIN)
+    assert loop.reason_to_finish(few, 2, BEGIN) is None, "of three iterations none is left over"
+
+
+def test_knobs_are_sent_home_in_so_many_trials_at_most_and_not_once_a_stop_is_asked_for() -> None:
+    running = experiment({"iterations": 10, "ablation_percent": 30})
+    assert loop.reason_to_end_ablation(running, 10, 2, BEGIN) is None
+    assert loop.reason_to_end_ablation(running, 10, 3, BEGIN) == "3 trials may do so (30 % of 10)"
+    assert "0 trials" in str(loop.reason_to_end_ablation(experiment({"ablation_percent": 0}), 10, 0, BEGIN))
+    stopped = experiment({}, stop_requested=True, stop_reason="by hand")
+    assert loop.reason_to_end_ablation(stopped, 10, 0, BEGIN) == "a stop was requested: by hand"
+
+
+def test_the_ablation_is_what_follows_the_search_and_one_before_a_resume_is_the_searchs() -> None:
+    kinds = ["baseline", "model", "ablation", "reference", "model", "ablation", "ablation"]
+    trials = [trial(i, 100.0, kind=kind) for i, kind in enumerate(kinds)]
+    searched, own = loop.split(trials)
+    assert ([t.iteration for t in searched], [t.iteration for t in own]) == ([0, 1, 2, 3, 4], [5, 6])
+    assert loop.iterations_of(trials) == 4
+    assert loop.split(trials[:2]) == (trials[:2], [])
+    assert loop.split([]) == ([], [])
+    assert loop.no_further("all 4 iterations are done", 0, "off") == "all 4 iterations are done"
+    assert loop.no_further("done", 2, "enough") == "done; then 2 trials sent knobs home: enough"
+
+
+def test_the_best_of_the_search_measured_again_tells_of_the_drift() -> None:
+    best = {"wanted": {"work_mem": 8192}, "reasons": {loop.SENT_HOME: []}}
+    trials = [trial(0, 100.0, kind="baseline"), trial(1, 200.0, wanted={"work_mem": 8192}), trial(2, 150.0)]
+    again = trial(3, 100.0, kind="ablation", **best)
+    plain = trial(3, 100.0, kind="ablation", wanted={"work_mem": 8192})
+    corrected, as_it_is = (loop.scoring([*trials, last], Objective.throughput)[1][3] for last in (again, plain))
+    assert as_it_is == pytest.approx(math.log(100.0))
+    assert corrected is not None
+    assert corrected > math.log(120.0)
 
 
 def test_a_clock_that_is_set_forward_does_not_spend_the_time_budget() -> None:

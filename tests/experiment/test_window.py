@@ -52,7 +52,12 @@ def test_what_a_trial_and_the_finish_take_is_the_longest_seen() -> None:
 
 
 def test_no_trial_is_begun_that_would_not_be_over_with_the_comparison() -> None:
-    spec = {"iterations": 50, "final_rounds": 5, "stop_at": (NOW + timedelta(minutes=40)).isoformat()}
+    spec = {
+        "iterations": 50,
+        "ablation_percent": 0,
+        "final_rounds": 5,
+        "stop_at": (NOW + timedelta(minutes=40)).isoformat(),
+    }
     needed = Needs(trial_s=300, turn_s=100, installing_s=90)  # 5 min, and 26.5 min for the finish
     begun = experiment(spec)
     assert loop.reason_to_finish(begun, 3, NOW, None, needed) is None
@@ -63,6 +68,22 @@ def test_no_trial_is_begun_that_would_not_be_over_with_the_comparison() -> None:
         "final comparison 26.5 min"
     )
     assert loop.reason_to_finish(experiment({"iterations": 50}), 3, later, None, needed) is None
+
+
+def test_time_is_left_for_the_trials_that_send_knobs_home_and_for_one_more_arm() -> None:
+    needed = Needs(trial_s=300, turn_s=100, installing_s=90)
+    spec = {"iterations": 50, "ablation_percent": 20, "final_rounds": 5}
+    # A tenth trial, two that send knobs home, five rounds of four turns, and the installing: 15 + 33.3 + 1.5 minutes.
+    minutes = 3 * 5 + (5 * 4 * 100 + 90) / 60
+    fits, late = (
+        experiment({**spec, "stop_at": (NOW + timedelta(minutes=minutes + more)).isoformat()}) for more in (0.1, -0.1)
+    )
+    assert loop.reason_to_finish(fits, 9, NOW, None, needed) is None
+    reason = str(loop.reason_to_finish(late, 9, NOW, None, needed))
+    assert "about 5.0 min, 2 to send knobs home 10.0 min and the final comparison 34.8 min" in reason
+    assert loop.reason_to_end_ablation(late, 10, 0, NOW, needed) is None, "the time is theirs"
+    later = NOW + timedelta(minutes=10.1)
+    assert "the window closes" in str(loop.reason_to_end_ablation(late, 10, 1, later, needed))
 
 
 def test_no_round_is_begun_that_would_not_be_over() -> None:

@@ -31,6 +31,12 @@ def test_a_gain_is_a_share_on_either_scale() -> None:
     assert falling.gain(falling.score(-120.0), falling.score(-100.0)) == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("scale", [Scale(True, True), Scale(False, True), Scale(True, False, 2.0)])
+def test_a_difference_is_what_makes_a_gain(scale: Scale) -> None:
+    against = scale.score(4.0)
+    assert scale.gain(against + scale.difference(0.03, against), against) == pytest.approx(0.03)
+
+
 def test_an_interval_is_in_the_objectives_own_order() -> None:
     low, high = Scale.of([5.0], maximise=False).interval(-1.0, 0.5)
     assert low < Scale(False, True).value(-1.0) < high

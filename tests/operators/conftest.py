@@ -82,6 +82,7 @@ def params(lab: DatabaseHost) -> dict[str, Any]:
         "restore_every": 0,
         "reference_every": 0,
         "final_rounds": 3,
+        "ablation_percent": 0,
         "quiet_gate": False,
     }
 

@@ -69,6 +69,7 @@ def test_what_the_form_sends_untouched_is_what_the_spec_has_by_itself() -> None:
         ("direction", ["maximise"], ["up"]),
         ("constraints", [[], ["errors < 1"] * 10], [["errors < 1"] * 11, [""]]),
         ("iterations", [1, 1000], [0, 1001]),
+        ("ablation_percent", [0, 12.5, 100], [-1, 101]),
         ("time_budget_min", [None, 0.01, 43200], [0, 43201]),
         ("stop_below_percent", [None, 0.001, 1000], [0, 1001]),
         ("stop_confidence", [0.5, 0.9999], [0.49, 1]),

@@ -40,7 +40,14 @@ def test_a_full_disk_stops_the_run_and_a_clear_goes_on(small_host: DatabaseHost,
             fill(small_host.root)
 
     form: dict[str, Any] = {"experiment": "in-process", "target": small_host.name, "benchmark": "pgbench_tpcb"}
-    form |= {"iterations": 2, "restore_every": 0, "reference_every": 0, "final_rounds": 3, "quiet_gate": False}
+    form |= {
+        "iterations": 2,
+        "restore_every": 0,
+        "reference_every": 0,
+        "final_rounds": 3,
+        "ablation_percent": 0,
+        "quiet_gate": False,
+    }
     runs = dags.follow("tuning_experiment", form, before=sabotage)
     assert runs[-1].run_id == "in-process-0001", explain(runs)
     assert runs[-1].states["benchmark"] == FAILED, explain(runs)

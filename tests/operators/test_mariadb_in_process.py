@@ -59,6 +59,7 @@ def params(lab: MariadbHost) -> dict[str, Any]:
         "restore_every": 2,
         "reference_every": 0,
         "final_rounds": 3,
+        "ablation_percent": 0,
         "quiet_gate": False,
     }
 

@@ -83,7 +83,7 @@ def test_a_whole_experiment_with_a_configuration_that_stops_the_server(lab: Mysq
 
     params: dict[str, Any] = {
         "experiment": "on-mysql", "target": lab.name, "benchmark": "sysbench_uniform_read_write", "iterations": 3,
-        "restore_every": 2, "reference_every": 0, "final_rounds": 3, "quiet_gate": False,
+        "restore_every": 2, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False,
     }  # fmt: skip
     assert warm_start(lab) == {"ON"}
     runs = dags.follow("tuning_experiment", params, before=meddle)

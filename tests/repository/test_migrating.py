@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from otterflow.errors import RepositoryUnavailable
 from otterflow.repository import Repository, migrating
@@ -178,6 +179,38 @@ def test_a_result_of_before_gets_its_headline(bare_url: URL) -> None:
         connection.commit()
     found = {glimpse.name: glimpse.headline for glimpse in Repository.open(bare_url).headlines("")}
     assert found == {"night": {"winner": "best", "ratios": ratios, "trials": 2}, "day": {}}
+
+
+def test_a_kind_of_trial_that_is_new_is_taken_and_nothing_of_the_old_ones_is_lost(bare_url: URL) -> None:
+    """On SQLite the table must not be made anew: dropping it would delete all that belongs to its rows."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
+    experiment = {
+        "name": "'night'", "target": "'staging'", "benchmark": "'b'", "objective": "'o'", "spec": "'{}'",
+        "state": "'running'", "message": "''", "stop_requested": "false", "stop_reason": "''", "space": "'[]'",
+        "facts": "'{}'", "live": "'{}'", "comparison": "1", "seed": "0", "code_version": "''",
+        "created_at": "'2026-01-01 00:00:00'",
+    }  # fmt: skip
+    trial = {
+        "experiment_id": "1", "iteration": "0", "attempt": "1", "kind": "'baseline'", "state": "'ok'",
+        "wanted_hash": "'h'", "repeats": "'[]'", "reset": "'[]'", "repairs": "'[]'", "reasons": "'{}'", "seed": "0",
+        "message": "''", "log_tail": "''", "code_version": "''",
+    }  # fmt: skip
+    with Database(bare_url).connection() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        connection.exec_driver_sql("INSERT INTO targets (name) VALUES ('staging')")
+        connection.exec_driver_sql("INSERT INTO configurations (hash, content) VALUES ('h', '{}')")
+        for table, row in (("experiments", experiment), ("trials", trial)):
+            connection.exec_driver_sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())})")
+        connection.exec_driver_sql("INSERT INTO metrics (trial_id, scope, name, value) VALUES (1, 'dbms', 'm', 2.5)")
+        connection.commit()
+    upgraded = Repository.open(bare_url)
+    assert upgraded.trials("night")[0].metrics == {"m": 2.5}
+    planned = upgraded.plan_trial("night", 1, kind="ablation", wanted={}, repairs=[], reasons={}, seed=0)
+    assert planned.kind == "ablation"
+    with Database(bare_url).connection() as connection, pytest.raises(IntegrityError):
+        connection.exec_driver_sql("UPDATE trials SET kind = 'other'")
 
 
 def test_there_is_no_way_down(repository: Repository, url: URL) -> None:

@@ -35,6 +35,7 @@ from tests.repository.samples import new_experiment
         ("BENCHMARK", "tpch"),
         ("BENCHMARK", "../x"),
         ("SEED", "1.5"),
+        ("ABLATION", "101"),
         ("DBMS", "oracle"),
     ],
 )
@@ -50,6 +51,9 @@ def test_settings_fill_in_the_form() -> None:
     spec = ExperimentSpec.from_params(settings.conf())
     assert (spec.iterations, spec.benchmark, spec.seed, spec.target) == (4, "pgbench_tpcb", 0, "demo")
     assert DemoSettings.from_environment({}) == DemoSettings()
+    assert spec.ablation_percent == 0
+    asked = DemoSettings.from_environment({"ABLATION": "30"})
+    assert ExperimentSpec.from_params(asked.conf()).ablation_percent == 30
 
 
 def test_mariadb_is_tuned_on_data_beyond_its_default_pool() -> None:

@@ -179,7 +179,7 @@ def test_an_experiment_with_a_restore(
     trials = 3 if whole else 2
     form: dict[str, Any] = {
         "experiment": "of-version", "target": host.name, "benchmark": "pgbench_tpcb", "iterations": trials,
-        "restore_every": 1, "reference_every": 0, "final_rounds": 3, "quiet_gate": False,
+        "restore_every": 1, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False,
     }  # fmt: skip
     rows: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The final comparison: baseline, rules and best measured again in turns, and what may be said of the ratio.
+"""The final comparison: baseline, rules, best and reduced measured again in turns, and what may be said of the ratio.
 
 The winner of a search is partly the luckiest measurement, and the machine drifts from minute to minute. So the arms
 are measured again, interleaved round by round, and compared pairwise within each round, where the drift is the same
@@ -12,6 +12,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean, stdev
+from types import MappingProxyType
 from typing import Any
 
 from otterflow.experiment.student import t_exceeded
@@ -19,9 +20,13 @@ from otterflow.measures.scale import Scale
 
 BASELINE, RULES, BEST = ARMS = ("baseline", "rules", "best")
 """The configurations that are compared after a search."""
-SEARCHED = (RULES, BEST)
+REDUCED = "reduced"
+"""One more where the best could be made smaller: the best without the knobs that are not missed."""
+SEARCHED = (RULES, BEST, REDUCED)
 """Those that the search has found."""
 
+MATTERS_PERCENT = 3.0
+"""The gain that matters where the form does not say another."""
 LEAST_ROUNDS = 3
 """With fewer pairs than this an interval says nothing, and the baseline stays in force."""
 ERROR = 0.05
@@ -168,16 +173,29 @@ def _t(error: float, degrees: int) -> float:
     return t_exceeded(error / 2, degrees)
 
 
+def stands_in(best_over_reduced: Ratio | None, matters: float) -> bool:
+    """Whether the reduced configuration may stand for the best, which is so many times better.
+
+    It may not where the best is better beyond noise and by more than a gain of `matters` (0.03: 3 %). It may where the
+    two share no round.
+    """
+    over = best_over_reduced
+    return over is None or not (over.beyond_noise and over.ratio > 1 + matters)
+
+
 def winner(
     ratios: Mapping[str, Ratio | None],
     broken: Collection[str] = (),
     faulty: Collection[str] = (),
-    over_rules: Ratio | None = None,
+    over_rules: Mapping[str, Ratio | None] = MappingProxyType({}),
+    *,
+    reduced_will_do: bool = True,
 ) -> str:
     """The arm to leave in force: the best of those that beat the baseline beyond noise, else the baseline.
 
-    Where both rules and best may win, best does only if it beat the rules beyond noise too (`over_rules`): else the
-    rules do, which anybody can follow, and which owe nothing to a lucky trial.
+    Where both rules and best may win, best does only if it beat the rules beyond noise too (`over_rules`, by arm): else
+    the rules do, which anybody can follow, and which owe nothing to a lucky trial. Where the reduced configuration may
+    win and `reduced_will_do`, it does in the place of the best.
 
     Arms in `broken` break a constraint, arms in `faulty` had a turn that failed by a fault of their own; neither can
     win. If the baseline breaks a constraint, any arm that keeps all beats it. Whatever it is, an arm with fewer than
@@ -185,6 +203,11 @@ def winner(
     """
     fit = {arm: r for arm, r in ratios.items() if r is not None and r.is_known and arm not in {*broken, *faulty}}
     beating = {arm: r.ratio for arm, r in fit.items() if r.beyond_noise or BASELINE in broken}
-    if {*SEARCHED} <= beating.keys() and not (over_rules is not None and over_rules.beyond_noise):
+    for arm in (REDUCED, BEST) if reduced_will_do else (BEST,):
+        over = over_rules.get(arm)
+        if arm in beating and (RULES not in beating or (over is not None and over.beyond_noise)):
+            return arm
+    if RULES in beating:
         return RULES
-    return max(beating, key=lambda arm: beating[arm]) if beating else BASELINE
+    given = [arm for arm in beating if arm not in SEARCHED]
+    return max(given, key=lambda arm: beating[arm], default=BASELINE)

@@ -32,8 +32,32 @@ LITTLE_LEFT = "is still to be gained"
 METRICS_LEFT_OUT = "metrics_left_out"
 """The key of a trial's reasons under which it says why it has no counters."""
 
+SENT_HOME = "sent_home"
+"""The key of an ablation trial's reasons under which are the knobs that it has back at the baseline's values; none
+where it measures the best of the search again."""
+
+SEARCH_ENDED = "search_ended"
+"""The key of a trial's reasons under which it says why no trial of the search follows it."""
+
+NO_FURTHER = "no_further_trial"
+"""The key of a trial's reasons under which it says why no trial at all follows it; None where one does."""
+
 REMARKS = "remarks"
 """The key of a trial's reasons under which are sentences on what speaks against its numbers."""
+
+
+def split(trials: Sequence[Trial]) -> tuple[Sequence[Trial], Sequence[Trial]]:
+    """The trials of the search, and those of the ablation that follows it.
+
+    What an ablation measured before the search was resumed is the search's.
+    """
+    end = next((i + 1 for i in reversed(range(len(trials))) if trials[i].kind != "ablation"), 0)
+    return trials[:end], trials[end:]
+
+
+def iterations_of(trials: Sequence[Trial]) -> int:
+    """How many of the trials count as iterations of the search."""
+    return sum(trial.kind != "ablation" for trial in trials)
 
 
 def reason_to_finish(
@@ -43,24 +67,61 @@ def reason_to_finish(
     outlook: Mapping[str, Any] | None = None,
     needed: Needs | None = None,
 ) -> str | None:
-    """Why no further trial should be made, or None to go on.
+    """Why the search should make no further trial, or None to go on.
 
     `outlook` is what the last trial left to be gained, `needed` what a trial and the finish take; without it a window
-    is closed only by the clock.
+    is closed only by the clock. Of a time budget and of a window the ablation's share is left to it.
     """
-    if experiment.stop_requested:
-        return f"a stop was requested: {experiment.stop_reason or 'no reason was given'}"
     spec = spec_of(experiment)
-    if iterations_done >= spec.iterations:
-        return f"all {spec.iterations} iterations are done"
-    minutes = experiment.ran_for_s(now) / 60
-    if spec.time_budget_min is not None and minutes >= spec.time_budget_min:
-        return f"the time budget of {spec.time_budget_min:g} minutes is spent ({minutes:.1f})"
-    if spec.stop_at is not None:
-        closed = reason_to_close(now, spec.stop_at, needed or Needs(0.0, 0.0, 0.0), spec.final_rounds)
-        if closed is not None:
-            return closed
-    return _little_left(spec, outlook or {})
+    then = spec.most_ablation(iterations_done + 1)
+    share = spec.ablation_percent / (100 + spec.ablation_percent) if spec.most_ablation(spec.iterations) else 0.0
+    return (
+        _stop_requested(experiment)
+        or (f"all {spec.iterations} iterations are done" if iterations_done >= spec.iterations else None)
+        or _time_spent(experiment, now, share)
+        or _window_closes(spec, now, needed, then)
+        or _little_left(spec, outlook or {})
+    )
+
+
+def reason_to_end_ablation(
+    experiment: Experiment, iterations_done: int, made: int, now: datetime, needed: Needs | None = None
+) -> str | None:
+    """Why no further trial should send knobs home, or None to go on; `made` were made after the search."""
+    spec = spec_of(experiment)
+    most = spec.most_ablation(iterations_done)
+    return (
+        _stop_requested(experiment)
+        or (f"{most} trials may do so ({spec.ablation_percent:g} % of {iterations_done})" if made >= most else None)
+        or _time_spent(experiment, now)
+        or _window_closes(spec, now, needed)
+    )
+
+
+def no_further(search_ended: str, made: int, why: str) -> str:
+    """Why an experiment makes no further trial: what ended the search and, if trials sent knobs home, those."""
+    return search_ended if not made else f"{search_ended}; then {made} trials sent knobs home: {why}"
+
+
+def _stop_requested(experiment: Experiment) -> str | None:
+    if not experiment.stop_requested:
+        return None
+    return f"a stop was requested: {experiment.stop_reason or 'no reason was given'}"
+
+
+def _time_spent(experiment: Experiment, now: datetime, kept: float = 0.0) -> str | None:
+    """Whether the time budget is spent, but for a share that is `kept`."""
+    budget, minutes = spec_of(experiment).time_budget_min, experiment.ran_for_s(now) / 60
+    if budget is None or minutes < budget * (1 - kept):
+        return None
+    rest = f", and {budget * kept:.1f} are kept for sending knobs home" if minutes < budget else ""
+    return f"the time budget of {budget:g} minutes is spent ({minutes:.1f}{rest})"
+
+
+def _window_closes(spec: ExperimentSpec, now: datetime, needed: Needs | None, then: int = 0) -> str | None:
+    if spec.stop_at is None:
+        return None
+    return reason_to_close(now, spec.stop_at, needed or Needs(0.0, 0.0, 0.0), spec.final_rounds, spec.most_arms, then)
 
 
 def _little_left(spec: ExperimentSpec, outlook: Mapping[str, Any]) -> str | None:
@@ -113,7 +174,7 @@ def scoring(trials: Sequence[Trial], objective: Directed) -> tuple[Scale, list[f
                     config=trial.in_force or trial.wanted,
                     value=value,
                     state=trial.state,
-                    reference=trial.kind in ("baseline", "reference"),
+                    reference=trial.kind in ("baseline", "reference") or trial.reasons.get(SENT_HOME) == [],
                 )
                 for trial, value in zip(trials, values, strict=True)
             ]

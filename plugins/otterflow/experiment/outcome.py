@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.base import Spelling
 from otterflow.experiment.changes import changed
-from otterflow.experiment.comparison import BASELINE, BEST, RULES, Ratio, distinct
-from otterflow.experiment.loop import REMARKS, relative_gains
+from otterflow.experiment.comparison import BASELINE, BEST, REDUCED, RULES, Ratio, distinct
+from otterflow.experiment.loop import REMARKS, relative_gains, split
 from otterflow.experiment.plan import Plan
 from otterflow.experiment.standing import standing, values_by_arm
 from otterflow.experiment.summary import verdict
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 HOW_TO_READ = {
-    "baseline, rules, best": "medians of the comparison's turns, in `unit`",
+    "baseline, rules, best, reduced": "medians of the comparison's turns, in `unit`; where the reduced configuration "
+    "has won, it is the best here, and under `ratio` and `best_configuration`",
     "ratio": "best against baseline, above 1 is better: the geometric mean of the ratios within each round, where the "
     "machine's drift is the same for both; so it is not the quotient of the medians",
     "configurations": "values of knobs are in the server's own unit, which `knobs` names beside readable values",
@@ -34,6 +35,10 @@ HOW_TO_READ = {
     "was up",
     "comparison.best_over_rules": "as `ratio`, of best against rules: where it is not above 1 beyond chance, and the "
     "rules beat the baseline, the rules win, for they are simpler",
+    "comparison.best_over_reduced": "as `ratio`, of what the search found against the same without the knobs that are "
+    "not missed: unless it is above 1 beyond chance, and by more than the gain that matters, the reduced one wins",
+    "ablation": "which of the changed knobs went back to the baseline after the search, and what each is worth in per "
+    "cent of the objective, with 90 % from low to high; tested: by a measurement of this knob alone; else by the model",
     "comparison.faults": "the arms that cannot win, for one of their turns failed by a fault of their own",
     "comparison.disturbed, trials.disturbed": "runs beside which the host worked for others more than usual, all "
     "tries of them; they are kept",
@@ -84,6 +89,7 @@ def outcome(
         "baseline": baseline,
         "rules": medians.get(distinct(arms).get(RULES, RULES)),
         "best": medians.get(best_arm, baseline),
+        "reduced": medians.get(REDUCED),
         "ratio": best_ratio.ratio if best_ratio else 1.0,
         "best_configuration": dict(arms[best_arm]),
         "installed": won if plan.spec.install else BASELINE,
@@ -94,7 +100,8 @@ def outcome(
         "comparison": {
             "values": {arm: [of[r] for r in sorted(of)] for arm, of in values.items()},
             "ratios": {arm: ratio.as_dict() for arm, ratio in found.items() if ratio},
-            "best_over_rules": stands.over_rules.as_dict() if stands.over_rules else None,
+            "best_over_rules": _as_dict(stands.over_rules.get(BEST)),
+            "best_over_reduced": _as_dict(stands.over_reduced),
             "decided": stands.decided,
             "most_rounds": plan.spec.final_rounds,
             "gain_that_matters_percent": plan.spec.gain_that_matters_percent,
@@ -103,6 +110,7 @@ def outcome(
             "disturbed": _disturbed_turns(measurements),
             "metrics": _metrics_by_arm(measurements),
         },
+        "ablation": _ablation(experiment, plan, trials),
         "remarks": _remarks(trials, {arm: arms[arm] for arm in (BASELINE, best_arm) if arm in arms}),
         "knobs": _readable({**arms, "in_force": in_force}, live, plan.dbms.spelling),
         "undo": {
@@ -121,6 +129,19 @@ def outcome(
         "how_to_read": HOW_TO_READ,
     }
     return {"verdict": verdict(result), **result}
+
+
+def _as_dict(ratio: Ratio | None) -> dict[str, Any] | None:
+    return ratio.as_dict() if ratio else None
+
+
+def _ablation(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, Any] | None:
+    """What came of sending knobs home; None where no trial did. Only then is the tuner's model wanted."""
+    if not split(trials)[1]:
+        return None
+    from otterflow.experiment.reduction import ablation_record
+
+    return ablation_record(experiment, plan, trials)
 
 
 def _likeliest(arms: Mapping[str, Any], found: Mapping[str, Ratio | None]) -> str:

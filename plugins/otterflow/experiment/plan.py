@@ -18,7 +18,6 @@ from otterflow.dbms.target import Target
 from otterflow.dbms.values import Capability
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import compared, knobs_of
-from otterflow.experiment.comparison import ARMS
 from otterflow.experiment.recorded import Recordings, with_recording
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.knobs.catalog import KnobCatalog, load_catalog
@@ -224,7 +223,7 @@ def _too_long(spec: ExperimentSpec, benchmark: Benchmark) -> list[Problem]:
         return []
     warmup_s = (benchmark.warmup_s or 0) if spec.warmup_s is None else spec.warmup_s
     once_h = (warmup_s + duration_s) / 3600
-    arms = len(compared(spec.arms) if spec.arms else ARMS)
+    arms = len(compared(spec.arms)) if spec.arms else spec.most_arms
     turns = spec.final_rounds * arms
     tasks = (
         ("repeats", spec.repeats, "benchmark", f"{spec.repeats} repeats"),

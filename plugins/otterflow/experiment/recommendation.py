@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otterflow.dbms.values import Repair
-from otterflow.experiment import arms as given
 from otterflow.experiment import explanation, loop
-from otterflow.experiment.comparison import BASELINE, BEST, RULES
 from otterflow.experiment.plan import Plan
 from otterflow.experiment.typed import facts_of, live_settings_of, space_of
 from otterflow.repository import Experiment, Trial
@@ -48,12 +46,10 @@ def recommendation(
     space = space_of(experiment)
     live = live_settings_of(experiment)
     history = loop.history(experiment, trials, plan.goal)
-    values = {name: setting.value for name, setting in live.items()}
-    facts = facts_of(experiment)
     wanted: dict[str, Any] = {}
 
-    def within_constraints(config: Mapping[str, Any]) -> dict[str, Any]:
-        repaired, _ = plan.dbms.constraints.repair(config, values, facts, space=space)
+    def repair(config: Mapping[str, Any]) -> dict[str, Any]:
+        repaired, _ = within_constraints(experiment, plan, config)
         wanted[_key(repaired)] = dict(config)
         return repaired
 
@@ -64,7 +60,7 @@ def recommendation(
         rules=experiment.rules,
         mode=plan.spec.mode.value,
         budget=plan.spec.iterations,
-        repair=within_constraints,
+        repair=repair,
         algorithm=plan.spec.algorithm.value,
         past=past,
         ranked=plan.spec.ranking,
@@ -72,8 +68,8 @@ def recommendation(
     )
     repaired = dict(suggestion)
     asked = wanted.get(_key(repaired), repaired)
-    _, repairs = plan.dbms.constraints.repair(asked, values, facts, space=space)
-    best = _incumbent(experiment, plan, trials)
+    _, repairs = within_constraints(experiment, plan, asked)
+    best = incumbent_of(experiment, plan, trials)
     scale, _ = loop.scoring([t for t in trials if t.state.ended], plan.objective)
     reasons = explanation.record(suggestion, scale, plan.objective.unit, best)
     against = dict(experiment.baseline or {}) if best is None else dict(best.config)
@@ -89,11 +85,19 @@ def what_is_left(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) ->
     return explanation.outlook_record(left, scale, plan.spec.stop_below_percent)
 
 
+def within_constraints(
+    experiment: Experiment, plan: Plan, config: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Repair]]:
+    """The configuration as the constraints between knobs leave it, and what they changed in it."""
+    values = {name: setting.value for name, setting in live_settings_of(experiment).items()}
+    return plan.dbms.constraints.repair(config, values, facts_of(experiment), space=space_of(experiment))
+
+
 def _key(config: Mapping[str, Any]) -> str:
     return repr(sorted(config.items()))
 
 
-def _incumbent(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> Incumbent | None:
+def incumbent_of(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> Incumbent | None:
     """The best by the model's mean that keeps the constraints; None as long as nothing has been measured."""
     history = loop.history(experiment, trials, plan.goal)
     if not any(t.state == "ok" for t in history):
@@ -103,20 +107,8 @@ def _incumbent(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> I
 
 def best_configuration(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, Any]:
     """The incumbent's configuration; the baseline as long as nothing has been measured."""
-    best = _incumbent(experiment, plan, trials)
+    best = incumbent_of(experiment, plan, trials)
     return dict(experiment.baseline or {}) if best is None else dict(best.config)
-
-
-def arms(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -> dict[str, dict[str, Any]]:
-    """The comparison's configurations by name: those given, or baseline, rules (unless their trial failed) and best."""
-    if plan.spec.arms:
-        in_force = experiment.baseline or {}
-        return given.configurations(plan.spec.arms, in_force, live_settings_of(experiment), plan.dbms.spelling)
-    found = {BASELINE: dict(experiment.baseline or {})}
-    ruled = next((t for t in trials if t.kind == "rules"), None)
-    if ruled is not None and ruled.state == "ok":
-        found[RULES] = dict(ruled.wanted)
-    return found | {BEST: best_configuration(experiment, plan, trials)}
 
 
 def _reference(experiment: Experiment, plan: Plan, trials: Sequence[Trial], iteration: int) -> Recommendation:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.experiment.comparison import LEAST_ROUNDS, SEARCHED
+from otterflow.experiment.comparison import ARMS, LEAST_ROUNDS, MATTERS_PERCENT, SEARCHED
 from otterflow.experiment.repeated import Looks
 from otterflow.knobs.catalog import KnobSetName, Risk
 from otterflow.measures.goal import BENCHMARK_DEFAULT, Direction
@@ -137,6 +137,13 @@ class ExperimentSpec(BaseModel):
         "How many trials to make. Trial 0 measures the configuration you have, trial 1 the rule-based one.",
         30,
     )
+    ablation_percent: Annotated[float, Field(ge=0, le=100)] = _shown(
+        FormSection.budget,
+        "Trials to send knobs home (% of the iterations)",
+        "After the search, knobs that the best configuration need not change go back to the baseline, tried in so many "
+        "further trials at most. 0: none goes back.",
+        30.0,
+    )
     time_budget_min: Annotated[float, Field(gt=0, le=60 * 24 * 30)] | None = _shown(
         FormSection.budget,
         "Time budget (minutes)",
@@ -247,8 +254,8 @@ class ExperimentSpec(BaseModel):
     final_rounds: Annotated[int, Field(ge=LEAST_ROUNDS, le=50)] = _shown(
         FormSection.measuring,
         "Rounds of the final comparison at most",
-        "Baseline, rules and best are measured again at the end, in turns, until it is decided which is best, but not "
-        "more often than this each. More find smaller gains where measurements vary much.",
+        "Baseline, rules, best and reduced are measured again at the end, in turns, until it is decided which is best, "
+        "but not more often than this each. More find smaller gains where measurements vary much.",
         15,
     )
     final_min: Annotated[float, Field(gt=0, le=60 * 24 * 7)] | None = _shown(
@@ -260,9 +267,9 @@ class ExperimentSpec(BaseModel):
     gain_that_matters_percent: Annotated[float, Field(gt=0, le=100)] | None = _shown(
         FormSection.measuring,
         "Gain that matters (%)",
-        "The final comparison ends early where no arm can gain so much any more. Empty: it makes all its rounds, and "
-        "is looked at once.",
-        3.0,
+        "The final comparison ends early where no arm can gain so much any more, and knobs go back to the baseline "
+        "where less than this is lost. Empty: it makes all its rounds, and is looked at once.",
+        MATTERS_PERCENT,
     )
     install: bool = _shown(
         FormSection.measuring,
@@ -341,9 +348,10 @@ class ExperimentSpec(BaseModel):
         """Read what the repository keeps of a form that was valid when it was sent.
 
         Fewer rounds of the final comparison than can have a winner were once allowed; there are as many as it takes.
-        All rounds were made, whatever they said, before there was a gain that matters; and nobody looked at the host.
+        All rounds were made, whatever they said, before there was a gain that matters; nobody looked at the host; and
+        no knob was sent home.
         """
-        record = {"gain_that_matters_percent": None, "quiet_gate": False, **record}
+        record = {"gain_that_matters_percent": None, "quiet_gate": False, "ablation_percent": 0.0, **record}
         rounds = record.get("final_rounds")
         if isinstance(rounds, int) and rounds < LEAST_ROUNDS:
             record = {**record, "final_rounds": LEAST_ROUNDS}
@@ -355,6 +363,21 @@ class ExperimentSpec(BaseModel):
         if self.gain_that_matters_percent is None:
             return None
         return Looks(self.final_rounds, self.gain_that_matters_percent / 100)
+
+    @property
+    def matters(self) -> float:
+        """The gain that matters, as a share (0.03: 3 %)."""
+        percent = self.gain_that_matters_percent
+        return (MATTERS_PERCENT if percent is None else percent) / 100
+
+    @property
+    def most_arms(self) -> int:
+        """How many configurations the comparison after a search measures in a round at most."""
+        return len(ARMS) + (self.ablation_percent > 0)
+
+    def most_ablation(self, searched: int) -> int:
+        """How many trials may send knobs home after a search of so many."""
+        return int(self.ablation_percent * searched / 100 + 1e-9)
 
     def record(self) -> dict[str, Any]:
         """The spec as plain JSON, for the repository. `resume` is the trigger's word, not the experiment's."""

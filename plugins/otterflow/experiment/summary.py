@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from otterflow.experiment.comparison import ARMS
+from otterflow.experiment.comparison import ARMS, REDUCED
 
 VALUE_COLUMNS = ("configuration", "median", "times better", "95 % interval")
 KNOB_COLUMNS = ("knob", "before", "now")
 
-_OF_ARM = {"rules": "The rules' configuration", "best": "The best configuration found"}
+_OF_ARM = {
+    "rules": "The rules' configuration",
+    "best": "The best configuration found",
+    REDUCED: "The best configuration found, without the knobs that are not missed,",
+}
 
 Result = Mapping[str, Any]
 
@@ -44,13 +48,15 @@ def value_text(value: float | None, unit: str) -> str:
 
 
 def arm_rows(result: Result) -> list[ArmRow]:
-    """Baseline, rules and best: the median of each one's turns, and its ratio to the baseline with the interval.
+    """Baseline, rules, best, and reduced where there is one: each one's median, and its ratio to the baseline.
 
     Where the search found nothing better than the rules, they are the best, and were measured once: one row for both.
     """
     if _rules_are_the_best(result):
         return [_arm_row(result, "baseline"), _arm_row(result, "rules", called="rules and best")]
-    return [_arm_row(result, arm) for arm in result.get("compared") or ARMS]
+    if compared := result.get("compared"):
+        return [_arm_row(result, arm) for arm in compared]
+    return [_arm_row(result, arm) for arm in (*ARMS, REDUCED) if arm in ARMS or result.get(arm) is not None]
 
 
 def _rules_are_the_best(result: Result) -> bool:
@@ -95,13 +101,14 @@ def verdict(result: Result) -> str:
         return (
             f"{_OF_ARM[proposed]} is proposed and not installed: {result['objective']} {now} instead of {before}"
             f", {_times(ratios[proposed])}; the baseline is in force.{_simpler_wins(result, proposed)}"
+            f"{_sent_home(result, proposed)}"
         )
     if arm == "baseline":
         return f"{_why_the_baseline(result)}; the baseline is in force, and no knob is changed."
     now, before = _value_of(result, arm), _value_of(result, "baseline")
     better = f", {_times(ratios[arm])}" if ratios.get(arm) else ""
     said = f"{_OF_ARM[arm]} is in force: {result['objective']} {now} instead of {before}{better}."
-    return said + _simpler_wins(result, arm)
+    return said + _simpler_wins(result, arm) + _sent_home(result, arm)
 
 
 def _simpler_wins(result: Result, won: str) -> str:
@@ -116,6 +123,23 @@ def _simpler_wins(result: Result, won: str) -> str:
         f" The best configuration found was {over['ratio']:.2f} times the rules'{interval}, which is not better beyond "
         "chance, so the simpler one wins."
     )
+
+
+def _sent_home(result: Result, won: str) -> str:
+    """A sentence on the knobs that went back to the baseline, or would have; nothing where none was sent home."""
+    over, told = result["comparison"].get("best_over_reduced"), result.get("ablation")
+    if not told or won not in ("best", REDUCED) or not told["dropped"]:
+        return ""
+    home = f"{len(told['dropped'])} of its {told['changed']} changed knobs"
+    interval = (
+        ""
+        if over is None
+        else f"{over['ratio']:.2f} times as good" + (f" ({_interval(over)})" if over["low"] is not None else "")
+    )
+    if won == REDUCED:
+        with_them = f": with them it was {interval}, which is no gain that matters" if interval else ""
+        return f" {home} are back at the baseline{with_them}."
+    return f" With {home} back at the baseline it was worse: the whole is {interval}." if interval else ""
 
 
 def _of_given_arms(result: Result, won: str) -> str:
@@ -151,7 +175,7 @@ def _why_the_baseline(result: Result) -> str:
 def _candidates(result: Result) -> Sequence[str]:
     """The arms beside the baseline, the best first."""
     if not result.get("compared"):
-        return ("best", "rules")
+        return ("best", REDUCED, "rules")
     ratios = result["comparison"]["ratios"]
     others = [arm for arm in result["compared"] if arm != "baseline"]
     return sorted(others, key=lambda arm: -ratios[arm]["ratio"] if ratios.get(arm) else 0.0)

@@ -96,16 +96,21 @@ def needs(trials: Sequence[Trial], repeats: int) -> Needs:
     return Needs(sum(longest.values()) * BETWEEN_TASKS, turn, installing)
 
 
-def reason_to_close(now: datetime, closes: datetime, needed: Needs, final_rounds: int) -> str | None:
-    """Why no further trial fits into the window, or None if one does, with the comparison after it."""
+def reason_to_close(
+    now: datetime, closes: datetime, needed: Needs, final_rounds: int, arms: int = len(ARMS), then: int = 0
+) -> str | None:
+    """Why no further trial fits into the window, or None if one does, with `then` trials and the comparison after it.
+
+    The trials are those that send knobs home.
+    """
     left = (closes - now).total_seconds()
-    finish_s = needed.finish_s(min(final_rounds, RESERVED_ROUNDS))
-    wanted = needed.trial_s + finish_s
-    if wanted <= left:
+    finish_s, then_s = needed.finish_s(min(final_rounds, RESERVED_ROUNDS), arms), then * needed.trial_s
+    if needed.trial_s + then_s + finish_s <= left:
         return None
+    home = f", {then} to send knobs home {_minutes(then_s)}" if then else ""
     return (
         f"the window closes at {closes.isoformat(timespec='minutes')}, in {_minutes(left)}: another trial would take "
-        f"about {_minutes(needed.trial_s)} and the final comparison {_minutes(finish_s)}"
+        f"about {_minutes(needed.trial_s)}{home} and the final comparison {_minutes(finish_s)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The final comparison: baseline, rules and best, measured again in turns."""
+"""The final comparison: baseline, rules, best and reduced, measured again in turns."""
 
 from __future__ import annotations
 

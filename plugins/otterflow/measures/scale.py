@@ -44,6 +44,10 @@ class Scale:
         low, high = sorted((self.value(mean - widths * std), self.value(mean + widths * std)))
         return low, high
 
+    def difference(self, share: float, against: float) -> float:
+        """What lies between two scores of which the better is better by that share; `against` is the other."""
+        return math.log1p(share) if self.logarithmic else share * (abs(against) or 1.0)
+
     def gain(self, score: float, against: float) -> float:
         """By which share a score is better than another: 0.2 is 20 %. On the linear scale, of the other's size."""
         if self.logarithmic:

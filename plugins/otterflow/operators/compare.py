@@ -1,4 +1,4 @@
-"""The final comparison: baseline, rules and best, measured again in turns."""
+"""The final comparison: baseline, rules, best and reduced, measured again in turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CompareOperator(OtterflowOperator):
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Take all turns that are not recorded yet."""
-        from otterflow.experiment.recommendation import arms
+        from otterflow.experiment.reduction import arms
 
         with self.workbench(repository) as bench:
             try:

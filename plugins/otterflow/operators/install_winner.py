@@ -25,7 +25,7 @@ class InstallWinnerOperator(OtterflowOperator):
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Choose by the comparison, install, read back."""
-        from otterflow.experiment.recommendation import arms
+        from otterflow.experiment.reduction import arms
 
         with self.workbench(repository) as bench:
             trials = repository.trials(self.experiment)

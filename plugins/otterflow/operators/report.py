@@ -32,7 +32,7 @@ class ReportOperator(OtterflowOperator):
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Compose, write, record, release."""
-        from otterflow.experiment.recommendation import arms
+        from otterflow.experiment.reduction import arms
 
         with self.workbench(repository) as bench:
             experiment, trials = bench.experiment, repository.trials(self.experiment)

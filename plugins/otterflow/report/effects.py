@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from otterflow.experiment.comparison import BEST, REDUCED
+
 Result = Mapping[str, Any]
 
 
@@ -33,8 +35,13 @@ class KnobEffect:
 
 
 def effects(result: Result) -> dict[str, KnobEffect]:
-    """By knob, those that matter first; none of a result that says nothing of single knobs."""
-    told = result.get("ablation") or {}
+    """By knob, those that matter first; none of a result that says nothing of single knobs, or of others than those.
+
+    What is known is of the best configuration's knobs: the rules' values are others. A knob that could have gone back
+    and has not, for the whole configuration has won, is one like the rest.
+    """
+    told = (result.get("ablation") or {}) if result.get("winner") in (BEST, REDUCED) else {}
+    changed = {row["knob"] for row in result.get("changed_knobs") or ()}
     return {
         row["knob"]: KnobEffect(
             knob=row["knob"],
@@ -43,7 +50,7 @@ def effects(result: Result) -> dict[str, KnobEffect]:
             high=row.get("high"),
             measured=bool(row.get("tested")),
             why=row.get("why", ""),
-            dropped=kind == "dropped",
+            dropped=kind == "dropped" and row["knob"] not in changed,
         )
         for kind in ("kept", "dropped")
         for row in told.get(kind, ())

@@ -1,4 +1,4 @@
-"""The final comparison: baseline, rules and best, measured in turns so that drift falls on all of them alike."""
+"""The final comparison: baseline, rules, best and reduced, in turns, so that drift falls on all of them alike."""
 
 from __future__ import annotations
 

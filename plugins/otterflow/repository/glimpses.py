@@ -67,8 +67,8 @@ class Glimpse:
 
     @property
     def done(self) -> int:
-        """How many iterations have ended."""
-        return sum(mark.state.ended for mark in self.marks)
+        """How many iterations of the search have ended."""
+        return sum(mark.state.ended and mark.kind != TrialKind.ablation for mark in self.marks)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,7 @@ class TrialKind(StrEnum):
     design = "design"
     model = "model"
     reference = "reference"
+    ablation = "ablation"
 
 
 class TrialState(StrEnum):
@@ -310,7 +311,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measurement of the final, interleaved comparison: `arm` (baseline, rules, best) in `round` (from 0)."""
+    """One measurement of the final, interleaved comparison: `arm` (baseline, rules, best or reduced) in `round`."""
 
     comparison: int
     round: int

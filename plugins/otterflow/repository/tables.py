@@ -39,7 +39,7 @@ from otterflow.repository.records import (
     TrialState,
 )
 
-HEAD_REVISION = "0008"
+HEAD_REVISION = "0009"
 """The migration that these tables need. Kept here so that opening a repository need not load Alembic."""
 
 VERSION_TABLE = "otterflow_revision"

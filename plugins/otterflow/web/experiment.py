@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from otterflow.experiment.loop import iterations_of
 from otterflow.report.plots import forest_plot, trials_plot
 from otterflow.web import experiment_parts as parts
 from otterflow.web.opening import Opened
@@ -47,7 +48,8 @@ def experiment(
         told=told,
         drift=drift,
         planned=found.spec.get("iterations"),
-        done=sum(trial.state.ended for trial in trials),
+        done=iterations_of(ended := [trial for trial in trials if trial.state.ended]),
+        sent_home=len(ended) - iterations_of(ended),
         verdict=(found.outcome or {}).get("verdict"),
         best=parts.best_so_far(trials, gained, told),
         now=parts.under_way(trials),

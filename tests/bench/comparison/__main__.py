@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from otterflow.experiment.comparison import BASELINE, BEST, RULES
+from otterflow.experiment.comparison import ARMS, BASELINE, BEST, REDUCED, RULES
 from tests.bench.comparison.simulation import CASES, NOISES, Found, Gains, simulate
 
 MOST = 0.05
@@ -22,6 +22,12 @@ CHOICES: dict[str, Gains] = {
     "best as good as the rules": {RULES: 1.25, BEST: 1.25},
     "best 10 % better than the rules": {RULES: 1.25, BEST: 1.375},
     "only the rules better": {RULES: 1.25},
+}
+REDUCTIONS: dict[str, Gains] = {
+    "all four equal": {},
+    "reduced as good as the best": {BEST: 1.25, REDUCED: 1.25},
+    "reduced 2 % worse": {BEST: 1.25, REDUCED: 1.225},
+    "reduced 10 % worse": {BEST: 1.25, REDUCED: 1.125},
 }
 
 
@@ -35,6 +41,7 @@ def main() -> int:
     worst = false_winners(args.limits, args.runs, args.seed)
     gains_found(max(args.limits), args.runs // 2, args.seed)
     rules_or_best(max(args.limits), args.runs // 4, args.seed)
+    worst = max(worst, best_or_reduced(max(args.limits), args.runs // 4, args.seed))
     print(f"\nworst: {100 * worst:.1f} % false winners")
     return int(worst > MOST)
 
@@ -73,6 +80,22 @@ def rules_or_best(limit: int, runs: int, seed: int) -> None:
             for found in of
         ]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def best_or_reduced(limit: int, runs: int, seed: int) -> float:
+    """Which arm is in force where one is the best without some of its knobs; the worst cell of false winners."""
+    print("\nIn force, per cent: baseline / rules / best / reduced (rounds on average)\n")
+    _head("truth", [f"noise {noise:.0%}" for noise in NOISES])
+    false = []
+    for name, gains in REDUCTIONS.items():
+        of = [simulate(CASES["still"], noise, limit, runs, seed, gains=gains, reduced=True) for noise in NOISES]
+        cells = [
+            " / ".join(f"{100 * found.winners[arm]:.0f}" for arm in (*ARMS, REDUCED)) + f" ({found.rounds:.1f})"
+            for found in of
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        false += [] if gains else [found.false_winners for found in of]
+    return max(false)
 
 
 def _cell(found: Found, wanted: str) -> str:

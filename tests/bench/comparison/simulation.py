@@ -14,7 +14,7 @@ from statistics import fmean
 
 import numpy as np
 
-from otterflow.experiment.comparison import ARMS, BASELINE, BEST, LEAST_ROUNDS, schedule
+from otterflow.experiment.comparison import ARMS, BASELINE, BEST, LEAST_ROUNDS, REDUCED, schedule
 from otterflow.experiment.repeated import Looks
 from otterflow.experiment.standing import standing
 from otterflow.measures.goal import Goal
@@ -90,10 +90,15 @@ Gains = Mapping[str, float]
 
 
 def comparison(
-    case: Case, noise: float, rounds: int, rng: np.random.Generator, gains: Gains | None = None
+    case: Case,
+    noise: float,
+    rounds: int,
+    rng: np.random.Generator,
+    gains: Gains | None = None,
+    arms: Sequence[str] = ARMS,
 ) -> list[Measurement]:
     """What the turns of so many rounds measure."""
-    turns = schedule(ARMS, rounds, int(rng.integers(2**31)))
+    turns = schedule(arms, rounds, int(rng.integers(2**31)))
     noises = noise * np.array([3.0 if arm == case.noisier else 1.0 for _, arm in turns])
     logs = case.machine(len(turns), rng) + noises * rng.standard_normal(len(turns))
     luck = rng.random(len(turns))
@@ -134,13 +139,22 @@ class Found:
 
 
 def simulate(
-    case: Case, noise: float, limit: int, runs: int, seed: int, *, gains: Gains | None = None, looks: bool = True
+    case: Case,
+    noise: float,
+    limit: int,
+    runs: int,
+    seed: int,
+    *,
+    gains: Gains | None = None,
+    looks: bool = True,
+    reduced: bool = False,
 ) -> Found:
-    """So many comparisons of at most `limit` rounds; without `looks` all rounds are made."""
+    """So many comparisons of at most `limit` rounds; without `looks` all are made; `reduced` is an arm more."""
+    arms = (*ARMS, REDUCED) if reduced else ARMS
     rng = np.random.default_rng([seed, limit, round(1000 * noise)])
     told = [
-        decide(comparison(case, noise, limit, rng, gains), Looks(limit, MATTERS) if looks else None)
+        decide(comparison(case, noise, limit, rng, gains, arms), Looks(limit, MATTERS) if looks else None)
         for _ in range(runs)
     ]
     winners = Counter(winner for winner, _ in told)
-    return Found({arm: winners[arm] / runs for arm in ARMS}, fmean(rounds for _, rounds in told))
+    return Found({arm: winners[arm] / runs for arm in arms}, fmean(rounds for _, rounds in told))

@@ -209,6 +209,7 @@ def test_fault(system: System[Any], fault: Fault, lab: Host, dags: MortalDags, m
         "reference_every": 0,
         "final_rounds": 3,
         "quiet_gate": False,
+        "ablation_percent": 0,
     }
     scene = Scene(system, lab, dags, WorkerClock(monkeypatch), {**form, **fault.form})
     strike = Strike(fault, scene)

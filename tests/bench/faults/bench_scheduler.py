@@ -122,7 +122,9 @@ def test_a_scheduler_that_is_killed_loses_no_trial_and_blames_none(gate_and_lab:
     gate, lab = gate_and_lab
     form = {"experiment": "killed", "target": "demo", "benchmark": "gated", "iterations": 2, "restore_every": 0}
     with gate.shut():
-        lab.airflow.client.trigger("tuning_experiment", {**form, "reference_every": 0, "final_rounds": 3}, "killed")
+        lab.airflow.client.trigger(
+            "tuning_experiment", {**form, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0}, "killed"
+        )
         wait_for("the baseline is measured", lambda: is_at_work(lab, FIRST, "benchmark") and gate.runs, LONG_S)
         kill_in_the_middle_of(lab, FIRST, "benchmark")
     wait_for("trial 1 is begun", lambda: run_state(lab, "tuning_iteration", SECOND), LONG_S)
