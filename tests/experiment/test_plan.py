@@ -111,7 +111,11 @@ def test_known_lists_the_shipped_benchmarks() -> None:
         ),
         (
             {"final_rounds": 50, "duration_s": 3600},
-            "final_rounds: 50 rounds of 4 configurations .* task compare may",
+            "final_rounds: 50 rounds of 4 configurations .* task compare may .* minutes they may take .final_min.",
+        ),
+        (
+            {"final_min": 60, "duration_s": 5 * 3600},
+            "final_rounds: 3 rounds of 4 configurations .* task compare may",
         ),
     ],
 )
@@ -121,3 +125,5 @@ def test_measurements_longer_than_their_task_may_take_are_refused(fields: dict[s
         load_plan(ExperimentSpec.from_params({**spec, **fields}))
     longest = {"repeats": 3, "duration_s": 3600, "ablation_percent": 0}
     assert load_plan(ExperimentSpec.from_params({**spec, **longest}))
+    timed = {"final_rounds": 50, "final_min": 600, "duration_s": 3600}
+    assert load_plan(ExperimentSpec.from_params({**spec, **timed}))

@@ -18,6 +18,7 @@ from otterflow.dbms.target import Target
 from otterflow.dbms.values import Capability
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import compared, knobs_of
+from otterflow.experiment.comparison import LEAST_ROUNDS
 from otterflow.experiment.recorded import Recordings, with_recording
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.knobs.catalog import KnobCatalog, load_catalog
@@ -224,19 +225,26 @@ def _too_long(spec: ExperimentSpec, benchmark: Benchmark) -> list[Problem]:
     warmup_s = (benchmark.warmup_s or 0) if spec.warmup_s is None else spec.warmup_s
     once_h = (warmup_s + duration_s) / 3600
     arms = len(compared(spec.arms)) if spec.arms else spec.most_arms
-    turns = spec.final_rounds * arms
+    is_timed = spec.final_min is not None and spec.final_min / 60 < MEASURING_LIMIT_H
+    rounds = LEAST_ROUNDS if is_timed else spec.final_rounds
     tasks = (
-        ("repeats", spec.repeats, "benchmark", f"{spec.repeats} repeats"),
-        ("final_rounds", turns, "compare", f"{spec.final_rounds} rounds of {arms} configurations"),
+        ("repeats", spec.repeats, "benchmark", f"{spec.repeats} repeats", "lower repeats"),
+        (
+            "final_rounds",
+            rounds * arms,
+            "compare",
+            f"{rounds} rounds of {arms} configurations",
+            "lower final_rounds, say how many minutes they may take (final_min)",
+        ),
     )
     return [
         Problem(
             field,
             f"{words} of {warmup_s:g} s of warm-up and {duration_s:g} s take {once_h * times:.3g} h, and task {task} "
             f"may take {MEASURING_LIMIT_H} h",
-            f"lower {field}, or shorten duration_s",
+            f"{advice}, or shorten duration_s",
         )
-        for field, times, task, words in tasks
+        for field, times, task, words, advice in tasks
         if once_h * times >= MEASURING_LIMIT_H
     ]
 
