@@ -82,7 +82,7 @@ def resume(benchmark: str = "pgbench_tpcb") -> dict[str, Any]:
 @pytest.mark.parametrize("benchmark", known("benchmarks"))
 def test_every_benchmark_is_read_back_as_its_file_had_it(include: Path, benchmark: str) -> None:
     target = {"live": "example_live"}.get(benchmark, "example_command")
-    if benchmark.endswith("_lua"):
+    if benchmark.endswith("_lua") or benchmark == "analytics_common":
         target = "example_mariadb"
     recording = {"recording": "/srv/recordings/shop"} if benchmark in ("replay", "replay_fast", "mix") else {}
     now = plan(benchmark, target, **recording)
