@@ -1,8 +1,15 @@
-"""How often the load of a live server is looked at in a window, whatever DBMS it is."""
+"""The window in which a live server's load is looked at, whatever DBMS it is: how often, and what its ends left."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from otterflow.errors import BenchmarkFailed
+
+S = TypeVar("S")
 
 
 def looks(duration_s: float) -> tuple[int, float]:
@@ -13,3 +20,16 @@ def looks(duration_s: float) -> tuple[int, float]:
     step_s = min(60.0, max(1.0, duration_s / 20))
     steps = max(1, math.ceil(duration_s / step_s))
     return steps, duration_s / steps
+
+
+def snapshot_of(text: str, name: str, make: Callable[[dict[str, Any]], S]) -> S:
+    """What `make` makes of the counters in `text`, the file `name` that one end of a window has left as JSON.
+
+    Raises BenchmarkFailed if it is empty, cut short, or none at all.
+    """
+    if not text.strip():
+        raise BenchmarkFailed(f"the observation left no {name}: it did not reach that end of its window")
+    try:
+        return make(json.loads(text))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BenchmarkFailed(f"{name} is cut short or no snapshot: {error!r}") from None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from otterflow.dbms.live_window import snapshot_of
 from otterflow.dbms.mysql_family.observation_sql import AFTER_FILE, BEFORE_FILE
 from otterflow.errors import BenchmarkFailed, NothingMeasured
 from otterflow.measures.result import BenchmarkResult
@@ -53,25 +54,23 @@ class Snapshot:
     @classmethod
     def read(cls, text: str, name: str) -> Snapshot:
         """The snapshot from the session's line. Raises BenchmarkFailed if it is empty, cut short, or none at all."""
-        if not text.strip():
-            raise BenchmarkFailed(f"the observation left no {name}: it did not reach that end of its window")
-        try:
-            record = json.loads(text)
-            timed = None
-            if "calls" in record:
-                named = [column for column in ("calls", "total_ns", "errors", "lost") if column in record]
-                timed = Timed(**{column: int(record[column]) for column in named}, first_seen=record.get("first_seen"))
-            return cls(
-                epoch_s=float(record["epoch_s"]),
-                uptime_s=float(record["uptime_s"]),
-                since_flush_s=float(record["since_flush_s"]),
-                questions=int(record["questions"]),
-                own_questions=int(record["own_questions"]),
-                rollbacks=int(record["rollbacks"]),
-                timed=timed,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BenchmarkFailed(f"{name} is cut short or no snapshot: {error!r}") from None
+        return snapshot_of(text, name, cls._of)
+
+    @classmethod
+    def _of(cls, record: dict[str, Any]) -> Snapshot:
+        timed = None
+        if "calls" in record:
+            named = [column for column in ("calls", "total_ns", "errors", "lost") if column in record]
+            timed = Timed(**{column: int(record[column]) for column in named}, first_seen=record.get("first_seen"))
+        return cls(
+            epoch_s=float(record["epoch_s"]),
+            uptime_s=float(record["uptime_s"]),
+            since_flush_s=float(record["since_flush_s"]),
+            questions=int(record["questions"]),
+            own_questions=int(record["own_questions"]),
+            rollbacks=int(record["rollbacks"]),
+            timed=timed,
+        )
 
 
 def read_result(results: Mapping[str, str], least_statements: int) -> BenchmarkResult:

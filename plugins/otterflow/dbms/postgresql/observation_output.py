@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from otterflow.dbms.live_window import snapshot_of
 from otterflow.dbms.postgresql.observation_sql import AFTER_FILE, BEFORE_FILE
 from otterflow.errors import BenchmarkFailed, NothingMeasured
 from otterflow.measures.result import BenchmarkResult
@@ -35,26 +35,24 @@ class Snapshot:
     @classmethod
     def read(cls, text: str, name: str) -> Snapshot:
         """The snapshot from psql's output. Raises BenchmarkFailed if it is empty, cut short, or none at all."""
-        if not text.strip():
-            raise BenchmarkFailed(f"the observation left no {name}: it did not reach that end of its window")
-        try:
-            record = json.loads(text)
-            statements = _statements(record["statements"]) if record["has_statements"] else None
-            evictions = record["evictions"]
-            return cls(
-                epoch_s=float(record["epoch_s"]),
-                server_started_at=str(record["server_started_at"]),
-                own_transactions=int(record["own_transactions"]),
-                databases={
-                    str(database): (int(of["commits"]), int(of["rollbacks"]), of["stats_reset"])
-                    for database, of in record["databases"].items()
-                },
-                statements=statements,
-                evictions=None if evictions is None else int(evictions),
-                statements_reset=record["statements_reset"],
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BenchmarkFailed(f"{name} is cut short or no snapshot: {error!r}") from None
+        return snapshot_of(text, name, cls._of)
+
+    @classmethod
+    def _of(cls, record: dict[str, Any]) -> Snapshot:
+        statements = _statements(record["statements"]) if record["has_statements"] else None
+        evictions = record["evictions"]
+        return cls(
+            epoch_s=float(record["epoch_s"]),
+            server_started_at=str(record["server_started_at"]),
+            own_transactions=int(record["own_transactions"]),
+            databases={
+                str(database): (int(of["commits"]), int(of["rollbacks"]), of["stats_reset"])
+                for database, of in record["databases"].items()
+            },
+            statements=statements,
+            evictions=None if evictions is None else int(evictions),
+            statements_reset=record["statements_reset"],
+        )
 
 
 def _statements(record: Mapping[str, Any] | None) -> dict[str, tuple[int, float]]:
