@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow.errors import TEACHES_NOTHING as TEACHES_NOTHING
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.typed import space_of, spec_of
-from otterflow.experiment.window import Needs, reason_to_close
+from otterflow.experiment.window import Needs, needs, reason_to_close
 from otterflow.measures.goal import Goal
 from otterflow.measures.objective import Directed
 from otterflow.measures.scale import Scale
@@ -96,6 +96,21 @@ def reason_to_end_ablation(
         or _time_spent(experiment, now)
         or _window_closes(spec, now, needed)
     )
+
+
+def reason_to_end(experiment: Experiment, trials: Sequence[Trial], upcoming: int, now: datetime) -> str | None:
+    """Why trial `upcoming` is not made: for what was said when it was planned, or holds since then; None to make it."""
+    before = [trial for trial in trials if trial.iteration < upcoming]
+    reasons = before[-1].reasons
+    if reasons.get(NO_FURTHER):
+        return str(reasons[NO_FURTHER])
+    needed, done = needs(trials, spec_of(experiment).repeats), iterations_of(before)
+    if not any(trial.kind == "ablation" for trial in trials if trial.iteration == upcoming):
+        return reason_to_finish(experiment, done, now, reasons.get(OUTLOOK), needed)
+    searched, made = split(before)
+    why = reason_to_end_ablation(experiment, done, len(made), now, needed)
+    ended = str(searched[-1].reasons.get(SEARCH_ENDED, ""))
+    return no_further(ended, len(made), why) if why and made else why
 
 
 def no_further(search_ended: str, made: int, why: str) -> str:

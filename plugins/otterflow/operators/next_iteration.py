@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from otterflow.operators.hand_on import HandOnOperator, new_run
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from otterflow.repository import Experiment, Repository, Trial
+    from otterflow.repository import Experiment, Repository
 
 
 class NextIterationOperator(HandOnOperator):
@@ -33,8 +32,10 @@ class NextIterationOperator(HandOnOperator):
 
     def name_heir(self, repository: Repository, experiment: Experiment, context: Context) -> str:
         """The run of the next trial, or of the finish."""
+        from otterflow.experiment.loop import reason_to_end
+
         upcoming = int(self.iteration) + 1
-        reason = _reason_to_end(experiment, repository.trials(self.experiment, metrics=()), upcoming)
+        reason = reason_to_end(experiment, repository.trials(self.experiment, metrics=()), upcoming, datetime.now(UTC))
         if reason is None:
             heir = new_run(context, TUNING_ITERATION, run_id(self.experiment, upcoming))
             repository.name_heir(self.experiment, self.run_name, heir)
@@ -49,22 +50,3 @@ class NextIterationOperator(HandOnOperator):
         """The experiment, and for a trial its iteration."""
         upcoming = {"iteration": int(self.iteration) + 1} if dag_id == TUNING_ITERATION else {}
         return {"experiment": self.experiment, **upcoming}
-
-
-def _reason_to_end(experiment: Experiment, trials: Sequence[Trial], upcoming: int) -> str | None:
-    """Why `upcoming` is not made: for what `recommend` has said, or for what holds since then; None to make it."""
-    from otterflow.experiment import loop
-    from otterflow.experiment.typed import spec_of
-    from otterflow.experiment.window import needs
-
-    before = [trial for trial in trials if trial.iteration < upcoming]
-    reasons = before[-1].reasons
-    if reasons.get(loop.NO_FURTHER):
-        return str(reasons[loop.NO_FURTHER])
-    now, needed, done = datetime.now(UTC), needs(trials, spec_of(experiment).repeats), loop.iterations_of(before)
-    if not any(trial.kind == "ablation" for trial in trials if trial.iteration == upcoming):
-        return loop.reason_to_finish(experiment, done, now, reasons.get(loop.OUTLOOK), needed)
-    searched, made = loop.split(before)
-    why = loop.reason_to_end_ablation(experiment, done, len(made), now, needed)
-    ended = str(searched[-1].reasons.get(loop.SEARCH_ENDED, ""))
-    return loop.no_further(ended, len(made), why) if why and made else why
