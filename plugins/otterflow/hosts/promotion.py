@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from otterflow.dbms.registry import dbms_named
-from otterflow.dbms.values import Capability
 from otterflow.errors import (
     CommandFailed,
     MachineryFault,
@@ -141,7 +139,7 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
     if _needs_restart(bench, promotion):
         server.restart()
         how = "restarted"
-    elif dbms_named(bench.target.dbms).has(Capability.reload):
+    elif server.reloads:
         server.reload()
         how = "reloaded"
     try:

@@ -56,7 +56,7 @@ class Server:
         dbms = dbms_named(host.target.dbms)
         self.service = dbms.service
         self._settings = dbms.settings
-        self._reloads = dbms.has(Capability.reload)
+        self.reloads = dbms.has(Capability.reload)
         self._host = host
         self._fence = fence
 
@@ -122,7 +122,7 @@ class Server:
         where it is down; MachineryFault when it has not read them in time, and where it reads them at a start alone.
         """
         begun = time.monotonic()
-        if not self._reloads:
+        if not self.reloads:
             raise MachineryFault(
                 "the server reads its files at a start alone, and has users: restart it when they can bear it"
             )
