@@ -38,6 +38,8 @@ def experiment(
     if live and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
     found, trials = repository.experiment(name), repository.trials(name, metrics=())
+    ended = [trial for trial in trials if trial.state.ended]
+    done = iterations_of(ended)
     told = measured(found)
     gained = gains(trials, told)
     turns = repository.measurements(name)
@@ -48,8 +50,8 @@ def experiment(
         told=told,
         drift=drift,
         planned=found.spec.get("iterations"),
-        done=iterations_of(ended := [trial for trial in trials if trial.state.ended]),
-        sent_home=len(ended) - iterations_of(ended),
+        done=done,
+        sent_home=len(ended) - done,
         verdict=(found.outcome or {}).get("verdict"),
         best=parts.best_so_far(trials, gained, told),
         now=parts.under_way(trials),
