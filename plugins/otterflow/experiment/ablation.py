@@ -156,6 +156,11 @@ class Ablation:
         std = self.believed.noise * math.sqrt(1 / len(before) + 1 / len(after))
         return Measured(wide - narrow, fmean(before) - fmean(after), std)
 
+    def sent(self, home: Home) -> Config:
+        """The winner with those knobs at the baseline's values, whatever the constraints between knobs say."""
+        of = self.question
+        return {name: of.baseline[name] if name in home else value for name, value in of.winner.items()}
+
     def home_of(self, config: Config) -> Home:
         """Which of the changed knobs a configuration has at the baseline's value."""
         return frozenset(name for name in self.changed if config[name] == self.question.baseline[name])
@@ -223,9 +228,7 @@ class Ablation:
         return chain
 
     def _sent(self, home: Home) -> Config:
-        of = self.question
-        config = {name: of.baseline[name] if name in home else value for name, value in of.winner.items()}
-        return of.repair(config)
+        return self.question.repair(self.sent(home))
 
     def _steps(self, configs: Sequence[Config]) -> list[Step]:
         if not configs:

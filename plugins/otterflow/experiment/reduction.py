@@ -99,10 +99,7 @@ def next_ablation(experiment: Experiment, plan: Plan, trials: Sequence[Trial]) -
         }
     else:
         reasons["idea"] = "ablation: the best of the search, measured again to compare with"
-    sent = {name: value for name, value in asked.question.winner.items()} | {
-        name: asked.question.baseline[name] for name in home
-    }
-    config, repairs = within_constraints(experiment, plan, sent)
+    config, repairs = within_constraints(experiment, plan, asked.sent(step.home))
     return Recommendation("ablation", config, repairs, reasons, _table(reasons))
 
 
