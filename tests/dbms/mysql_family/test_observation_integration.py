@@ -117,13 +117,14 @@ def test_a_load_of_sysbench_is_counted_whole_whether_it_prepares_or_not(
     for step in ("cleanup", "prepare"):
         subprocess.run([*base, step], cwd=tmp_path, check=True, capture_output=True)
     load = subprocess.Popen(
-        [*base, f"--db-ps-mode={prepared}", "--events=0", "--time=6", "run"],
+        [*base, f"--db-ps-mode={prepared}", "--events=0", "--time=6", "--report-interval=1", "run"],
         cwd=tmp_path, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(1)
     workload, results, said = observe(server, "database", tmp_path, counted=True)
     told, _ = load.communicate(timeout=60)
     result = workload.parse(results, said)
-    (rate,) = re.findall(r"queries: +\d+ +\(([\d.]+) per sec", told)
-    assert result.throughput == pytest.approx(float(rate), rel=0.5), told
+    rates = [float(rate) for rate in re.findall(r"^\[ \d+s ].* qps: ([\d.]+) ", told, re.MULTILINE)]
+    assert len(rates) >= 4, told  # of single seconds: on a busy machine they differ by several times
+    assert 0.7 * min(rates) < result.throughput < 1.3 * max(rates), told
     assert result.latency_ms["mean"] > 0
