@@ -6,9 +6,11 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PATHS := PYTHONPATH=plugins:.
+# Each task of Airflow and each test process starts anew: without bytecode kept it compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # Most tests wait for a server: two cores have work for four.
 PROCESSES ?= 4
-PYTEST := $(PYTHON) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+PYTEST = $(PYTHON) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run docker/airflow-init.sh docker/own-volumes.sh \
 	docker/target-entrypoint.sh
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
