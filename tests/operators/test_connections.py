@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,16 @@ def change(db_host: DatabaseHost, host_environment: Any, monkeypatch: pytest.Mon
 def said() -> str:
     with ssh_session(ssh_hook(SSH_CONN_ID, "ssh_conn_id")) as session:
         return session.run("echo in", what="a test", timeout_s=10).stdout
+
+
+def test_packets_are_sent_at_once(db_host: DatabaseHost, host_environment: Any) -> None:
+    """A command is several small packets; each waited for the answer to the one before, and that was half its time."""
+    hook = ssh_hook(SSH_CONN_ID, "ssh_conn_id")
+    with ssh_session(hook) as session:
+        session.run("true", what="a test", timeout_s=10)
+        transport = hook.get_conn().get_transport()
+        assert transport is not None
+        assert transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(

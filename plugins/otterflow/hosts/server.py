@@ -108,9 +108,11 @@ class Server:
         StillRecovering when it recovers for longer than the target's limit.
         """
         begun = time.monotonic()
-        if self.answer() is Answer.rejects:
+        answer = self.answer()
+        if answer is Answer.rejects:
             self._wait_while_it_recovers()
-        if self.is_up():
+            answer = self.answer()
+        if answer is Answer.accepts:
             self._raise_if_it_would_refuse("it was not restarted")
         self._bring_up(self.service.restart_command(self.target, self._host.local_access), "restart of the server")
         return time.monotonic() - begun

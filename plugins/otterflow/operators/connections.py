@@ -17,6 +17,7 @@ from otterflow.errors import InvalidInput, Problem
 if TYPE_CHECKING:
     from airflow.providers.ssh.hooks.ssh import SSHHook
     from airflow.sdk import Connection
+    from paramiko import SSHClient
 
     from otterflow.dbms.target import Target
     from otterflow.dbms.values import DatabaseAccess, Query
@@ -80,12 +81,19 @@ def ssh_hook(conn_id: str, field: str) -> SSHHook:
     """
     from airflow.providers.ssh.hooks.ssh import SSHHook
 
+    from otterflow.remote.session import send_at_once
+
     usable = _with_usable_keys(connection(conn_id, field))
 
     class Hook(SSHHook):
         @classmethod
         def get_connection(cls, conn_id: str) -> Connection:
             return usable
+
+        def get_conn(self) -> SSHClient:
+            client = super().get_conn()
+            send_at_once(client)
+            return client
 
     try:
         # One attempt: who may be retried is decided by the task's retry policy, by the type of the error.

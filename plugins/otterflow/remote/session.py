@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -77,6 +78,17 @@ mv -fT -- "$part" "$path"
 trap - EXIT
 sync -- "$(dirname -- "$path")"
 """
+
+
+def send_at_once(client: paramiko.SSHClient) -> None:
+    """Have the connection send each packet when it is made, and not wait for the answer to the one before.
+
+    A short command is several small packets, and the wait (Nagle's algorithm) was half of its 60 ms on a host nearby.
+    A connection through a proxy's command has no such wait.
+    """
+    transport = client.get_transport()
+    if transport is not None and isinstance(transport.sock, socket.socket):
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class Session:
