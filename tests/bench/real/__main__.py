@@ -4,7 +4,8 @@
     PYTHONPATH=plugins:. python -m tests.bench.real table --folder results
 
 Each experiment has a server of its own, whose memory is limited by a cgroup (so the first command needs root), and
-takes a quarter of an hour to an hour. Its result is kept in the folder; what is there already is not run again.
+takes a quarter of an hour to an hour. Its result and its repository are kept in the folder; what is there already is
+not run again.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def main(argv: list[str] | None = None) -> None:
             "seed": args.seed,
         }
         begun = time.monotonic()
-        result = run(name, CASES[case], form, _say)
+        repository = args.folder / f"{name}.db"
+        repository.unlink(missing_ok=True)  # of one that was interrupted
+        result = run(name, CASES[case], form, repository, _say)
         _keep(file, {**result, "case": case, "knob_set": knob_set, "start": start, "took_s": time.monotonic() - begun})
         _say(result["verdict"])
 

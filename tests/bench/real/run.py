@@ -14,9 +14,10 @@ import yaml
 
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.repository import Experiment
+from otterflow.repository.copying import copy_repository
 from otterflow.workloads.definition import benchmarks
-from stack.airflow import PROJECT
 from stack.belongings import take_back
+from stack.checkout import PROJECT
 from stack.host import Host
 from stack.lab import AnyLab, lab_of
 from stack.view import PlainLines
@@ -30,8 +31,11 @@ TARGET = "real"
 Say = Callable[[str], None]
 
 
-def run(name: str, case: Case, form: Mapping[str, Any], say: Say) -> dict[str, Any]:
-    """The experiment's `result.json`, with the case's words. Raises NoLimit, StackError, ExperimentFailed."""
+def run(name: str, case: Case, form: Mapping[str, Any], repository: Path, say: Say) -> dict[str, Any]:
+    """The experiment's `result.json`, with the case's words; its repository is kept in the given file, for packs.
+
+    Raises NoLimit, StackError, ExperimentFailed.
+    """
     with _folder() as folder, limited(case.memory) as limit:
         include = _include(folder, case)
         os.environ["OTTERFLOW_INCLUDE_DIR"] = str(include)
@@ -41,6 +45,7 @@ def run(name: str, case: Case, form: Mapping[str, Any], say: Say) -> dict[str, A
                 lab.start_servers(say)
             lab.start_airflow(say, "tuning_experiment", "tuning_iteration", "tuning_finish")
             outcome = _experiment(lab, {"experiment": name, "target": TARGET, **form, **case.form}, include, case, say)
+            copy_repository(f"sqlite:///{lab.otterflow_home / 'repository.db'}", f"sqlite:///{repository}")
         finally:
             lab.stop()
             del os.environ["OTTERFLOW_INCLUDE_DIR"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HEADER = (
@@ -35,7 +35,7 @@ def _cells(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def trials_needed(trials: list[Mapping[str, Any]], share: float = 0.95) -> int | None:
+def trials_needed(trials: Sequence[Mapping[str, Any]], share: float = 0.95) -> int | None:
     """How many trials it took until one gave `share` of what the best gave; None where none was measured."""
     gains = [trial["relative"] for trial in trials]
     known = [gain for gain in gains if gain is not None]
