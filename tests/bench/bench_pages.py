@@ -44,6 +44,7 @@ PAGES = {
     "experiments, of a state": "/?state=running",
     "experiment, ended": "/experiment/ended",
     "experiment, drift taken out": "/experiment/ended?drift=out",
+    "experiment, a part of its trials": "/experiment/ended?first=20&last=40",
     "experiment, under way": "/experiment/running",
     "experiment, being compared": "/experiment/comparing",
     "trial": "/experiment/ended/trial/57",
@@ -56,7 +57,9 @@ PAGES = {
     "replays of a recording": "/replays/shop",
     "knobs": "/knobs?target=example_command",
 }
-LOADED = ("/static/style.css", "/static/theme.js", "/static/page.js", "/static/icon.svg")
+LOADED = tuple(
+    f"/static/{name}" for name in ("style.css", "theme.js", "page.js", "said.js", "live.js", "zoom.js", "icon.svg")
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import httpx
 
 from otterflow.repository import Repository
 from stack.airflow import AirflowStack
+from stack.lab import Lab
 from tests.web import made_up
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def logged_in(browser: Browser, lab: PagesLab, user: str, *, dark: bool = False, width: int = 1280) -> Page:
+def logged_in(browser: Browser, lab: PagesLab | Lab, user: str, *, dark: bool = False, width: int = 1280) -> Page:
     """A page of the user, who has logged in by Airflow's form; Airflow's own switch says light or dark."""
     context = browser.new_context(
         viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light", locale="en-US"

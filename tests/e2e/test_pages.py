@@ -123,6 +123,60 @@ def test_a_person_watches_an_experiment_to_its_next_trial_and_opens_it(lab: Page
     page.context.close()
 
 
+def sees(shown: Any, said: str) -> None:
+    """Wait for a plot that says so of itself."""
+    shown.locator(".zoom svg desc", has_text=re.compile(said)).wait_for(state="attached")
+
+
+def test_a_part_of_the_trials_is_looked_at_by_mouse_and_by_keys(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, VIEWER)
+    shown = tuning(page)
+    ENDED(shown).click()
+    sees(shown, "^30 trials")
+    plot = shown.locator(".zoom svg")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    scale = box["width"] / 720
+    for x, y, act in ((265, 200, page.mouse.down), (360, 203, None), (460, 205, page.mouse.up)):
+        page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
+        if act:
+            act()
+    sees(shown, "^Iterations 10 to 20: 11 of 30 trials")
+    shown.locator("#zoom-closer").focus()
+    page.keyboard.press("+")
+    sees(shown, "^Iterations 12 to 17")
+    page.keyboard.press("ArrowRight")
+    sees(shown, "^Iterations 14 to 19")
+    assert "Iterations 14 to 19" in shown.locator("#said").inner_text()
+    assert shown.evaluate("document.activeElement.id") == "zoom-closer"
+    page.keyboard.press("0")
+    sees(shown, "^30 trials")
+    page.mouse.move(box["x"] + 350 * scale, box["y"] + 200 * scale)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    sees(shown, r"^Iterations \d+ to \d+")
+    page.mouse.dblclick(box["x"] + 85 * scale, box["y"] + 60 * scale)
+    sees(shown, "^30 trials")
+    page.context.close()
+
+
+def test_a_part_is_looked_at_without_script_as_well(lab: PagesLab, browser: Any) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    context.add_cookies([{"name": "_token", "value": lab.token(VIEWER), "url": lab.airflow.url}])
+    page = context.new_page()
+    page.goto(f"{lab.airflow.url}/otterflow/experiment/shop-tpcb?drift=out")
+    page.locator("#zoom-numbers summary").click()
+    page.get_by_label("First trial").fill("10")
+    page.get_by_label("Last trial").fill("20")
+    page.locator("#zoom-numbers button").click()
+    sees(page, "^Iterations 10 to 20: 11 of 30 trials")
+    assert "drift=out" in page.url
+    page.locator("#zoom-all").click()
+    sees(page, "^30 trials")
+    context.close()
+
+
 def test_a_link_leaves_the_frame_for_airflows_own_page(lab: PagesLab, browser: Any) -> None:
     page = logged_in(browser, lab, VIEWER)
     shown = tuning(page)
@@ -260,7 +314,7 @@ def test_nobody_is_led_to_the_login(lab: PagesLab, browser: Any) -> None:
 
 def test_what_a_browser_loads_is_small(lab: PagesLab) -> None:
     token, sizes = lab.token(VIEWER), {}
-    for path in ("style.css", "theme.js", "page.js"):
+    for path in ("style.css", "theme.js", "page.js", "said.js", "live.js", "zoom.js"):
         sizes[path] = len(lab.get(f"/otterflow/static/{path}", token).content)
     print(sizes, time.strftime("%H:%M"))
     assert sum(sizes.values()) < 40_000

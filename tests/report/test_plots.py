@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from itertools import pairwise
@@ -15,6 +16,7 @@ from otterflow.report.plots import (
     ForestRow,
     Svg,
     TrialPoint,
+    View,
     effects_plot,
     forest_plot,
     sparkline,
@@ -123,6 +125,47 @@ def test_trials_have_their_marks_and_the_best_so_far_is_a_step_line() -> None:
     hints = [node.text for node in root.iter(f"{SVG}title")]
     assert "out of memory" in hints
     assert "iteration 3, model: 120" in hints
+
+
+def test_a_part_is_drawn_with_axes_of_its_own_and_the_best_of_all() -> None:
+    whole = trials_plot(TRIALS, title="t", unit="/s", maximise=True, lines={"baseline": 100.0}, view=View())
+    part = trials_plot(TRIALS, title="t", unit="/s", maximise=True, lines={"baseline": 100.0}, view=View(2, 4))
+    ends = {name: json.loads(read(drawn).attrib["data-axes"]) for name, drawn in (("whole", whole), ("part", part))}
+    assert (ends["whole"]["first"], ends["whole"]["last"], ends["part"]["first"], ends["part"]["last"]) == (0, 5, 2, 4)
+    assert ends["whole"]["high"] > 150 > ends["part"]["high"] > 130, "the values' axis fits what is seen"
+    assert "Iterations 2 to 4: 3 of 6 trials." in read(part).attrib["aria-label"]
+    assert read(part).attrib["aria-label"] != read(whole).attrib["aria-label"]
+    (best,) = [node for node in read(part) if node.attrib.get("class") == "best-line"]
+    (height,) = {float(y) for y in re.findall(r",([\d.]+)", best.attrib["d"])}
+    axes = ends["part"]
+    share = (axes["bottom"] - height) / (axes["bottom"] - axes["top"])
+    assert axes["low"] + share * (axes["high"] - axes["low"]) == pytest.approx(130, abs=0.05), "what trial 1 had found"
+    assert "data-axes" not in trials_plot(TRIALS, title="t", unit="/s", maximise=True)
+
+
+def test_what_is_beyond_the_values_looked_at_is_not_drawn_at_their_edge() -> None:
+    part = trials_plot(
+        TRIALS, title="t", unit="/s", maximise=True, lines={"baseline": 99.5}, view=View(low=110.0, high=140.0)
+    )
+    hints = [node.text for node in read(part).iter(f"{SVG}title")]
+    assert {"iteration 1, rules: 130", "iteration 3, model: 120", "out of memory"} <= set(hints)
+    assert not {"iteration 0, baseline: 100", "iteration 5, model: 150"} & set(hints)
+    assert "baseline" not in texts(part), "neither its mark nor its line"
+    (best,) = [node for node in read(part) if node.attrib.get("class") == "best-line"]
+    assert best.attrib["d"].count("M") == 1, "the line ends where it leaves the part"
+    assert "values from 110 to 140." in read(part).attrib["aria-label"]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [View(3, 3), View(90, 99), View(99), View(low=5.0, high=5.0), View(low=0.0, high=5e-324), View(high=-1e15),
+     View(low=-1e15, high=1e15), View(low=1e15), View(4, 2)],
+)  # fmt: skip
+def test_a_part_without_extent_or_trials_can_be_drawn(view: View) -> None:
+    picture = trials_plot(TRIALS, title="t", unit="", maximise=True, view=view)
+    read(picture)
+    assert "nan" not in picture
+    assert "inf" not in picture
 
 
 def test_where_less_is_better_the_best_goes_down() -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from otterflow.experiment.comparison import BASELINE
-from otterflow.report.plots import ForestRow, forest_plot, trials_plot
+from otterflow.report.plots import ForestRow, View, forest_plot, trials_plot
 from otterflow.repository import Experiment, Repository
 from otterflow.web import experiment_parts as parts
 from otterflow.web.experiments import gain_of
@@ -16,6 +16,7 @@ from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking, Reader
 from otterflow.web.rendering import page
 from otterflow.web.shown import KnobTexts, gains, knob_rows, measured, seen
+from otterflow.web.zoom import Viewed, zoom
 
 router = APIRouter()
 
@@ -25,11 +26,14 @@ _ALIKE = ("target", "dbms", "benchmark", "objective", "seed", "code_version", "c
 
 
 @router.get("/compare")
-def compare(request: Request, asking: Asking, repository: Opened, a: _Name = "", b: _Name = "") -> Response:
+def compare(
+    request: Request, asking: Asking, repository: Opened, part: Viewed, a: _Name = "", b: _Name = ""
+) -> Response:
     """The choice of two, and once both are chosen, the two."""
     dags = asking.dags(repository)
     offered = repository.newest_names(dags, _OFFERED)
-    chosen = {name: _side(repository, asking, name, str(request.scope["root_path"])) for name in (a, b) if name}
+    base = str(request.scope["root_path"])
+    chosen = {name: _side(repository, asking, name, base, part) for name in (a, b) if name}
     both = [chosen[name] for name in (a, b) if name in chosen]
     pair = both if len(both) == 2 else []
     return page(
@@ -40,12 +44,13 @@ def compare(request: Request, asking: Asking, repository: Opened, a: _Name = "",
         offered=offered,
         sides=pair,
         alike=_alike(*(side["experiment"] for side in pair)) if pair else [],
+        zoom=zoom([number for side in pair for number in side["iterations"]], part, {"a": a, "b": b}),
         knobs=_knobs(pair) if pair else None,
         forest=forest_plot(_forest(pair), title="Each against its own baseline") if pair else None,
     )
 
 
-def _side(repository: Repository, asking: Reader, name: str, base: str) -> dict[str, Any]:
+def _side(repository: Repository, asking: Reader, name: str, base: str, part: View) -> dict[str, Any]:
     experiment = seen(repository, asking, name)
     trials = repository.trials(name, metrics=())
     told = measured(experiment)
@@ -53,6 +58,7 @@ def _side(repository: Repository, asking: Reader, name: str, base: str) -> dict[
     outcome = experiment.outcome or {}
     ratios = outcome.get("comparison", {}).get("ratios") or {}
     best = outcome.get("best_configuration") or parts.best_configuration(trials, gained)
+    drawn = parts.trials_as_points(experiment, trials, gained, told, "out", base)
     return {
         "experiment": experiment,
         "told": told,
@@ -62,7 +68,8 @@ def _side(repository: Repository, asking: Reader, name: str, base: str) -> dict[
         "gain": gain_of(outcome.get("winner"), ratios),
         "baseline": next((t.objective for t in trials if t.kind == BASELINE), None),
         "best": best or {},
-        "plot": trials_plot(**parts.trials_as_points(experiment, trials, gained, told, "out", base)),
+        "iterations": [point.iteration for point in drawn["points"]],
+        "plot": trials_plot(**drawn, view=part),
     }
 
 

@@ -16,6 +16,7 @@ from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
 from otterflow.web.shown import NOT_THERE, gains, measured, owner
+from otterflow.web.zoom import Viewed, query_of, zoom
 
 router = APIRouter()
 
@@ -26,6 +27,7 @@ def experiment(
     asking: Asking,
     repository: Opened,
     name: str,
+    seen: Viewed,
     drift: Annotated[str, Query(pattern="^(out|in)$")] = "in",
     live: bool = False,
 ) -> Response:
@@ -34,7 +36,7 @@ def experiment(
     pulse = repository.pulse(name)
     if pulse is None:
         raise HTTPException(404, NOT_THERE)
-    tag = f'W/"{hashlib.sha256(repr((pulse, drift)).encode()).hexdigest()[:20]}"'
+    tag = f'W/"{hashlib.sha256(repr((pulse, drift, seen)).encode()).hexdigest()[:20]}"'
     if live and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
     found, trials = repository.experiment(name), repository.trials(name, metrics=())
@@ -43,6 +45,7 @@ def experiment(
     told = measured(found)
     gained = gains(trials, told)
     turns = repository.measurements(name)
+    drawn = parts.trials_as_points(found, trials, gained, told, drift, str(request.scope["root_path"]))
     answer = page(
         request,
         "experiment_live" if live else "experiment",
@@ -56,7 +59,9 @@ def experiment(
         best=parts.best_so_far(trials, gained, told),
         now=parts.under_way(trials),
         left=parts.left_to_gain(trials),
-        plot=trials_plot(**parts.trials_as_points(found, trials, gained, told, drift, str(request.scope["root_path"]))),
+        plot=trials_plot(**drawn, view=seen),
+        zoom=zoom([point.iteration for point in drawn["points"]], seen, {"drift": drift}),
+        same_part=query_of(seen),
         trials=parts.trial_rows(trials, gained),
         forest=forest_plot(parts.forest_rows(found, turns, told), title="Against the baseline"),
         arms=parts.arm_table(found, turns, told),

@@ -19,6 +19,9 @@ _TYPES = {
     "style.css": "text/css; charset=utf-8",
     "theme.js": "text/javascript; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "live.js": "text/javascript; charset=utf-8",
+    "said.js": "text/javascript; charset=utf-8",
+    "zoom.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "icon_dark.svg": "image/svg+xml",
 }

@@ -11,6 +11,7 @@ from otterflow.report.plots.sparkline import sparkline
 from otterflow.report.plots.style import CSS
 from otterflow.report.plots.svg import Svg, on_white
 from otterflow.report.plots.trials import TrialPoint, trials_plot
+from otterflow.report.plots.view import View
 
 __all__ = [
     "CSS",
@@ -18,6 +19,7 @@ __all__ = [
     "ForestRow",
     "Svg",
     "TrialPoint",
+    "View",
     "effects_plot",
     "forest_plot",
     "on_white",

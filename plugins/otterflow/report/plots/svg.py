@@ -38,7 +38,15 @@ def text(said: str) -> Svg:
     return Svg(escape(_NOT_IN_XML.sub("\ufffd", said), quote=True))
 
 
-def picture(width: float, height: float, *children: str, title: str, description: str, class_: str = "plot") -> Svg:
+def picture(
+    width: float,
+    height: float,
+    *children: str,
+    title: str,
+    description: str,
+    class_: str = "plot",
+    data_axes: str | None = None,
+) -> Svg:
     """The whole picture: scales with its place, and reads as `title` and `description` to who cannot see it."""
     return tag(
         "svg",
@@ -49,6 +57,7 @@ def picture(width: float, height: float, *children: str, title: str, description
         class_=class_,
         role="img",
         aria_label=f"{title}. {description}",
+        data_axes=data_axes,
         viewBox=f"0 0 {width:g} {height:g}",
         width=width,
         height=height,
@@ -73,9 +82,9 @@ def line(x1: float, y1: float, x2: float, y2: float, *, class_: str, stroke: str
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_, stroke=stroke, stroke_width=width)
 
 
-def path(points: list[tuple[float, float]], *, class_: str, stroke: str, width: float = 1.5) -> Svg:
-    """A line through all points."""
-    way = "M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+def path(*strokes: list[tuple[float, float]], class_: str, stroke: str, width: float = 1.5) -> Svg:
+    """A line through all points of each stroke."""
+    way = " ".join("M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in points) for points in strokes)
     return tag("path", d=way, class_=class_, stroke=stroke, stroke_width=width, fill="none")
 
 

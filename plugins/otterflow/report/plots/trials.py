@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from otterflow.report.plots.axis import Axis, axis, number, wide
+from otterflow.report.plots.axis import Axis, number
 from otterflow.report.plots.style import LIGHT
 from otterflow.report.plots.svg import Svg, label, line, path, picture, shortened, tag
+from otterflow.report.plots.view import WHOLE, View
 
 WIDTH, HEIGHT = 720.0, 320.0
 _LEFT, _RIGHT, _TOP, _BOTTOM, _LANE = 72.0, 92.0, 42.0, 46.0, 22.0
+_FLOOR = HEIGHT - _BOTTOM - _LANE
+"""Where the axis of values begins; the lane of those without one is below."""
 OK = "ok"
 _MARKED = {"baseline": "baseline", "rules": "rules", "reference": "measured again", "ablation": "knobs sent home"}
 """Kinds of trials with a shape of their own, and what the legend calls them."""
@@ -39,35 +44,53 @@ def trials_plot(
     unit: str,
     maximise: bool,
     lines: Mapping[str, float] | None = None,
+    view: View | None = None,
 ) -> Svg:
     """Every trial by its iteration, a stepped line of the best so far, and level `lines` by name (the baseline's, say).
 
     Trials without a value stand as crosses in a lane below. The axis is logarithmic where positive values differ by
-    twenty times or more. Without any trial the picture says so.
+    twenty times or more. Without any trial the picture says so. With a `view` that part alone is drawn, the best so far
+    still of all trials, and the picture's `data-axes` say to a script what stands where.
     """
-    levels = dict(lines or {})
-    values = [p.value for p in points if p.value is not None] + list(levels.values())
     if not points:
         return picture(WIDTH, 60.0, label(8, 34, "No trial has ended yet."), title=title, description="No trial yet.")
-    across = axis([p.iteration for p in points], _LEFT + 8, WIDTH - _RIGHT - 8, room=0.0)
-    up = axis(values, HEIGHT - _BOTTOM - _LANE, _TOP, logarithmic=wide(values))
+    part = view or WHOLE
+    shown = [point for point in points if part.holds(point.iteration, point.value)]
+    across = part.across([p.iteration for p in points], _LEFT + 8, WIDTH - _RIGHT - 8)
     best = _best_so_far(points, maximise=maximise)
+    levels = dict(lines or {})
+    up = part.up(_values(shown, _within(best, across), levels if part.is_whole else {}), _FLOOR, _TOP)
     return picture(
         WIDTH,
         HEIGHT,
         *_grid(up, across, points, unit),
-        *_levels(levels, up),
-        *([_steps(best, across, up)] if best else []),
-        *(_mark(point, across, up) for point in points),
-        *_legend(points, best=bool(best)),
+        *_levels({name: value for name, value in levels.items() if value == up.within(value)}, up),
+        *([_steps(_within(best, across), across, up)] if best else []),
+        *(_mark(point, across, up) for point in shown),
+        *_legend(shown, best=bool(best)),
         title=title,
-        description=_description(points, best, unit),
+        description=_description(points, best, unit) if part.is_whole else _description_of(part, points, shown, across),
+        data_axes=None if view is None else _axes(across, up),
     )
 
 
-def _best_so_far(points: Sequence[TrialPoint], *, maximise: bool) -> list[tuple[int, float]]:
+def _values(
+    shown: Sequence[TrialPoint], best: Sequence[tuple[float, float]], levels: Mapping[str, float]
+) -> list[float]:
+    """All that the axis of values is to hold."""
+    return [p.value for p in shown if p.value is not None] + [value for _, value in best] + list(levels.values())
+
+
+def _axes(across: Axis, up: Axis) -> str:
+    """The frame in the picture's own units, and the values at its sides."""
+    sides = {"left": across.start, "right": across.end, "top": up.end, "bottom": up.start}
+    ends = {"first": across.low, "last": across.high, "low": up.low, "high": up.high}
+    return json.dumps(sides | ends | {"logarithmic": up.logarithmic})
+
+
+def _best_so_far(points: Sequence[TrialPoint], *, maximise: bool) -> list[tuple[float, float]]:
     """Where the best so far changes, and how far it goes: the measured values, each with its luck."""
-    found: list[tuple[int, float]] = []
+    found: list[tuple[float, float]] = []
     for point in sorted(points, key=lambda p: p.iteration):
         if point.value is None or point.state != OK:
             continue
@@ -76,14 +99,31 @@ def _best_so_far(points: Sequence[TrialPoint], *, maximise: bool) -> list[tuple[
     return found
 
 
-def _steps(best: Sequence[tuple[int, float]], across: Axis, up: Axis) -> Svg:
+def _within(best: Sequence[tuple[float, float]], across: Axis) -> list[tuple[float, float]]:
+    """Of the best so far what is on the axis; it begins with what was the best there already."""
+    before = [value for iteration, value in best if iteration <= across.low]
+    inside = [(iteration, value) for iteration, value in best if across.low < iteration <= across.high]
+    return [(across.low, before[-1]), *inside] if before else inside
+
+
+def _steps(best: Sequence[tuple[float, float]], across: Axis, up: Axis) -> Svg:
+    """The stepped line, as far as it is on the axes: a part beyond them interrupts it."""
     corners: list[tuple[float, float]] = []
     for iteration, value in best:
         if corners:
             corners.append((across.at(iteration), corners[-1][1]))
-        corners.append((across.at(iteration), up.at(value)))
-    corners.append((WIDTH - _RIGHT, corners[-1][1]))
-    return path(corners, class_="best-line", stroke=LIGHT["best"], width=2)
+        corners.append((across.at(iteration), value))
+    corners += [(WIDTH - _RIGHT, corners[-1][1])] if corners else []
+    strokes: list[list[tuple[float, float]]] = []
+    for one, other in pairwise(corners):
+        if max(one[1], other[1]) < up.low or min(one[1], other[1]) > up.high:
+            continue
+        begin, end = ((x, up.at(value)) for x, value in (one, other))
+        if strokes and strokes[-1][-1] == begin:
+            strokes[-1].append(end)
+        else:
+            strokes.append([begin, end])
+    return path(*strokes, class_="best-line", stroke=LIGHT["best"], width=2)
 
 
 def _grid(up: Axis, across: Axis, points: Sequence[TrialPoint], unit: str) -> Iterator[Svg]:
@@ -171,7 +211,13 @@ def _legend(points: Sequence[TrialPoint], *, best: bool) -> Iterator[Svg]:
         x += 26 + 6.6 * len(name)
 
 
-def _description(points: Sequence[TrialPoint], best: Sequence[tuple[int, float]], unit: str) -> str:
+def _description_of(part: View, points: Sequence[TrialPoint], shown: Sequence[TrialPoint], across: Axis) -> str:
+    said = f"Iterations {across.low:g} to {across.high:g}: {len(shown)} of {len(points)} trials"
+    ends = [f"{word} {number(end)}" for word, end in (("from", part.low), ("to", part.high)) if end is not None]
+    return f"{said}{', values ' + ' '.join(ends) if ends else ''}."
+
+
+def _description(points: Sequence[TrialPoint], best: Sequence[tuple[float, float]], unit: str) -> str:
     failed = sum(point.value is None or point.state != OK for point in points)
     said = f"{len(points)} trials" + (f", {failed} of them without a value" if failed else "")
     if not best:

@@ -1,0 +1,118 @@
+"""A part of a plot by its address: what is drawn, where one can go on from there, and that a live page keeps it."""
+
+from __future__ import annotations
+
+import html
+import re
+from urllib.parse import parse_qs
+
+import pytest
+
+from otterflow.report.plots import View
+from otterflow.repository import Repository
+from otterflow.web.zoom import query_of, zoom
+from tests.web import made_up
+from tests.web.conftest import Client
+
+
+def ways(seen: View, trials: int = 40) -> dict[str, dict[str, list[str]] | None]:
+    """Where each step leads, as the fields of its address."""
+    found = zoom(range(trials), seen, {"drift": "out"})
+    assert found is not None
+    return {step["name"]: None if step["query"] is None else parse_qs(step["query"]) for step in found["steps"]}
+
+
+def part(first: int, last: int) -> dict[str, list[str]]:
+    return {"drift": ["out"], "first": [str(first)], "last": [str(last)]}
+
+
+WHOLE = {"drift": ["out"]}
+
+
+def test_of_the_whole_one_can_only_go_closer() -> None:
+    assert ways(View()) == {"closer": part(10, 29), "wider": None, "earlier": None, "later": None, "all": None}
+
+
+def test_a_part_can_be_moved_widened_and_left() -> None:
+    assert ways(View(10, 30)) == {
+        "closer": part(15, 25), "wider": WHOLE, "earlier": part(0, 20), "later": part(19, 39), "all": WHOLE,
+    }  # fmt: skip
+    assert ways(View(36, 39))["later"] is None
+    assert ways(View(36, 39))["wider"] == part(35, 39)
+
+
+def test_the_closest_part_has_two_trials() -> None:
+    assert ways(View(5, 7))["closer"] == part(5, 6)
+    assert ways(View(5, 6))["closer"] is None
+    assert ways(View(5, 5))["wider"] == part(4, 7)
+
+
+def test_values_alone_are_left_by_each_step() -> None:
+    found = ways(View(low=1.0))
+    assert (found["wider"], found["all"]) == (WHOLE, WHOLE)
+
+
+def test_a_part_beyond_the_trials_leads_back() -> None:
+    assert ways(View(100, 200))["earlier"] == part(37, 38)
+
+
+def test_few_trials_are_not_zoomed() -> None:
+    assert zoom(range(2), View(), {}) is None
+
+
+def test_a_switch_keeps_the_trials_and_not_the_values_which_are_of_another_axis() -> None:
+    assert query_of(View(3, 9, 1.0, 2.0)) == "&first=3&last=9"
+    assert query_of(View(low=1.0)) == ""
+
+
+@pytest.fixture
+def _whole(repository: Repository) -> None:
+    if repository.opener("done") is None:
+        made_up.whole(repository, "done")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_whole")
+def test_the_address_says_the_part_and_every_way_on_is_a_page(client: Client) -> None:
+    browser = client()
+    text = browser.get("/experiment/done?drift=out&first=3&last=6").text
+    assert "Iterations 3 to 6: 4 of 12 trials." in text
+    assert 'href="?drift=in&amp;first=3&amp;last=6"' in text.replace("&first", "&amp;first").replace(
+        "&last", "&amp;last"
+    )
+    links = [html.unescape(link) for link in re.findall(r'<a id="zoom-[a-z]+"[^>]* href="([^"]+)"', text)]
+    assert len(links) == 5
+    for link in links:
+        assert browser.get(f"/experiment/done{link}").status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_whole")
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("first=&last=&low=&high=", 200), ("first=6&last=3", 200), ("first=-1", 422), ("first=x", 422), ("low=nan", 422),
+     ("high=inf", 422), ("low=1e300", 422), ("low=2&high=1", 200), ("first=999999", 200)],
+)  # fmt: skip
+def test_a_form_may_be_empty_and_what_is_no_part_is_refused(client: Client, query: str, status: int) -> None:
+    answer = client().get(f"/experiment/done?{query}")
+    assert answer.status_code == status
+    if query == "first=6&last=3":
+        assert "Iterations 3 to 6:" in answer.text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_whole")
+def test_a_look_at_another_part_is_not_said_to_be_the_same(client: Client) -> None:
+    browser, path = client(), "/experiment/done?live=true"
+    tag = {"If-None-Match": browser.get(path).headers["etag"]}
+    assert browser.get(path, headers=tag).status_code == 304
+    assert browser.get(f"{path}&first=2", headers=tag).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_whole")
+def test_two_experiments_show_the_same_part(client: Client) -> None:
+    text = client().get("/compare?a=done&b=done&first=3&last=6").text
+    assert text.count("Iterations 3 to 6: 4 of 12 trials.") >= 2
+    assert text.count('id="zoom-closer"') == 1
+    assert '<input type="hidden" name="b" value="done">' in text
