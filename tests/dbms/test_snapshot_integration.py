@@ -8,8 +8,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from otterflow.dbms.host_probe import parse_probe
 from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.postgresql.checks import problems
 from otterflow.dbms.postgresql.database import MARK, comment_sql, create_sql, drop_sql
+from otterflow.dbms.postgresql.probe import probe_command
 from otterflow.dbms.postgresql.service import start_command
 from otterflow.dbms.postgresql.snapshot import (
     NOT_POSSIBLE,
@@ -21,6 +24,7 @@ from otterflow.dbms.postgresql.snapshot import (
     take_snapshot,
 )
 from otterflow.dbms.postgresql.target import PostgresqlTarget
+from otterflow.dbms.snapshot_folder import left_on_host_command
 from otterflow.dbms.target import Target
 from otterflow.remote.job import JobEnd, JobPaths, RemoteJob
 from otterflow.remote.session import Completed, Session
@@ -438,6 +442,42 @@ def test_a_swap_that_was_interrupted_is_mended(
     assert end.ok, end.log_tail
     assert run(start_command(target)).exit_code == 0
     assert not old.exists()
+
+
+KILL = "kill -KILL $$\n"
+CUTS = {
+    "before they change places": ("if ! exchange", f"{KILL}if ! exchange", 0),
+    "when they have changed places": ('sync -f -- "$data"', f'{KILL}sync -f -- "$data"', 20000),
+    "between two renames": (
+        'if ! exchange "$aside" "$data"; then', f'if mv -T -- "$data" "$old"; then {KILL}', 0
+    ),
+}  # fmt: skip
+"""Where a restore by copy is killed: what of its script becomes what, and how many rows there are afterwards."""
+
+
+@pytest.mark.parametrize("where", CUTS)
+def test_a_restore_by_copy_that_is_killed_leaves_a_server_that_starts(
+    where: str, run: Run, work: Work, data: Query, connect: Callable[[], Query], target: Target, access: DatabaseAccess,
+    clean_host: DatabaseHost,
+) -> None:  # fmt: skip
+    target = with_method(target, "copy")
+    assert work(take_snapshot(target, access, "m")).ok
+    connect()("TRUNCATE kept")
+    script, (part, instead, rows) = restore_snapshot(target, access, "m"), CUTS[where]
+    assert script.script.count(part) == 1
+    assert work(JobScript(script.script.replace(part, instead), script.files)).exit_code == 137
+    folder = clean_host.cluster.data_dir
+    assert folder.exists() is (where != "between two renames"), "where a file system can, there is always one"
+    if not folder.exists():
+        (problem,) = problems(parse_probe(run(probe_command(target, [])).stdout), target, [], server_version=None)
+        assert f"a restore that was cut off has left it as {folder}.otterflow-old" in str(problem)
+    started = run(start_command(target))
+    assert started.exit_code == 0, started.stderr
+    assert connect()("SELECT count(*) AS rows FROM kept") == [{"rows": rows}]
+    assert work(restore_snapshot(target, access, "m")).ok
+    assert run(left_on_host_command(target)).stdout == ""
+    assert run(start_command(target)).exit_code == 0
+    assert connect()("SELECT count(*) AS rows FROM kept") == [{"rows": 20000}]
 
 
 def test_tablespaces_and_another_cluster_are_refused(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
@@ -24,6 +25,7 @@ from otterflow.operators.connections import open_repository
 from otterflow.repository import RecordingRecord
 from otterflow.workloads.recording.manifest import Origin
 from stack.host import DatabaseHost
+from tests.bench.faults.acts import forget_boot, kill_jobs_of
 from tests.moved_clock import WorkerClock
 from tests.operators.recording_lab import TOLD, RecordingLab, RecordingRun, recording_lab
 from tests.repository.samples import new_experiment
@@ -308,6 +310,34 @@ def test_what_a_killed_job_leaves_is_told_by_check_target_and_taken_back_by_put_
     assert lab.source.cluster.knobs_file.read_text() == FOUND
     assert lab.setting("log_min_duration_statement") == "-1"
     lab.task(run, "put_back")
+
+
+def test_a_host_that_reboots_in_a_window_has_its_settings_back_and_the_interval_is_given_up(lab: RecordingLab) -> None:
+    from otterflow.dbms.postgresql.capture import left_on
+
+    lab.tell(FOUND)
+    run, cluster = windowed(lab, length_s=120).run, lab.source.cluster
+    lab.run_load(20)
+    kill_jobs_of(lab.source)
+    server = psutil.Process(cluster.pid)
+    processes = [server, *server.children()]
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes, timeout=20)
+    forget_boot(lab.source)
+    cluster.start()  # as the host does when it boots
+    assert lab.setting("log_min_duration_statement") == "0", "the server reads the file that the reboot has left"
+    problem = left_on(cluster.knobs_file.read_text(), str(cluster.knobs_file))
+    assert problem is not None
+    assert run.recording in str(problem)
+    with pytest.raises(MachineryFault, match=r"not kept to its end: its job is gone .* the host was restarted"):
+        lab.task(run, "capture")
+    lab.task(run, "put_back")
+    assert cluster.knobs_file.read_text() == FOUND
+    assert lab.setting("log_min_duration_statement") == "-1"
+    assert open_repository().recordings("shop") == []
+    assert not lab.kept.exists() or list(lab.kept.iterdir()) == []
+    assert lab.jobs() == []
 
 
 def _stat(path: Path) -> list[str]:

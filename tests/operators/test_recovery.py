@@ -21,7 +21,9 @@ from otterflow.hosts.workbench import Workbench
 from otterflow.operators.connected_host import ConnectedHost
 from otterflow.operators.connections import open_repository
 from stack.host import DatabaseHost
-from tests.operators.harness import Dags
+from tests.operators.harness import Dags, Run
+from tests.operators.test_experiment_in_process import explain
+from tests.operators.test_faults import is_last_good
 
 pytestmark = pytest.mark.integration
 
@@ -115,6 +117,26 @@ def test_a_recovery_longer_than_a_start_may_take_is_waited_for(
     with lab.cluster.connect("postgres") as connection:
         assert connection.execute("SELECT count(*) FROM replayed").fetchone() == (400001,)
         connection.execute("DROP TABLE replayed")
+
+
+def test_data_that_a_restore_has_left_aside_are_put_back_before_anything_else(
+    lab: DatabaseHost, dags: Dags, params: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The host went down between the two renames of a file system that cannot exchange two folders."""
+    data = lab.cluster.data_dir
+
+    def cut(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("in-process-0001", "benchmark"):
+            lab.cluster.stop()
+            data.rename(f"{data}.otterflow-old")
+
+    with caplog.at_level(logging.WARNING):
+        runs = dags.follow("tuning_experiment", params | {"iterations": 2}, before=cut)
+    by_id = {run.run_id: run for run in runs}
+    assert "recover" in by_id["in-process-0001"].states, explain(runs)
+    assert f"{data} was left as {data}.otterflow-old by a restore that was cut off, and is put back" in caplog.text
+    assert lab.cluster.is_running
+    assert is_last_good(lab)
 
 
 def test_a_recovery_past_its_limit_is_left_alone_and_not_called_a_bad_configuration(

@@ -1,12 +1,13 @@
 """A copy of the whole data directory in the place of the server's, whatever DBMS it is: the bash that both need.
 
-The copy is made beside the data directory, and the two change places by a rename: at no moment is there none. What a
-restore that was cut off between the two renames has left is put right by the next.
+The copy is made beside the data directory, and the two change places in one step of the file system: at no moment is
+there none, whatever ends the restore. A file system or a host that cannot do that gets two renames. What a restore that
+was cut off between them has left is put right by whoever starts the server next.
 """
 
 from __future__ import annotations
 
-from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
+from otterflow.dbms.snapshot_folder import NEW, NOT_POSSIBLE, OLD
 from otterflow.dbms.target import Target
 from otterflow.remote.shell import quote
 
@@ -39,15 +40,29 @@ echo "copying $kept"
 cp -a --reflink=auto -- "$kept/data" "$aside\""""
 """The server may still run; whatever ends the script from here on leaves its data where they were."""
 
-CHANGE_PLACES = """sync -f -- "$aside"
-mv -T -- "$data" "$old"
-mv -T -- "$aside" "$data"
+EXCHANGE_FUNCTION = """exchange() {
+  mv --exchange -T -- "$1" "$2" 2> /dev/null || python3 - "$1" "$2" 2> /dev/null <<'PYTHON'
+import ctypes, os, sys
+HERE, EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+first, second = map(os.fsencode, sys.argv[1:])
+sys.exit(ctypes.CDLL(None).renameat2(HERE, first, HERE, second, EXCHANGE))
+PYTHON
+}"""
+"""Two folders change their names in one step: by coreutils of 9.5 and later, or by renameat2(2); else it fails."""
+
+CHANGE_PLACES = f"""sync -f -- "$aside"
+{EXCHANGE_FUNCTION}
+if ! exchange "$aside" "$data"; then
+  echo "the copy and the data cannot change places in one step here; they are renamed one after the other"
+  mv -T -- "$data" "$old"
+  mv -T -- "$aside" "$data"
+fi
 trap - EXIT
 sync -f -- "$data"
-rm -rf -- "$old"
+rm -rf -- "$aside" "$old"
 echo restored
 """
-"""For a server that is stopped."""
+"""For a server that is stopped. What is under the other names afterwards is what the restore has replaced."""
 
 
 def data_of(target: Target) -> str:
@@ -58,8 +73,20 @@ def data_of(target: Target) -> str:
 def begin_swap(target: Target) -> str:
     """Bash that names the folders, and puts right what a restore has left that was cut off between two renames."""
     return f"""{data_of(target)}
-aside="$data.otterflow-new" old="$data.otterflow-old"
-if [ ! -e "$data" ] && [ -e "$old" ]; then mv -T -- "$old" "$data"; fi"""
+aside="$data{NEW}" old="$data{OLD}"
+{put_back_command(target)}"""
+
+
+def put_back_command(target: Target) -> str:
+    """Put the data directory back that a restore has left aside when it was cut off between two renames.
+
+    Nothing is done where there is a data directory, so it may be run at any time; stderr says what was done. Exit code
+    1, with the reason, where it cannot be put back.
+    """
+    data = target.data_dir.rstrip("/")
+    folder, old = quote(data), quote(data + OLD)
+    said = quote(f"{data} was left as {data + OLD} by a restore that was cut off, and is put back")
+    return f"if [ ! -e {folder} ] && [ -e {old} ]; then mv -T -- {old} {folder} && echo {said} >&2; fi"
 
 
 def refuse_changes(facts_file: str) -> str:

@@ -22,7 +22,7 @@ def host_problems(probe: Probe, target: Target, programs: Sequence[str], *, live
 
     Of a `live` server no snapshot is taken, so it need not have what that takes. The DBMS's `programs` must be there.
     """
-    found = _missing(probe, target, programs) + _folders(probe, target, live=live) + _same_data(probe, target)
+    found = _missing(probe, target, programs) + _folders(probe, target, live=live) + _data(probe, target)
     if probe["log", "state"] != "readable":
         state = probe["log", "state"] or "not there"
         advice = f"let {probe.user!r} read it (a group such as adm), or correct the path"
@@ -121,7 +121,10 @@ def _own_folder(probe: Probe, field: str, mode: str) -> str:
     return f"make it and give it to {user!r} {mode}"
 
 
-def _same_data(probe: Probe, target: Target) -> list[Problem]:
+def _data(probe: Probe, target: Target) -> list[Problem]:
+    if aside := probe["data", "aside"]:
+        state = f"{target.data_dir} is not there: a restore that was cut off has left it as {aside}"
+        return [Problem("data_dir", state, "move it back (mv -T), then start the server")]
     if probe["data", "same"] != "no":
         return []
     state = f"{target.data_dir} is not the server's, which says {probe['data', 'server']!r}"

@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from otterflow.dbms.snapshot_folder import OLD
 from otterflow.dbms.target import Target
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
 
@@ -58,6 +59,7 @@ def look_command(
             f"data={quote(target.data_dir)}",
             f"closed_to_server {quote(posixpath.dirname(target.knobs_file))}",
             _same_folder(data_directory),
+            _left_aside(target),
             f"shopt -s nullglob; logs=({logs})",
             _LOG,
             *records,
@@ -95,6 +97,12 @@ def _same_folder(data_directory: str | None) -> str:
     return f"""server={quote(data_directory)}
 record data server "$server"
 if [ ! "$data" -ef "$server" ] && [ "${{data%/}}" != "${{server%/}}" ]; then record data same no; fi"""
+
+
+def _left_aside(target: Target) -> str:
+    """Whether a restore by copy was cut off while there was no data directory."""
+    old = quote(target.data_dir.rstrip("/") + OLD)
+    return f'if [ ! -e "$data" ] && [ -e {old} ]; then record data aside {old}; fi'
 
 
 _FUNCTIONS = """record() { printf '%s\\t%s\\t%s\\n' "$1" "$2" "$(printf %s "$3" | tr '\\t\\n' '  ')"; }

@@ -20,6 +20,8 @@ from otterflow.remote.shell import join, quote
 MARKER = "snapshot.json"
 NOT_POSSIBLE = 65
 """Exit code of a script that refused before it touched anything; stderr says why."""
+NEW, OLD = ".otterflow-new", ".otterflow-old"
+"""What is appended to the data directory's name for the copy that takes its place, and for what it replaces."""
 
 
 @dataclass(frozen=True)
@@ -143,5 +145,5 @@ if [ ! -e {quote(work_dir)} ]; then printf '%s\\n' {quote(work_dir)}; fi
 def left_on_host_command(target: Target) -> str:
     """Print the copies of the data directory that a restore by `copy` left beside it when it was cut off."""
     data = target.data_dir.rstrip("/")
-    both = join([f"{data}.otterflow-new", f"{data}.otterflow-old"])
+    both = join([data + NEW, data + OLD])
     return f'for folder in {both}; do if [ -e "$folder" ]; then printf \'%s\\n\' "$folder"; fi; done'

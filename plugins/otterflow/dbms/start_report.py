@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from otterflow.dbms.data_swap import put_back_command
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
@@ -140,12 +141,14 @@ tail -c {max_bytes} -- "$newest"
 def reported(target: Target, command: str, *functions: str) -> str:
     """The command, with the functions that it needs and a `print_facts`; its exit code stays.
 
-    When it fails, the server's new log lines and the host's facts go to stderr.
+    When it fails, the server's new log lines and the host's facts go to stderr. Data that a restore has left aside when
+    it was cut off are put back first.
     """
     # The subshell keeps an `exit` inside the command from ending the report.
     return (
         "\n".join([LOG_FUNCTIONS, logs(target), *functions])
         + f"""
+{put_back_command(target)}
 note_logs
 ( {command} )
 code=$?

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from otterflow.dbms.data_swap import put_back_command
 from otterflow.dbms.registry import dbms_named
 from otterflow.dbms.values import Answer, Capability, Started, StartOutcome
 from otterflow.errors import (
@@ -148,6 +149,18 @@ class Server:
         """Start the server if it is down; raises as `restart` does."""
         if not self.is_up():
             self._bring_up(self.service.start_command(self.target, self._host.local_access), "start of the server")
+
+    def put_back_data(self) -> None:
+        """Put back what a restore has left aside when it was cut off, before any file in it is read or written.
+
+        A start does it too. Raises CommandFailed where the folder cannot be moved.
+        """
+        what = "looking for data that a restore has left aside"
+        done = self._act(put_back_command(self.target), what, SHORT_S)
+        if done.exit_code != 0:
+            raise CommandFailed(what, done.exit_code, done.stderr[-LOG_TAIL_BYTES:])
+        if done.stderr:
+            log.warning("%s", done.stderr.strip())
 
     def _bring_up(self, command: str, what: str) -> None:
         try:

@@ -56,6 +56,7 @@ class RecoverOperator(OtterflowOperator):
             bench.server.begin_turn()
             bench.jobs.kill()
             bench.jobs.clean()
+            bench.server.put_back_data()
             left = self._make_safe(bench)
             self.log.info("the server is up on %s", left)
             self._judge(repository, bench, left)

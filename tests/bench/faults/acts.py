@@ -224,9 +224,14 @@ def open_knobs_file(mode: int) -> Act:
 
 def kill_jobs(scene: Scene) -> None:
     """The processes of the remote job get SIGKILL, as a reboot would end them: no verdict is written."""
+    kill_jobs_of(scene.host)
+
+
+def kill_jobs_of(host: Host) -> None:
+    """All that works in the host's job folders is killed."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if Path(process.cwd()).is_relative_to(scene.host.work_dir):
+            if Path(process.cwd()).is_relative_to(host.work_dir):
                 process.kill()
 
 
@@ -240,9 +245,14 @@ def reboot(scene: Scene) -> None:
     """All processes of the host are gone at once, and the job's mark is of another boot."""
     kill_jobs(scene)
     kill_server(scene)
-    for mark in scene.host.work_dir.rglob("pid"):
+    forget_boot(scene.host)
+
+
+def forget_boot(host: Host) -> None:
+    """The marks of the host's jobs are of another boot."""
+    for mark in host.work_dir.rglob("pid"):
         pid, started, _ = mark.read_text().split()
-        scene.host.user.write_file(mark, f"{pid} {started} 00000000-0000-0000-0000-000000000000\n")
+        host.user.write_file(mark, f"{pid} {started} 00000000-0000-0000-0000-000000000000\n")
 
 
 def remove_snapshot(scene: Scene) -> None:

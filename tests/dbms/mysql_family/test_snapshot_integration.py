@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otterflow.dbms.host_probe import parse_probe
 from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
@@ -275,6 +276,42 @@ def test_after_a_restore_by_copy_that_was_killed_the_next_one_puts_all_right(
     assert data()(SUM_SQL) == before
     assert run(DATA.left_on_host_command(target)).stdout == ""
     assert run(DATA.remove_snapshots_command(target)).stdout.split() == [f"{target.snapshot.dir}/{target.name}-copy"]
+
+
+KILL = "kill -KILL $$\n"
+CUTS = {
+    "when they have changed places": ('sync -f -- "$data"', f'{KILL}sync -f -- "$data"', 20000),
+    "between two renames": ('if ! exchange "$aside" "$data"; then', f'if mv -T -- "$data" "$old"; then {KILL}', 0),
+}
+"""Where a restore by copy is killed: what of its script becomes what, and how many rows there are afterwards."""
+
+
+@pytest.mark.parametrize("where", CUTS)
+def test_a_restore_by_copy_that_is_killed_leaves_a_server_that_starts(
+    where: str, run: Run, work: Work, data: Open, target: Target, access: DatabaseAccess
+) -> None:
+    assert work(DATA.take_snapshot(target, access, "m")).ok
+    data()("DELETE FROM noted")
+    data()("DROP TABLE `odd ``name`")
+    data()("DELETE FROM kept")
+    script, (part, instead, rows) = DATA.restore_snapshot(target, access, "m"), CUTS[where]
+    assert script.script.count(part) == 1
+    assert work(JobScript(script.script.replace(part, instead), script.files)).exit_code == 137
+    assert Path(target.data_dir).exists() is (where != "between two renames")
+    if not Path(target.data_dir).exists():
+        found = CHECKS.problems(
+            parse_probe(run(CHECKS.probe_command(target, [])).stdout), target, [], version=None, live=False
+        )
+        assert f"a restore that was cut off has left it as {target.data_dir}.otterflow-old" in "\n".join(
+            map(str, found)
+        )
+    started = run(SERVICE.start_command(target))
+    assert started.exit_code == 0, started.stderr
+    assert data()("SELECT count(*) AS n FROM kept") == [{"n": rows}]
+    assert work(DATA.restore_snapshot(target, access, "m")).ok
+    assert run(DATA.left_on_host_command(target)).stdout == ""
+    assert run(SERVICE.start_command(target)).exit_code == 0
+    assert data()("SELECT count(*) AS n FROM kept") == [{"n": 20000}]
 
 
 def test_a_copy_that_has_lost_something_is_not_put_back(

@@ -111,7 +111,7 @@ def _copy(probe: Probe, target: Target) -> list[Problem]:
     if target.snapshot.method is not SnapshotMethod.copy:
         return []
     found = []
-    if probe["data", "readable"] != "yes":
+    if probe["data", "readable"] != "yes" and not probe["data", "aside"]:
         state = f"{target.data_dir} cannot be read by {probe.user!r}"
         found.append(Problem("snapshot.method", state, "copy needs the server's own user over SSH; or use dump"))
     if probe["data", "whole"] == "no":

@@ -81,7 +81,7 @@ def _versions(probe: Probe, target: Target, server_version: int | None) -> list[
 def _data(probe: Probe, target: Target, *, live: bool) -> list[Problem]:
     found = []
     if target.snapshot.method is SnapshotMethod.copy and not live:
-        if not probe["data", "version"]:
+        if not probe["data", "version"] and not probe["data", "aside"]:
             state = f"{target.data_dir} cannot be read by {probe.user!r}"
             found.append(Problem("snapshot.method", state, "copy needs the server's own user over SSH; or use dump"))
         if probe["data", "tablespaces"] == "yes" or probe["data", "whole"] == "no":
