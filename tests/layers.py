@@ -37,7 +37,9 @@ class LayerSummary:
         items.sort(key=lambda item: position[item.path])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        layer = str(dict(report.user_properties)[_PROPERTY])
+        layer = dict(report.user_properties).get(_PROPERTY)
+        if not isinstance(layer, str):
+            return  # its process has died, which pytest itself tells
         self.tests[layer].add(report.nodeid)
         self.seconds[layer] += report.duration
         self.file_seconds[report.nodeid.partition("::")[0]] += report.duration
