@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from otterflow.remote.host_lock import (
@@ -77,18 +80,22 @@ def test_who_acts_next_waits_for_the_command_at_work_and_the_overtaken_task_acts
 
 
 def test_a_server_that_was_started_under_the_lock_does_not_keep_it(night: HostLock) -> None:
-    begun = time.monotonic()
-    bash(acting_command(night, "restart", "setsid sleep 3 > /dev/null 2>&1 < /dev/null & sleep 0.1", 1, first=True))
-    assert bash(acting_command(night, "restart", "true", 1, first=False)).returncode == 0
-    assert time.monotonic() - begun < 2.5
+    start = "setsid sleep 60 > /dev/null 2>&1 < /dev/null & echo $!"
+    server = psutil.Process(int(bash(acting_command(night, "restart", start, 1, first=True)).stdout))
+    try:
+        assert bash(acting_command(night, "restart", "true", 1, first=False)).returncode == 0
+        assert server.is_running(), "its end was waited for"
+    finally:
+        server.kill()
 
 
 @pytest.mark.slow
 def test_a_command_that_never_ends_is_told_of(night: HostLock) -> None:
-    with subprocess.Popen(["bash", "-c", acting_command(night, "restart", "exec sleep 4", 1, first=True)]) as at_work:
+    slow = acting_command(night, "restart", "exec sleep 60", 1, first=True)
+    with subprocess.Popen(["bash", "-c", slow], start_new_session=True) as at_work:
         while not (Path(night.path) / "turn").exists():
             time.sleep(0.02)
         busy = bash(acting_command(night, "recover", "true", 1, first=True))
-        at_work.terminate()
+        os.killpg(at_work.pid, signal.SIGTERM)
     assert busy.returncode == BUSY
     assert "acts on the server for more than 1 s" in busy.stderr

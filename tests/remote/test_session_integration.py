@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
+import psutil
 import pytest
 
 from otterflow.errors import AccessRefused, CommandFailed, CommandTimedOut, ConnectionFault
@@ -18,6 +19,7 @@ from stack.processes import free_port
 from stack.sshd import PrivateSshd
 from tests.remote.conftest import client_of
 from tests.remote.relay import Relay
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -71,27 +73,28 @@ def test_output_beyond_the_limit_is_dropped_and_said_so(session: Session) -> Non
 
 
 @pytest.mark.parametrize(
-    "noise", ["sleep 60", "while :; do echo noise; sleep 0.05; done", "yes", "trap '' TERM; sleep 60"]
+    "noise", ["sleep 90", "while :; do echo noise; sleep 0.05; done", "yes", "trap '' TERM; sleep 90"]
 )
 def test_the_limit_holds_for_silent_and_chatty_commands(session: Session, noise: str) -> None:
     started = time.monotonic()
     with pytest.raises(CommandTimedOut, match=r"^a long one did not end within 1 s"):
         session.run(noise, what="a long one", timeout_s=1)
-    assert time.monotonic() - started < 1 + session_module.KILL_AFTER_S + 2
+    assert time.monotonic() - started < 40, "it was left to itself"
     assert session.run("echo still here", what="a test", timeout_s=10).stdout == "still here\n"
 
 
 def test_the_limit_ends_the_command_on_the_host(session: Session) -> None:
     with pytest.raises(CommandTimedOut):
-        session.run("sleep 3.14159 & sleep 3.14159", what="a long one", timeout_s=0.5)
-    time.sleep(0.3)
-    assert subprocess.run(["pgrep", "-f", "^sleep 3.14159"], capture_output=True).stdout == b""
+        session.run("sleep 314.159 & sleep 314.159", what="a long one", timeout_s=0.5)
+    wait_until(lambda: subprocess.run(["pgrep", "-f", "^sleep 314.159"], capture_output=True).stdout == b"", 60)
 
 
 def test_a_daemon_that_keeps_stdout_open_does_not_hold_the_command(session: Session) -> None:
-    started = time.monotonic()
-    assert session.run("setsid sleep 5 & echo up", what="a start", timeout_s=30).stdout == "up\n"
-    assert time.monotonic() - started < 3
+    up, pid = session.run("setsid sleep 60 & echo up; echo $!", what="a start", timeout_s=30).stdout.split()
+    assert up == "up"
+    daemon = psutil.Process(int(pid))
+    assert daemon.is_running(), "it was waited for"
+    daemon.kill()
 
 
 def test_a_silent_host_is_a_connection_fault(
@@ -105,7 +108,7 @@ def test_a_silent_host_is_a_connection_fault(
         started = time.monotonic()
         with pytest.raises(ConnectionFault, match=r"of a test|during a test"):
             session.run("true", what="a test", timeout_s=1)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
 
 
 def test_a_dropped_connection_is_a_fault_and_the_next_command_connects_again(
