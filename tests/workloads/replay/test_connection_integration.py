@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
-import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from otterflow.workloads.replay.replayer.connection import Access, CannotConnect, Connection, Outcome
 from stack.host import DatabaseHost
 from stack.postgres import PrivateCluster
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -43,8 +43,15 @@ def _reload(cluster: PrivateCluster, *settings: str) -> None:
     with cluster.connect() as sql:
         for setting in settings:
             sql.execute(f"ALTER SYSTEM SET {setting}")  # type: ignore[call-overload]
+        before = _loaded_at(cluster)
         sql.execute("SELECT pg_reload_conf()")
-    time.sleep(0.5)
+    wait_until(lambda: _loaded_at(cluster) != before, 60)
+
+
+def _loaded_at(cluster: PrivateCluster) -> Any:
+    """When the server read its files, as each new session has it."""
+    with cluster.connect() as sql:
+        return sql.execute("SELECT pg_conf_load_time()").fetchone()
 
 
 async def _ask(access: Access, text: bytes, **settings: str) -> Outcome:
@@ -57,7 +64,7 @@ async def _ask(access: Access, text: bytes, **settings: str) -> Outcome:
 
 
 def _done(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(asyncio.wait_for(work, 30))
+    return asyncio.run(asyncio.wait_for(work, 50))
 
 
 @pytest.mark.parametrize("password", ["plain", "p ä:\\ß'\" €"])
@@ -151,11 +158,16 @@ def test_copying_hangs_nothing(cluster: PrivateCluster) -> None:
 
 
 def test_cancelling(cluster: PrivateCluster) -> None:
+    def is_under_way() -> bool:
+        with cluster.connect() as sql:
+            asked = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
+            return sql.execute(asked).fetchone() == (1,)
+
     async def work() -> Outcome:
         connection = Connection(_access(cluster))
         await connection.open({})
         running = asyncio.ensure_future(connection.simple(b"SELECT pg_sleep(60)"))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(wait_until, is_under_way, 40)
         await connection.cancel()
         outcome = await running
         connection.close()

@@ -24,6 +24,7 @@ from otterflow.workloads.replay.replayer.running import CannotReplay, Progress, 
 from otterflow.workloads.replay.replayer.settings import MixSettings, ReplaySettings
 from otterflow.workloads.replay.replayer.spool import Spool
 from otterflow.workloads.replay.replayer.tally import Tally
+from tests.waiting import wait_until
 from tests.workloads.replay.test_parts import SETTINGS
 
 
@@ -69,9 +70,11 @@ def test_progress_is_of_all(capsys: pytest.CaptureFixture[str]) -> None:
 
     def tell(seconds: float, now: Progress) -> None:
         told.append(now)
+        if now == Progress(3, 0, 0):
+            signal.raise_signal(signal.SIGTERM)
 
-    ran = play([partial(Counting, number, True, deadline_s=0.4) for number in (1, 2)], tell, 0.4, 0.1)
-    assert ran.cut == "the deadline"
+    ran = play([partial(Counting, number, True) for number in (1, 2)], tell, 30, 0.1)
+    assert ran.cut == "signal 15"
     assert told[-1] == Progress(3, 0, 0)
 
 
@@ -89,7 +92,7 @@ def test_without_one_process_there_is_no_result(does: Callable[[], Any], said: s
     begun_s = time.perf_counter()
     with pytest.raises(CannotReplay, match=said):
         _play(partial(Counting, 1, True), partial(Counting, 1, True, does))
-    assert time.perf_counter() - begun_s < 5, "the other is told to end"
+    assert time.perf_counter() - begun_s < 25, "the other is told to end"
 
 
 @pytest.mark.slow
@@ -119,12 +122,7 @@ def test_the_processes_end_with_the_first(number: signal.Signals) -> None:
         first.send_signal(number)
         left = first.stdout.read()
     assert left.strip() == ("signal 15" if number == signal.SIGTERM else "")
-    for _ in range(100):
-        alive = [pid for pid in pids if _is_alive(pid)]
-        if not alive:
-            break
-        time.sleep(0.02)
-    assert alive == []
+    wait_until(lambda: not any(_is_alive(pid) for pid in pids), 20)
 
 
 def _is_alive(pid: int) -> bool:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.statement import Statement
 from otterflow.workloads.replay.shipping import replayer_archive
+from tests.waiting import wait_until
 from tests.workloads.replay.harness import Replay, at, record, settings_record
 
 pytestmark = pytest.mark.integration
@@ -59,7 +59,7 @@ def test_one_deadline_for_all_processes(replayed: Replay) -> None:
     sleeping = [each for number in range(4) for each in at("SELECT pg_sleep(50)", "SELECT 1", session=f"s{number}")]
     result = replayed(sleeping, processes=2, deadline_s=1)
     assert (result["cut"], result["errors"], result["statements"]["not_sent"]) == ("the deadline", {"deadline": 4}, 4)
-    assert result["seconds"] < 8
+    assert result["seconds"] < 40
 
 
 @pytest.mark.parametrize("whom", ["first", "another"])
@@ -75,23 +75,15 @@ def test_a_process_that_is_killed_leaves_nothing(
         [sys.executable, "-I", "-S", "replayer.zip", "settings.json"], cwd=tmp_path, env={}, stderr=subprocess.PIPE
     )
     sleeping = "SELECT pid FROM pg_stat_activity WHERE application_name = 'otterflow replay' AND query LIKE '%sleep%'"
-    _until(lambda: len(sql.execute(sleeping).fetchall()) == 4)
+    wait_until(lambda: len(sql.execute(sleeping).fetchall()) == 4, 40)
     children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
     assert len(children) == 2
     os.kill(first.pid if whom == "first" else int(children[1]), signal.SIGKILL)
-    _, said = first.communicate(timeout=20)
+    _, said = first.communicate(timeout=60)
     if whom == "another":
         assert first.returncode == 1
         assert b"a process of the replayer was killed" in said
     # The server learns that a client was killed as it has an answer for it: the two of the killed process sleep on.
-    _until(lambda: len(sql.execute(sleeping).fetchall()) == (2 if whom == "another" else 0))
-    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    wait_until(lambda: len(sql.execute(sleeping).fetchall()) == (2 if whom == "another" else 0), 40)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 40)
     assert not (tmp_path / "result.json").exists()
-
-
-def _until(is_so: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if is_so():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come to be")

