@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psutil
+import psycopg
 import pytest
 
 from otterflow import settings
@@ -18,6 +22,7 @@ from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
 from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
+from otterflow.workloads.analytics.output import TIMINGS_FILE
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.base import Workload, plan, workload_for
 from otterflow.workloads.belief import believe
@@ -49,6 +54,8 @@ def small(benchmark: Benchmark) -> Benchmark:
     return benchmark.model_copy(update=changes)
 
 
+ONE_BRANCH: LiteralString = "SELECT FROM pgbench_branches FOR UPDATE"
+"""Of scale 1 there is one, and each of pgbench's transactions updates it."""
 LENGTHS_S = (2, 8, 30)
 """How long a benchmark of a given time runs. On a busy machine the shorter ones are rightly not believed."""
 
@@ -165,8 +172,10 @@ def test_a_time_longer_than_the_passes_makes_more_passes(
     result = workload.parse(done.results, done.log)
     believe(result, benchmark, asked)
     assert asked.passes == 1
-    assert len(result.passes_s) > 2
-    assert result.seconds <= 2.5
+    took_ms = [int(ms) for ms in re.findall(r"^pass_ms (\d+)$", done.results[TIMINGS_FILE], re.MULTILINE)]
+    another_fits = [passed + last <= 2000 for passed, last in zip(accumulate(took_ms), took_ms, strict=True)]
+    assert another_fits == [True] * (len(took_ms) - 1) + [False]
+    assert len(result.passes_s) == len(took_ms)
 
 
 def test_a_query_that_fails_ends_the_stream(
@@ -185,14 +194,14 @@ def test_a_load_file_that_fails_ends_the_load_and_its_neighbours(
 ) -> None:
     benchmark = own_stream(tmp_path, "SELECT 1;")
     (tmp_path / "stream" / "load" / "20_fails.sql").write_text("SELECT 1 / 0;\n")
-    (tmp_path / "stream" / "load" / "20_sleeps.sql").write_text("SELECT pg_sleep(60);\n")
+    (tmp_path / "stream" / "load" / "20_sleeps.sql").write_text("SELECT pg_sleep(120);\n")
     (tmp_path / "stream" / "load" / "30_never.sql").write_text("CREATE TABLE never ();\n")
     begun = time.monotonic()
     done = run_job(workload_for(benchmark, DBMS).load(database, bin_dir))
     assert done.exit_code != 0
     assert "division by zero" in done.log
     assert "30_never" not in done.log
-    assert time.monotonic() - begun < 30, "the file beside it was waited for"
+    assert time.monotonic() - begun < 60, "the file beside it was waited for"
 
 
 def test_a_wrong_password_is_said_and_not_shown(database: DatabaseAccess, bin_dir: str, run_job: Run) -> None:
@@ -209,32 +218,38 @@ def test_a_wrong_password_is_said_and_not_shown(database: DatabaseAccess, bin_di
             workload.parse(done.results, done.log)
 
 
-@pytest.mark.parametrize("name", ["pgbench_tpcb", "sysbench_oltp_read_write"])
+@pytest.mark.parametrize(
+    ("name", "lock"),
+    [("pgbench_tpcb", ONE_BRANCH), ("sysbench_oltp_read_write", "LOCK TABLE sbtest1 IN SHARE MODE")],
+)
 def test_no_process_has_the_password_in_its_command_or_environment(
-    name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
+    name: str, lock: LiteralString, database: DatabaseAccess, db_host: DatabaseHost, bin_dir: str, run_job: Run
 ) -> None:
     benchmark = small(SHIPPED[name])
     workload = workload_for(benchmark, DBMS)
     (secret,) = _secret_of(database)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
-    running = threading.Event()
+    ended = threading.Event()
     seen: list[str] = []
 
-    def watch() -> None:
-        while not running.wait(0.1):
+    def watch(holder: psycopg.Connection[Any]) -> None:
+        while not ended.wait(0.1):
             for process in psutil.process_iter():
                 with suppress(psutil.Error):
                     command, environment = process.cmdline(), process.environ()
                     if any(word.endswith(benchmark.driver) for word in command[:3]):
                         seen.append(" ".join([*command, *environment.values()]))
+            if any(database.database in text for text in seen):
+                holder.rollback()
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        done = run_job(workload.run(database, plan(benchmark, 0, 1), bin_dir))
-    finally:
-        running.set()
-        watcher.join()
+    with holding(db_host, database.database, lock) as holder:
+        watcher = threading.Thread(target=watch, args=(holder,))
+        watcher.start()
+        try:
+            done = run_job(workload.run(database, plan(benchmark, 0, 1), bin_dir))
+        finally:
+            ended.set()
+            watcher.join()
     assert done.exit_code == 0, done.log
     assert any(database.database in text for text in seen), "the benchmark was not seen running"
     assert not [text for text in seen if secret in text]
@@ -267,7 +282,7 @@ def test_a_client_that_is_cut_off_fails_the_run(
     assert isinstance(workload, PgbenchWorkload)
     assert run_job(workload.load(database, bin_dir)).exit_code == 0
     with cutting_off_one_client(db_host, database.database):
-        done = run_job(workload.run(database, plan(benchmark, 0, 4), bin_dir))
+        done = run_job(workload.run(database, plan(benchmark, 0, 1), bin_dir))
     assert done.exit_code != 0
     with pytest.raises(BenchmarkFailed, match=r"pgbench gave up: .*client \d+ .*aborted in command"):
         workload.parse(done.results, done.log)
@@ -298,29 +313,39 @@ def own_stream(folder: Path, query: str) -> Benchmark:
 
 
 @contextmanager
+def holding(db_host: DatabaseHost, database: str, lock: LiteralString) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction that holds what a run needs: the run cannot end before it was looked at."""
+    with db_host.cluster.connect(database, autocommit=False) as holder:
+        holder.execute(lock)
+        yield holder
+
+
+@contextmanager
 def cutting_off_one_client(db_host: DatabaseHost, database: str) -> Iterator[None]:
     """Ends one client's connection as soon as several are at work."""
     ended = threading.Event()
 
-    def cut() -> None:
-        clients = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+    def cut(holder: psycopg.Connection[Any]) -> None:
+        at_work = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
         with db_host.cluster.connect("postgres") as connection:
             while not ended.wait(0.1):
-                pids = [row[0] for row in connection.execute(clients, [database]).fetchall()]
+                pids = [row[0] for row in connection.execute(at_work, [database]).fetchall()]
                 if len(pids) > 2:
                     connection.execute("SELECT pg_terminate_backend(%s)", [pids[-1]])
+                    holder.rollback()
                     return
 
-    thread = threading.Thread(target=cut)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    with holding(db_host, database, ONE_BRANCH) as holder:
+        thread = threading.Thread(target=cut, args=(holder,))
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
-def _wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+def _wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
