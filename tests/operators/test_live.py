@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ SELECT count(*) FROM users_own WHERE id <= :id;
 UPDATE users_own SET word = md5(word) WHERE id = :id;
 COMMIT;
 """
+USERS_LOG = "users-log"
 
 
 @pytest.fixture
@@ -65,14 +67,28 @@ def users(host: DatabaseHost, folder: Path) -> Iterator[subprocess.Popen[bytes]]
     environment = {"PATH": os.environ["PATH"], "PGPASSWORD": host.cluster.password}
     words = [
         str(host.cluster.bin_dir / "pgbench"), "--no-vacuum", f"--file={script}", "--client=2", "--time=600",
-        "--rate=200", f"--host={host.cluster.host}", f"--port={host.cluster.port}", "--username=otterflow", "bench",
+        "--rate=200", "--log", f"--log-prefix={folder}/{USERS_LOG}", f"--host={host.cluster.host}",
+        f"--port={host.cluster.port}", "--username=otterflow", "bench",
     ]  # fmt: skip
     process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
+
+
+def ended_at(folder: Path) -> list[float]:
+    """When each transaction of the users ended, in seconds; the last few may be missing."""
+    (log,) = folder.glob(f"{USERS_LOG}.*")
+    lines = log.read_text().rpartition("\n")[0].splitlines()
+    return [int(line.split()[4]) + int(line.split()[5]) / 1e6 for line in lines]
+
+
+def in_windows(times: list[float], seconds: float) -> list[int]:
+    """How many of the times lie in each window of so many seconds."""
+    begins = [time for time in times if time + seconds <= times[-1]]
+    return [bisect(times, begin + seconds) - at for at, begin in enumerate(begins)]
 
 
 def started_at(host: DatabaseHost) -> str:
@@ -103,13 +119,15 @@ def test_a_live_server_is_tuned_without_a_restart(
     assert [r.states["restore"] for r in runs[1:4]] == [SKIPPED] * 3
     assert runs[0].returned["take_snapshot"] == {"loaded": False, "snapshot": False}
 
-    trials = open_repository().trials("in-process")
+    trials, times = open_repository().trials("in-process"), ended_at(tmp_path)
     assert [t.state for t in trials] == ["ok"] * 3, [t.message for t in trials]
     assert any(t.wanted != trials[0].wanted for t in trials)
     for trial in trials:
         assert trial.in_force == trial.wanted
         assert trial.result is not None
-        assert trial.result["throughput"] == pytest.approx(200, rel=0.3)
+        seconds, counted = trial.result["seconds"], trial.result["transactions"]
+        # A session tells the server's counters what it did each second.
+        assert 0.9 * min(in_windows(times, seconds - 1)) <= counted <= 1.1 * max(in_windows(times, seconds + 1)) + 20
         assert trial.objective == trial.result["latency_ms"]["mean"]
     shown = in_force_on(live)
     experiment = open_repository().experiment("in-process")
@@ -215,15 +233,16 @@ def test_a_window_whose_worker_died_is_gone_on_with(
 def test_statistics_that_are_reset_end_the_trial_with_a_sentence(
     live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
 ) -> None:
-    resets: list[threading.Thread] = []
+    resets, ended = [], threading.Event()
 
-    def reset_soon(run: Run, task: str) -> None:
+    def begin_resets(run: Run, task: str) -> None:
         if task == "benchmark":
-            resets.append(threading.Thread(target=reset_in_the_window, args=(live,)))
+            resets.append(threading.Thread(target=reset_until, args=(live, ended)))
             resets[-1].start()
 
     with users(live, tmp_path):
-        dags.follow("tuning_experiment", {**form, "iterations": 1}, before=reset_soon, most=2)
+        dags.follow("tuning_experiment", {**form, "iterations": 1}, before=begin_resets, most=2)
+    ended.set()
     for reset in resets:
         reset.join()
     (trial,) = open_repository().trials("in-process")
@@ -231,19 +250,11 @@ def test_statistics_that_are_reset_end_the_trial_with_a_sentence(
     assert "latency_mean: pg_stat_statements was reset within the window" in trial.message
 
 
-def reset_in_the_window(host: DatabaseHost) -> None:
-    """Wait for the observation's first look at the load, then reset the statistics of statements."""
-    looked = (
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%otterflow live%AS rate%' AND pid <> pg_backend_pid()"
-    )
-    deadline = time.monotonic() + 60
+def reset_until(host: DatabaseHost, ended: threading.Event) -> None:
+    """Reset the statistics of statements a few times a second, and so within each window meanwhile."""
     with host.cluster.connect("bench") as connection:
-        while time.monotonic() < deadline:
-            seen = connection.execute(looked).fetchone()
-            if seen and seen[0]:
-                connection.execute("SELECT pg_stat_statements_reset()")
-                return
-            time.sleep(0.05)
+        while not ended.wait(0.3):
+            connection.execute("SELECT pg_stat_statements_reset()")
 
 
 def test_what_a_live_server_does_not_allow_is_refused(

@@ -43,6 +43,9 @@ def test_a_measured_trial_goes_out_and_comes_back(dags: Dags, params: dict[str, 
         for name, value in compared.items():
             assert second.metrics[name] == pytest.approx(value, rel=1e-3, abs=1e-6), name
         assert second.objective == pytest.approx(first.metrics["pg_stat_database_all.xact_commit"], rel=1e-3)
-        assert second.objective == pytest.approx(first.objective, rel=0.5)  # the window holds the connecting as well
+        assert first.result is not None
+        assert second.result is not None
+        made, counted = first.result["transactions"], second.result["transactions"]
+        assert made <= counted < 1.5 * made + 100, "the window holds the connecting, and what the server does itself"
     told = history(repository.experiment("again"), there, Goal(Objective.throughput))
     assert [trial.state for trial in told] == ["ok", "ok"]
