@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, text
+from sqlalchemy import URL, NullPool, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from otterflow.errors import InvalidInput, RepositoryUnavailable
 from otterflow.repository import Repository
-from otterflow.repository.database import Database, checked_url
+from otterflow.repository.database import Database, checked_url, make_engine
 from otterflow.repository.tables import TargetRow
 from otterflow.repository.values import to_json
 from stack.postgres import PrivateCluster
@@ -254,6 +254,13 @@ def test_a_read_sees_one_state_whatever_is_written_meanwhile(repository: Reposit
         plan(repository, 1)
         assert session.scalar(count) == 1
     assert len(repository.trials("night")) == 2
+
+
+def test_a_process_compiles_its_statements_once_for_a_database(tmp_path: Path) -> None:
+    url = checked_url(f"sqlite:///{tmp_path}/repository.db")
+    assert make_engine(url) is make_engine(checked_url(str(url)))
+    assert make_engine(url) is not make_engine(url.set(database=str(tmp_path / "another.db")))
+    assert isinstance(make_engine(url).pool, NullPool), "a forked worker would share what it keeps"
 
 
 def test_nan_never_becomes_json() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,12 @@ def checked_url(url: str | URL) -> URL:
     return parsed.set(drivername="sqlite+pysqlite")
 
 
+@lru_cache(maxsize=16)
 def make_engine(url: URL) -> Engine:
-    """An engine for a `checked_url`. Connects to nothing yet."""
+    """An engine for a `checked_url`. Connects to nothing yet.
+
+    One for a database in a process: an engine keeps the statements that it has compiled. It keeps no connection.
+    """
     if url.get_backend_name() == "postgresql":
         arguments: dict[str, Any] = {
             "connect_timeout": CONNECT_TIMEOUT_S,
