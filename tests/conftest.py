@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -15,6 +16,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 MIGRATED = PROJECT / "tests" / "repository"
 """Where migrations are what is tested."""
+
+gc.disable()  # until the tests are collected; see pytest_runtestloop
 
 # The tests run in several processes: linear algebra in several threads each would make them wait for each other. Read
 # when NumPy is first imported, and handed on to the processes that tests start.
@@ -54,6 +57,16 @@ hypothesis.settings.load_profile("otterflow")
 def pytest_configure(config: pytest.Config) -> None:
     """Count the tests and their time by layer."""
     config.pluginmanager.register(LayerSummary(), "layer-summary")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """What was imported to collect the tests stays: the collector of garbage looks at none of it again.
+
+    Airflow and all else are a million objects, which it went through every few dozen tests, half a second each time.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ each with its reason; a place that does not need its line any more fails.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from tests.rooms import imports, modules
 
@@ -40,6 +41,7 @@ ALLOWED = {
 """A module, or a package with all in it, and why."""
 
 
+@cache
 def speaking() -> dict[str, list[str]]:
     """Module to its lines with one of the words."""
     found = {}

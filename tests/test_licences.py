@@ -56,10 +56,12 @@ def distributions() -> list[str]:
     return sorted(required() | {name for module in modules for name in providers.get(module, ())})
 
 
+@pytest.mark.slow
 def test_the_imports_are_found(distributions: list[str]) -> None:
     assert {"apache-airflow", "numpy", "paramiko", "psycopg", "scikit-learn", "pandas"} <= set(distributions)
 
 
+@pytest.mark.slow
 def test_nothing_that_is_imported_is_under_the_gpl_alone(distributions: list[str]) -> None:
     licences = {name: [licence for licence in licences_of(name) if licence] for name in distributions}
     assert [name for name, said in licences.items() if not said] == [], "these do not say their licence"

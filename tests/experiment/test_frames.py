@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,10 +34,20 @@ BASELINE: dict[str, Any] = {
 BETTER = {**BASELINE, "work_mem": 65536, "jit": False}
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """An experiment `night`: a baseline of 100 per second, a crash, a better trial, one under way, four turns."""
-    found = Repository.open(f"sqlite:///{tmp_path}/repository.db")
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> str:
+    file = tmp_path_factory.mktemp("frames") / "repository.db"
+    shutil.copyfile(migrated_file, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture(scope="module")
+def repository(url: str) -> Repository:
+    """An experiment `night`: a baseline of 100 per second, a crash, a better trial, one under way, four turns.
+
+    One for all: nobody writes to it.
+    """
+    found = Repository.open(url, migrate=False)
     form = {"experiment": "night", "target": "t", "benchmark": "gone"}
     found.create_experiment(
         new_experiment(
@@ -147,12 +158,13 @@ def test_an_experiment_that_is_unknown_or_not_prepared_is_refused(repository: Re
 
 
 @pytest.mark.slow
-def test_the_example_of_the_page_runs(repository: Repository, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("repository")
+def test_the_example_of_the_page_runs(url: str) -> None:
     page = (ROOT / "docs" / "results.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (url,) = re.findall(r'"(sqlite:[^"]+)"', example)
+    (shown,) = re.findall(r'"(sqlite:[^"]+)"', example)
     done = subprocess.run(
-        [sys.executable, "-c", example.replace(url, f"sqlite:///{tmp_path}/repository.db")],
+        [sys.executable, "-c", example.replace(shown, url)],
         capture_output=True, text=True, timeout=120, check=False, cwd=ROOT / "plugins",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

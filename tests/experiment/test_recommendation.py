@@ -81,6 +81,7 @@ def test_the_algorithm_of_the_form_is_the_one_that_is_asked(algorithm: str) -> N
     assert chosen.table.splitlines()[0].startswith(f"  {algorithm}: ")
 
 
+@pytest.mark.slow
 def test_what_breaks_a_constraint_is_never_the_best() -> None:
     def p99_of(config: dict[str, Any]) -> float:
         return 20.0 if config["work_mem"] > 2048 else 5.0

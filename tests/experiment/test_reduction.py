@@ -91,6 +91,7 @@ def test_the_first_trial_measures_the_best_again_and_the_second_sends_a_group_ho
     assert "expected to lose" in second.table
 
 
+@pytest.mark.slow
 def test_what_is_not_missed_is_an_arm_more_and_the_best_stays_what_the_search_found() -> None:
     of = made_up()
     trials = [*searched(), ablation_trial(20, {}), ablation_trial(21, IDLE), ablation_trial(22, IDLE)]
@@ -134,6 +135,7 @@ def test_a_knob_that_was_sent_home_alone_has_its_measured_effect() -> None:
     assert said["loss"] is None
 
 
+@pytest.mark.slow
 def test_a_crash_keeps_its_knobs_where_they_are() -> None:
     of = made_up()
     trials = [*searched(), ablation_trial(20, {}), ablation_trial(21, IDLE, None), ablation_trial(22, IDLE, None)]

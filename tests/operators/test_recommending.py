@@ -73,6 +73,7 @@ def test_other_experiments_are_asked_unless_the_form_says_no(repository: Reposit
     assert told is transfer
 
 
+@pytest.mark.slow
 def test_an_early_end_is_said_by_the_task_and_plans_nothing(repository: Repository) -> None:
     begin(repository, stop_below_percent=900.0, stop_confidence=0.5)
     with pytest.raises(AirflowSkipException, match="no further trial: less than 900 % is still to be gained"):
@@ -91,6 +92,7 @@ def handed_on(repository: Repository, iteration: int = DONE - 1) -> tuple[str | 
     return triggered.value.trigger_dag_id, triggered.value.dag_run_id
 
 
+@pytest.mark.slow
 def test_the_trials_that_send_knobs_home_follow_the_search(repository: Repository) -> None:
     begin(repository, iterations=DONE, ablation_percent=40.0)
     said = recommend(repository)
@@ -102,6 +104,7 @@ def test_the_trials_that_send_knobs_home_follow_the_search(repository: Repositor
     assert handed_on(repository) == ("tuning_iteration", f"now-{DONE:04d}")
 
 
+@pytest.mark.slow
 def test_when_the_trials_that_send_knobs_home_are_made_the_finish_follows(repository: Repository) -> None:
     begin(repository, iterations=DONE, ablation_percent=15.0)
     repository.add_reasons("now", DONE - 1, {SEARCH_ENDED: f"all {DONE} iterations are done"})
@@ -114,6 +117,7 @@ def test_when_the_trials_that_send_knobs_home_are_made_the_finish_follows(reposi
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [True, False])
 def test_none_sends_knobs_home_where_the_form_says_so_or_a_stop_is_asked_for(
     repository: Repository, stopped: bool
@@ -129,6 +133,7 @@ def test_none_sends_knobs_home_where_the_form_says_so_or_a_stop_is_asked_for(
     assert repository.experiment("now").finished_because == why
 
 
+@pytest.mark.slow
 def test_a_stop_between_two_tasks_makes_no_trial_that_was_planned(repository: Repository) -> None:
     begin(repository, iterations=DONE, ablation_percent=40.0)
     recommend(repository)

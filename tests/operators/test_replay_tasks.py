@@ -244,6 +244,7 @@ def test_an_interval_without_a_result_is_red_and_says_why(repository: Repository
         verdict.execute(context())
 
 
+@pytest.mark.slow
 def test_the_verdicts_of_an_interval_and_of_all(
     repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

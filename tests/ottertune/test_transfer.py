@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from otterflow.experiment.frozen import goal_of
 from otterflow.experiment.loop import history
 from otterflow.experiment.spec import ExperimentSpec
@@ -50,6 +52,7 @@ def with_a_baseline(repository: Repository) -> Experiment:
     return repository.experiment("now")
 
 
+@pytest.mark.slow
 def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: Repository, tmp_path: Path) -> None:
     counts = [commits(float(t["shared_buffers"].removesuffix("MB")), float(t["random_page_cost"])) for t in TRIED]
     report = imported(repository, generated(tmp_path, TRIED, counts), experiment="tpcc-2018")
@@ -66,6 +69,7 @@ def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: 
     assert chosen > 0.9 * max(counts)
 
 
+@pytest.mark.slow
 def test_models_are_refreshed_of_an_import_as_of_any_experiment(repository: Repository, tmp_path: Path) -> None:
     counts = [commits(float(t["shared_buffers"].removesuffix("MB")), float(t["random_page_cost"])) for t in TRIED]
     imported(repository, generated(tmp_path, TRIED, counts), experiment="tpcc-2018")

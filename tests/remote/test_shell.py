@@ -48,6 +48,7 @@ def test_a_bounded_command_survives_its_quoting() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_bounded_command_ends_at_its_limit() -> None:
     done = subprocess.run(["sh", "-c", bounded("trap '' TERM; sleep 30", 0.2).replace("-k 5", "-k 0.2")])
     assert done.returncode == 137

@@ -61,6 +61,7 @@ def test_what_a_killed_setup_has_left_is_removed_by_the_next(policy: Path) -> No
     assert not policy.exists()
 
 
+@pytest.mark.slow
 def test_the_first_of_two_to_end_takes_no_policy_from_the_other(policy: Path, tmp_path: Path) -> None:
     first = setup(policy, f"without_services bash -c 'while [[ ! -e {tmp_path}/go ]]; do sleep 0.05; done'")
     wait_until(policy.exists)

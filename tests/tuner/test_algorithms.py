@@ -180,6 +180,7 @@ def trials_of(space, n_trials):
     return trials
 
 
+@pytest.mark.slow
 def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_the_best(space):
     trials = trials_of(space, 12)
     history = pool(space, trials)
@@ -202,6 +203,7 @@ def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_
     assert moved
 
 
+@pytest.mark.slow
 def test_a_ranking_from_elsewhere_has_its_say_and_is_named_in_the_reasons(space):
     trials = trials_of(space, 12)
     shares = dict.fromkeys(space.names, 0.0) | {"delay": 0.9, "cost": 0.1}

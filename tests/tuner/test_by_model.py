@@ -104,6 +104,7 @@ def test_where_only_crashes_are_left_the_best_is_measured_again(mode):
     assert suggestion.crash_probability < 0.5
 
 
+@pytest.mark.slow
 def test_a_small_space_is_tried_to_its_end_and_then_the_best_again():
     trials = [Trial({"memory": m, "jit": j}, float(m), "ok") for m in range(16) for j in (True, False)]
     for left_out in (3, 12, 31):
@@ -112,6 +113,7 @@ def test_a_small_space_is_tried_to_its_end_and_then_the_best_again():
     assert suggest(SMALL, trials)["memory"] == 15
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_no_crash_and_does_not_end_the_climbing(space):
     trials = a_dozen(space)
     for state, daring in (("failed", True), ("timed_out", True), ("crashed", False)):

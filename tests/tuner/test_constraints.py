@@ -43,6 +43,7 @@ def test_what_breaks_a_constraint_by_its_mean_is_never_the_incumbent(space):
     assert incumbent(space, lucky_once).config == fast
 
 
+@pytest.mark.slow
 def test_where_everything_breaks_a_constraint_the_least_broken_leads_and_is_said_to(space):
     configs = [{**space.baseline(), "memory": m} for m in (10_000, 20_000, 30_000, 40_000)]
     trials = [Trial(c, float(i), "ok", (slack_of(c),)) for i, c in enumerate(configs)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -29,6 +30,11 @@ def made_up(rows=40, groups=4, each=5, noise=0.1, seed=0):
     return [dict(zip(columns, row, strict=True)) for row in np.array(list(columns.values())).T]
 
 
+@cache
+def of_the_capture() -> Pruned:
+    return prune(ROWS)
+
+
 def test_known_groups_are_found_and_each_gives_one_metric():
     pruned = prune(made_up())
     assert len(pruned.names) == 4
@@ -40,7 +46,7 @@ def test_known_groups_are_found_and_each_gives_one_metric():
 
 
 def test_every_metric_is_in_one_group_or_dropped():
-    pruned = prune(ROWS)
+    pruned = of_the_capture()
     told = [member for group in pruned.groups.values() for member in group]
     assert sorted([*told, *pruned.dropped]) == sorted(METRICS)
     assert set(pruned.names) == set(pruned.groups)
@@ -50,7 +56,7 @@ def test_every_metric_is_in_one_group_or_dropped():
 
 @pytest.mark.slow
 def test_the_order_of_rows_and_of_columns_does_not_matter():
-    expected = prune(ROWS)
+    expected = of_the_capture()
     for seed in range(3):
         shuffled = [dict(random.Random(seed).sample(sorted(row.items()), len(row))) for row in ROWS]
         random.Random(seed).shuffle(shuffled)
@@ -67,6 +73,7 @@ def test_units_and_outliers_do_not_matter():
     assert prune(wild) == prune(rows)
 
 
+@pytest.mark.slow
 def test_metrics_that_tell_nothing_are_dropped_with_the_reason():
     rows = made_up(rows=20)
     for i, row in enumerate(rows):
@@ -119,7 +126,7 @@ def test_one_or_two_metrics_are_kept():
 
 @pytest.mark.slow
 def test_a_real_servers_metrics_come_down_to_a_few_that_make_sense():
-    pruned = prune(ROWS)
+    pruned = of_the_capture()
     assert 5 <= len(pruned.names) <= 20
     assert len(pruned.dropped) > 50
     assert pruned.dropped["pg_stat_database.deadlocks"] == "always 0"
@@ -142,7 +149,7 @@ def test_leaving_out_one_trial_changes_the_answer_little():
         of = {member: name for name, group in pruned.groups.items() for member in group}
         return {(a, b) for a in of for b in of if a < b and of[a] == of[b]}
 
-    whole = partners(prune(ROWS))
+    whole = partners(of_the_capture())
     alike = []
     for i in range(0, len(ROWS), 4):
         rest = partners(prune(ROWS[:i] + ROWS[i + 1 :]))
@@ -151,5 +158,5 @@ def test_leaving_out_one_trial_changes_the_answer_little():
 
 
 def test_the_answer_survives_json():
-    pruned = prune(ROWS)
+    pruned = of_the_capture()
     assert Pruned.from_dict(json.loads(json.dumps(pruned.as_dict()))) == pruned

@@ -41,6 +41,7 @@ def test_the_gain_that_is_left_shrinks_as_the_search_goes_on(space):
     assert np.quantile(early.gains, 0.02) < truth < np.quantile(early.gains, 0.98)
 
 
+@pytest.mark.slow
 def test_the_same_trials_give_the_same_outlook_on_any_scale(space):
     trials = searched(space, 10)
     once, again = outlook(space, trials), outlook(space, trials)
@@ -49,6 +50,7 @@ def test_the_same_trials_give_the_same_outlook_on_any_scale(space):
     assert outlook(space, stretched).gains.mean() == pytest.approx(5 * once.gains.mean(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_too_few_measurements_say_nothing(space):
     trials = searched(space, 14)
     few = [t for t in trials if t.state == "ok"][: LEAST_MEASURED - 1]

@@ -19,6 +19,7 @@ def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own():
     assert [idea_of("explore", s, 3) for s in range(9)] != [idea_of("explore", 5, 3)] * 9
 
 
+@pytest.mark.slow
 def test_the_reasons_say_whose_turn_it_was(space):
     trials = a_dozen(space)
     for _ in IDEAS:

@@ -51,6 +51,7 @@ def test_every_knob_is_ranked_once_and_shares_fall(space):
     assert shares == sorted(shares, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_trials_does_not_matter(space):
     trials = tried(space, 25)
     shuffled = trials.copy()
@@ -58,6 +59,7 @@ def test_the_order_of_the_trials_does_not_matter(space):
     assert rank(space, shuffled) == rank(space, trials)
 
 
+@pytest.mark.slow
 def test_a_peak_in_the_middle_is_seen_by_both_methods():
     space = wide_space()
     ranking = rank(space, measured_by(space, lambda c: -((c["k7"] - 0.5) ** 2) * 8, 50))
@@ -73,6 +75,7 @@ def test_a_pure_interaction_is_seen_by_the_lasso():
     assert scores[[1, 4]].min() > 1.5 * np.delete(scores, [1, 4]).max()
 
 
+@pytest.mark.slow
 def test_a_special_value_that_matters_is_seen(space):
     def value(config):
         return 1.0 if config["delay"] == 0 else 0.0

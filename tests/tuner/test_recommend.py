@@ -28,6 +28,7 @@ def run(space, n_trials, **options):
 RULES = {"memory": 1000, "cost": 1.1, "delay": 0, "jit": True, "method": "b", "workers": 2}
 
 
+@pytest.mark.slow
 def test_baseline_rules_design_and_model_in_this_order(space):
     _, suggestions = run(space, 8, rules=RULES, budget=10)
     assert [s.kind for s in suggestions] == ["baseline", "rules", "design", "design", *["model"] * 4]
@@ -50,6 +51,7 @@ def test_no_configuration_is_repeated_and_crashes_stay_few(space):
     assert sum(t.state == "crashed" for t in trials) <= 3
 
 
+@pytest.mark.slow
 def test_same_arguments_same_answer(space):
     trials, _ = run(space, 7, budget=10)
     first, second = (suggest(space, trials, seed=5, budget=10) for _ in range(2))
@@ -65,6 +67,7 @@ def test_the_answer_does_not_depend_on_the_scale_of_the_values(space):
     assert suggest(space, shifted, budget=10) == suggest(space, trials, budget=10)
 
 
+@pytest.mark.slow
 def test_reasons_are_plain_json_and_name_the_knobs_that_moved(space):
     trials, suggestions = run(space, 9, budget=12)
     said = suggestions[-1]
@@ -138,6 +141,7 @@ def test_a_long_history_is_answered_in_bounded_time(space):
     assert throughput(best.config) > 0.95 * max(t.value for t in trials if t.value is not None)
 
 
+@pytest.mark.slow
 def test_equal_values_everywhere_still_answer(space):
     trials = []
     for _ in range(14):

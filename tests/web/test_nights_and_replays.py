@@ -31,6 +31,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("files")
 def test_nights_are_listed_with_what_each_came_to(client: Client, repository: Repository) -> None:
     made_up.whole(repository, "shop-20261128", trials=4)

@@ -45,6 +45,7 @@ def test_every_module_is_python_3_9(name: str) -> None:
     assert outside == set()
 
 
+@pytest.mark.slow
 def test_it_says_what_it_wants(tmp_path: Path) -> None:
     done = _run(tmp_path)
     assert (done.returncode, done.stderr) == (1, "usage: replayer [mix] SETTINGS | look FOLDER\n")
