@@ -70,7 +70,7 @@ def test_three_trials_end_with_the_winner_in_force(lab: MariadbLab) -> None:
     client.trigger("tuning_experiment", form, "maria")
     experiment = finishes(lab, "maria")
     assert experiment.state == "finished", experiment.message
-    wait_for("the last run ends", lambda: client.dag_run("tuning_finish", "maria-finish-1")["state"] == "success", 60)
+    wait_for("the last run ends", lambda: client.dag_run("tuning_finish", "maria-finish-1")["state"] == "success", 180)
     trials = lab.repository.trials("maria")
     assert [t.state for t in trials] == ["ok"] * 3, [t.message for t in trials]
     assert [t.kind for t in trials][:2] == ["baseline", "rules"]

@@ -15,7 +15,7 @@ from stack.lab import Lab
 RUNS_OF = ("tuning_experiment", "tuning_iteration", "tuning_finish")
 
 
-def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 300) -> Any:
+def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 600) -> Any:
     """What `condition` gives once that is true; an AssertionError that says `what` when it never is.
 
     On a machine that has other work too, the API server may answer late, or that its database is locked: it is asked
@@ -81,8 +81,8 @@ def paused(lab: Lab, dag_id: str) -> Iterator[None]:
             (client.pause if wanted else client.unpause)(dag_id)
         return bool(client.dags()[dag_id]["is_paused"] == wanted)
 
-    wait_for(f"{dag_id} is paused", lambda: is_paused(True), 60)
+    wait_for(f"{dag_id} is paused", lambda: is_paused(True), 180)
     try:
         yield
     finally:
-        wait_for(f"{dag_id} is unpaused", lambda: is_paused(False), 60)
+        wait_for(f"{dag_id} is unpaused", lambda: is_paused(False), 180)
