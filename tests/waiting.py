@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(ready: Callable[[], object], timeout_s: float = 10) -> None:
+def wait_until(ready: Callable[[], object], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not ready():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -192,8 +192,8 @@ def test_parsing_is_quick_once_airflow_is_loaded(bag: Any, dag_id: str) -> None:
 
 
 def _seconds_to_parse(bag: Any, path: Path) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()  # of this process: others may be at work beside it
     loaded = bag(dag_folder=str(path))
     assert not loaded.import_errors
     assert len(loaded.dags) == 1
-    return time.perf_counter() - begun
+    return time.process_time() - begun

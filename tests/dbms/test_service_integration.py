@@ -26,6 +26,7 @@ from otterflow.dbms.postgresql.target import PostgresqlTarget
 from otterflow.dbms.target import Target
 from otterflow.remote.session import Completed
 from stack.host import DatabaseHost
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -65,10 +66,7 @@ def test_a_restart_and_a_reload_bring_the_knobs_file_into_force(
     write_knobs(clean_host, "shared_buffers = 96MB\nwork_mem = 6MB\n")
     with clean_host.cluster.connect() as connection:
         reload(lambda sql: connection.execute(sql).fetchall())
-    deadline = time.monotonic() + 5
-    while shown("work_mem") != "6MB":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: shown("work_mem") == "6MB")
 
 
 @pytest.mark.parametrize(

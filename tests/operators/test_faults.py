@@ -35,7 +35,7 @@ def under_load(host: DatabaseHost, act: Callable[[psycopg.Connection[Any]], None
     """In the background: wait until a measured run is busy on the server, then `act` over a connection to it."""
 
     def wait_and_act() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             with contextlib.suppress(psycopg.Error), host.cluster.connect("postgres") as connection:
                 running = connection.execute(

@@ -56,7 +56,7 @@ class SlowRecovery(threading.Thread):
         self.let_go = threading.Event()
 
     def run(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while self.held is None and time.monotonic() < deadline:
             self.held = startup_process(self.host)
         if self.held is None:

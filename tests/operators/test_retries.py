@@ -110,7 +110,7 @@ def test_a_run_whose_job_was_killed_is_cleared_and_measures(
 
 def kill_the_job_under_load(host: DatabaseHost) -> None:
     """Wait until the measured run is busy, then end the experiment's jobs on the host."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     with Workbench(open_repository(), "in-process", ConnectedHost) as bench:
         bench.host.session.run("true", what="connecting ahead of time", timeout_s=10)
         while time.monotonic() < deadline:

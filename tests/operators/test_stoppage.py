@@ -47,7 +47,7 @@ def kill_postmaster(host: DatabaseHost) -> None:
 def restart_after_a_crash(host: DatabaseHost) -> None:
     """As a supervisor does."""
     kill_postmaster(host)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:  # its orphans hold the shared memory until they notice
         try:
             return pg_ctl(host, "start")

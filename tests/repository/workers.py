@@ -82,7 +82,7 @@ def hold(url: str, number: int) -> str:
 def take_turns(url: str, number: int, counter: Path) -> int:
     """Hold the target again and again, and count up a file under no other lock than the hold."""
     repository, me, held = Repository.open(url), f"experiment-{number}", 0
-    deadline = time.monotonic() + TIMEOUT_S / 2
+    deadline = time.monotonic() + TIMEOUT_S
     while held < 10 and time.monotonic() < deadline:
         try:
             repository.hold_target("staging", me)

@@ -204,4 +204,4 @@ def test_no_command_keeps_the_channel_open(run: Run, target: Target) -> None:
     run(SERVICE.stop_command(target))
     begun = time.monotonic()
     assert run(SERVICE.start_command(target)).exit_code == 0
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 120, "as long as the server runs"
