@@ -22,12 +22,16 @@ import yaml
 from otterflow.workloads.recording.reading import open_recording
 from stack.lab import Lab, MariadbLab
 from stack.processes import belonging_to
+from tests.e2e import question
+from tests.e2e.pages_lab import chromium
 from tests.e2e.watching import wait_for
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import as_shown, in_force_on
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
+MOST_BACK_S = 120
+"""Within a minute, and as much again: these tests share their processors with others."""
 FORM = {
     "target": "demo",
     "benchmark": "pgbench_tpcb",
@@ -343,8 +347,8 @@ def begun(lab: Lab, run_id: str) -> str | None:
     return next(task["start_date"] for task in tasks if task["task_id"] == "approve")
 
 
-def answered(lab: Lab, run_id: str, **params: Any) -> None:
-    """Approve the promotion, as a person does who has read it."""
+def asked(lab: Lab, run_id: str) -> None:
+    """Wait until the promotion waits for an answer."""
     client = lab.airflow.client
 
     def waits() -> bool:
@@ -353,8 +357,22 @@ def answered(lab: Lab, run_id: str, **params: Any) -> None:
         return found["approve"] == "awaiting_input"
 
     wait_for("the question is asked", waits, 180)
-    time.sleep(3)  # nobody answers in the second in which it is asked
-    client.answer("promote_configuration", run_id, "approve", "Approve", **params)
+
+
+def approved_in_the_browser(lab: Lab, run_id: str, note: str) -> str:
+    """Approve as a person does, who sees tables and picture of the question; where its link leads."""
+    with chromium() as browser:
+        page = question.opened(browser, lab, run_id)
+        tables = page.locator("table").all_inner_texts()
+        assert any("best (proposed)" in text and "1.32" in text for text in tables), tables
+        assert any("work_mem" in text and "reload" in text for text in tables), tables
+        (width,) = page.evaluate(
+            "[...document.images].filter((i) => i.src.endsWith('/plot.svg')).map((i) => i.width / i.naturalWidth)"
+        )
+        assert width > 0.99, "the picture is not made smaller, so its words can be read"
+        leads_to = page.get_by_role("link", name="All that was tried, and why").get_attribute("href")
+        question.answered(page, "Approve", note)
+    return str(leads_to)
 
 
 @contextmanager
@@ -377,31 +395,38 @@ def customers(lab: Lab) -> Iterator[None]:
         thread.join()
 
 
-def test_a_promotion_is_approved_over_the_api_and_rolled_back(lab: Lab, shop: Path) -> None:
-    """Asked, parked, answered and resumed by the scheduler. What is watched does not depend on the machine: errors."""
+def test_a_promotion_is_approved_in_the_browser_and_rolled_back_within_a_minute(lab: Lab, shop: Path) -> None:
+    """Asked, parked, answered and resumed by the scheduler, and then taken back."""
     client, cluster = lab.airflow.client, lab.host.cluster
     lab.host.user.write_file(cluster.knobs_file, "# theirs\njit = off\n", 0o644)
     with cluster.connect("bench") as connection:
         connection.autocommit = True
         connection.execute("SELECT pg_reload_conf()")
-    form = {
-        "target": "shop", "configuration": {"work_mem": "9MB"}, "windows": 3, "window_s": 5, "settle_s": 0,
-        "objective": "errors", "direction": "minimise", "why": "reports",
-    }  # fmt: skip
+    question.proposable(lab.repository)
     with customers(lab):
-        triggered(lab, "promote_configuration", form, "shop-1")
-        answered(lab, "shop-1", when="now", note="go")
+        triggered(lab, "promote_configuration", {**question.FORM, "target": "shop"}, "shop-1")
+        asked(lab, "shop-1")
+        leads_to = approved_in_the_browser(lab, "shop-1", "go")
         run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-1")), 900)
     found = states(lab, "promote_configuration", "shop-1")
     (promotion,) = lab.repository.promotions("shop")
     assert run["state"] == "success", (found, promotion.message)
     assert promotion.answer["by"]["name"]
-    assert (promotion.answer["note"], promotion.form["why"]) == ("go", "reports")
+    assert (promotion.answer["note"], promotion.answer["when"]) == ("go", "now")
+    assert leads_to.endswith(f"/otterflow/experiment/{question.EXPERIMENT}")
     assert (found["make_safe"], found["keep_or_roll_back"]) == ("skipped", "success")
     assert promotion.state == "kept", promotion.message
-    assert "work_mem = 9MB" in cluster.knobs_file.read_text()
+    changed = {change["knob"] for change in promotion.proposal["changes"]}
+    assert "work_mem" in changed
+    assert all(f"{knob} = " in cluster.knobs_file.read_text() for knob in changed)
+    since = time.monotonic()
     triggered(lab, "rollback", {"target": "shop", "why": "enough"}, "back-1")
+    wait_for("the former file is back", lambda: cluster.knobs_file.read_text() == "# theirs\njit = off\n", 300)
+    back_s = time.monotonic() - since
     wait_for("the rollback ends", lambda: over(client.dag_run("rollback", "back-1")), 300)
+    print(f"the former file is back {back_s:.1f} s after the trigger, the run has ended after "
+          f"{time.monotonic() - since:.1f} s")  # fmt: skip
+    assert back_s < MOST_BACK_S
     assert lab.repository.promotion(promotion.id).state == "rolled_back"
     assert cluster.knobs_file.read_text() == "# theirs\njit = off\n"
     assert lab.repository.holder("shop") is None

@@ -19,6 +19,7 @@ from otterflow.report.plots import (
     View,
     effects_plot,
     forest_plot,
+    narrow_forest_plot,
     sparkline,
     trials_plot,
 )
@@ -55,6 +56,7 @@ def every_plot(word: str) -> list[Svg]:
             title=word, unit=word, maximise=True, lines={word: 1.5},
         ),
         forest_plot([ForestRow(word, 1.2, 1.1, 1.3, note=word), ForestRow(word, None, note=word)], title=word),
+        narrow_forest_plot([ForestRow(word, 1.2, 1.1, 1.3, note=word), ForestRow(word, None, note=word)], title=word),
         effects_plot([Effect(word, 3.0, 1.0, 5.0)], title=word),
         sparkline([1.0, None, 2.0], title=word),
     ]  # fmt: skip
@@ -218,10 +220,20 @@ def test_a_forest_says_its_ratios_and_colours_only_what_is_beyond_chance() -> No
      [ForestRow("a", -0.5, -2.0, 1.0)], [ForestRow("a", None)], [ForestRow("a", 1.001, 0.999, 1.003)]],
 )  # fmt: skip
 def test_a_forest_stays_in_its_frame(rows: list[ForestRow]) -> None:
-    root = read(forest_plot(rows, title="t"))
-    for node in root.iter():
-        for name in ("x", "x1", "x2"):
-            assert 0 <= float(node.attrib.get(name, 1)) <= 720, ElementTree.tostring(node)
+    for root, width in ((read(forest_plot(rows, title="t")), 720), (read(narrow_forest_plot(rows, title="t")), 300)):
+        for node in root.iter():
+            for name in ("x", "x1", "x2"):
+                assert 0 <= float(node.attrib.get(name, 1)) <= width, ElementTree.tostring(node)
+
+
+def test_words_of_a_narrow_forest_leave_each_other_room() -> None:
+    """By the letters: about 6.2 pixels each at this size."""
+    rows = [ForestRow("a configuration of a long name", 1.123, 1.011, 12.345), ForestRow("lost", None, note="x" * 99)]
+    drawn = read(narrow_forest_plot(rows, title="t"))
+    assert float(drawn.attrib["width"]) == 300
+    words = [node for node in drawn.iter(f"{SVG}text") if node.find(f"{SVG}title") is not None]
+    for name, figures in zip(words[::2], words[1::2], strict=True):
+        assert 6.2 * (len(name.text or "") + len(figures.text or "")) < 280
 
 
 def test_measured_effects_are_filled_and_predicted_ones_hollow() -> None:

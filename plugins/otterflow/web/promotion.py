@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from otterflow.errors import InvalidInput
-from otterflow.report.plots import ForestRow, forest_plot, on_white
+from otterflow.report.plots import ForestRow, narrow_forest_plot, on_white
 from otterflow.repository import Promotion, Repository
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
@@ -30,7 +30,7 @@ def plot(asking: Asking, repository: Opened, number: int) -> Response:
         ForestRow(row["arm"], row["ratio"], row["low"], row["high"], bold=row["arm"] == compared["proposed"])
         for row in compared["rows"]
     ]
-    drawn = on_white(forest_plot(rows, title=f"{compared['objective']} of {compared['benchmark']}"))
+    drawn = on_white(narrow_forest_plot(rows, title=f"{compared['objective']} of {compared['benchmark']}"))
     return Response(drawn, media_type="image/svg+xml")
 
 

@@ -6,7 +6,7 @@ an inline style, so a strict content security policy lets it through. All texts 
 """
 
 from otterflow.report.plots.effects import Effect, effects_plot
-from otterflow.report.plots.forest import ForestRow, forest_plot
+from otterflow.report.plots.forest import ForestRow, forest_plot, narrow_forest_plot
 from otterflow.report.plots.sparkline import sparkline
 from otterflow.report.plots.style import CSS
 from otterflow.report.plots.svg import Svg, on_white
@@ -22,6 +22,7 @@ __all__ = [
     "View",
     "effects_plot",
     "forest_plot",
+    "narrow_forest_plot",
     "on_white",
     "sparkline",
     "trials_plot",

@@ -12,6 +12,9 @@ from otterflow.report.plots.svg import Svg, label, line, picture, shortened, tag
 
 WIDTH = 720.0
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 170.0, 170.0, 30.0, 30.0, 40.0
+NARROW = 300.0
+"""As wide as Airflow's form of a question shows a picture, however wide it is."""
+_EDGE, _HIGH_ROW = 12.0, 46.0
 _MOST = 25.0
 """An interval's end that is so many times further from 1 than the furthest ratio is cut off, and ends in an arrow."""
 
@@ -38,7 +41,7 @@ def forest_plot(rows: Sequence[ForestRow], *, title: str, matters: float | None 
     axis is logarithmic unless an interval reaches zero.
     """
     height = _TOP + _ROW * max(len(rows), 1) + _BOTTOM
-    across = _axis(rows)
+    across = _axis(rows, _LEFT, WIDTH - _RIGHT)
     return picture(
         WIDTH,
         height,
@@ -49,7 +52,21 @@ def forest_plot(rows: Sequence[ForestRow], *, title: str, matters: float | None 
     )
 
 
-def _axis(rows: Sequence[ForestRow]) -> Axis:
+def narrow_forest_plot(rows: Sequence[ForestRow], *, title: str) -> Svg:
+    """The same for a place of `NARROW` pixels on white: each row's words stand above its interval."""
+    height = _TOP + _HIGH_ROW * max(len(rows), 1) + _BOTTOM
+    across = _axis(rows, _EDGE, NARROW - _EDGE)
+    return picture(
+        NARROW,
+        height,
+        *_frame(across, height, None),
+        *(part for position, row in enumerate(rows) for part in _high_row(row, position, across)),
+        title=title,
+        description=_description(rows),
+    )
+
+
+def _axis(rows: Sequence[ForestRow], start: float, end: float) -> Axis:
     ratios = [1.0] + [row.ratio for row in rows if row.ratio is not None and math.isfinite(row.ratio)]
     ends = [end for row in rows for end in (row.low, row.high) if end is not None and math.isfinite(end)]
     logarithmic = min(ratios + ends) > 0
@@ -60,7 +77,7 @@ def _axis(rows: Sequence[ForestRow]) -> Axis:
             shown += [0.95, 1.05]
     else:
         shown = ratios + ends
-    return axis(shown, _LEFT, WIDTH - _RIGHT, logarithmic=logarithmic)
+    return axis(shown, start, end, logarithmic=logarithmic)
 
 
 def _frame(across: Axis, height: float, matters: float | None) -> Iterator[Svg]:
@@ -77,11 +94,11 @@ def _frame(across: Axis, height: float, matters: float | None) -> Iterator[Svg]:
         yield label(x, bottom + 15, number(mark), anchor="middle", class_="muted", fill=LIGHT["muted"])
     one = across.at(1.0)
     yield line(one, _TOP - 8, one, bottom, class_="ink-line", stroke=LIGHT["ink"], width=1.5)
-    middle = (_LEFT + WIDTH - _RIGHT) / 2
+    middle = (across.start + across.end) / 2
     yield label(middle, height - 6, "times better than the baseline", anchor="middle", class_="muted",
                 fill=LIGHT["muted"])  # fmt: skip
-    yield label(_LEFT, 14, "← worse", class_="muted", fill=LIGHT["muted"])
-    yield label(WIDTH - _RIGHT, 14, "better →", anchor="end", class_="muted", fill=LIGHT["muted"])
+    yield label(across.start, 14, "← worse", class_="muted", fill=LIGHT["muted"])
+    yield label(across.end, 14, "better →", anchor="end", class_="muted", fill=LIGHT["muted"])
 
 
 def _row(row: ForestRow, position: int, across: Axis) -> Iterator[Svg]:
@@ -94,6 +111,25 @@ def _row(row: ForestRow, position: int, across: Axis) -> Iterator[Svg]:
     told = _figures(row)
     yield tag("text", shortened(told, 27), tag("title", told), x=WIDTH - _RIGHT + 10, y=y + 4, class_="ink",
               fill=LIGHT["ink"])  # fmt: skip
+    yield from _interval(row, y, across)
+
+
+def _high_row(row: ForestRow, position: int, across: Axis) -> Iterator[Svg]:
+    top = _TOP + _HIGH_ROW * position
+    told = _figures(row)
+    name = shortened(row.name, max(8, 44 - len(told)))
+    on_ground = {"stroke": "#ffffff", "stroke_width": "4", "paint_order": "stroke"}  # no line goes through the words
+    yield tag(
+        "text", name, tag("title", row.name), x=across.start, y=top + 14, class_="ink", fill=LIGHT["ink"],
+        font_weight="bold" if row.bold else None, **on_ground,
+    )  # fmt: skip
+    yield tag("text", shortened(told, 36), tag("title", told), x=across.end, y=top + 14, text_anchor="end",
+              class_="ink", fill=LIGHT["ink"], **on_ground)  # fmt: skip
+    yield from _interval(row, top + 30, across)
+
+
+def _interval(row: ForestRow, y: float, across: Axis) -> Iterator[Svg]:
+    """The ratio as a box on its interval; nothing where there is none."""
     if row.ratio is None:
         return
     colour = "good" if row.low is not None and row.low > 1 else "trial"
