@@ -58,6 +58,20 @@ def test_a_resumed_experiment_begins_a_new_comparison(repository: Repository) ->
     assert [m.value for m in repository.measurements("night", comparison=1)] == [4.5]
 
 
+def test_measurements_of_many_experiments_are_each_ones_own(repository: Repository) -> None:
+    repository.create_experiment(new_experiment("day"))
+    repository.create_experiment(new_experiment("quiet"))
+    _record(repository)
+    repository.set_experiment_state("night", "finished")
+    repository.extend("night", iterations=20, time_budget_min=None)
+    for number, arm in ((1, "rules"), (0, "best"), (0, "rules")):
+        _record(repository, round=number, arm=arm)
+    repository.record_measurement("day", round=0, arm="best", value=7.0, result={}, state="ok")
+    found = repository.measurements_of({"night", "day", "quiet", "unknown"})
+    assert found == {"unknown": []} | {name: repository.measurements(name) for name in ("night", "day", "quiet")}
+    assert (len(found["night"]), len(found["day"]), found["quiet"]) == (3, 1, [])
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

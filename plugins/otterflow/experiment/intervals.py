@@ -17,13 +17,16 @@ from otterflow.experiment.interval import IntervalVerdict, interval_verdict
 from otterflow.experiment.typed import spec_of
 
 if TYPE_CHECKING:
-    from otterflow.repository import Experiment, RecordingRecord, Repository
+    from otterflow.repository import Experiment, Measurement, RecordingRecord, Repository
 
 
 def interval_of(
-    repository: Repository, experiment: Experiment, recording: RecordingRecord, candidate: str
+    experiment: Experiment, measurements: Sequence[Measurement], recording: RecordingRecord, candidate: str
 ) -> IntervalVerdict:
-    """What the experiment says of the candidate, an arm's name; one without a result says why it has none."""
+    """What the experiment, by its `measurements`, says of the candidate, an arm's name.
+
+    One without a result says why it has none.
+    """
     known: dict[str, Any] = {
         "recording": recording.id,
         "start": recording.start,
@@ -41,7 +44,6 @@ def interval_of(
     if measured_as == BASELINE:
         why_not = "the candidate is what it was to be compared with, so nothing was measured"
         return IntervalVerdict(**known, why_not=why_not)
-    measurements = repository.measurements(experiment.name)
     verdict = interval_verdict(measurements, goal_kept(experiment), measured_as=measured_as, **known)
     return replace(verdict, worst_class=_with_text(verdict.worst_class, recording))
 
@@ -83,14 +85,17 @@ def intervals_of(
     if candidate and candidate not in candidates:
         advice = f"tried were {', '.join(candidates)}"
         raise InvalidInput(Problem("candidate", f"{candidate!r} was not tried in that time", advice))
-    return {
+    counting = {
         arm: [
-            interval_of(repository, newest, recording, arm)
-            for recording, own in tried
-            if (newest := _newest(own, arm, configuration)) is not None
+            (newest, recording) for recording, own in tried if (newest := _newest(own, arm, configuration)) is not None
         ]
         for arm, configuration in candidates.items()
         if arm == candidate or not candidate
+    }
+    measured = repository.measurements_of({newest.name for pairs in counting.values() for newest, _ in pairs})
+    return {
+        arm: [interval_of(newest, measured[newest.name], recording, arm) for newest, recording in pairs]
+        for arm, pairs in counting.items()
     }
 
 

@@ -45,7 +45,8 @@ class JudgeIntervalOperator(OtterflowOperator):
                 f"experiment {experiment.name} has no result; it is {experiment.state}: {experiment.message}"
             )
         recording = repository.recording(asked["recording"])
-        judged = [interval_of(repository, experiment, recording, arm) for arm in asked["candidates"]]
+        measurements = repository.measurements(experiment.name)
+        judged = [interval_of(experiment, measurements, recording, arm) for arm in asked["candidates"]]
         for verdict, named in zip(judged, asked["candidates"].values(), strict=True):
             self.log.info("%s\n%s", named, table([verdict]))
         return [verdict.record() for verdict in judged]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 
 from otterflow.errors import InvalidInput, Problem
 from otterflow.repository.records import JsonObject, Measurement, TrialState
 from otterflow.repository.store import Store, find_experiment, known_experiment
-from otterflow.repository.tables import MeasurementRow
+from otterflow.repository.tables import ExperimentRow, MeasurementRow
 from otterflow.repository.values import finite, member, now, plain_object, whole
 
 
@@ -57,15 +59,30 @@ class ComparisonStore(Store):
                 .where(MeasurementRow.experiment_id == parent.id, MeasurementRow.comparison == number)
                 .order_by(MeasurementRow.round, MeasurementRow.measured_at, MeasurementRow.arm)
             )
-            return [
-                Measurement(
-                    comparison=row.comparison,
-                    round=row.round,
-                    arm=row.arm,
-                    value=row.value,
-                    result=row.result,
-                    state=TrialState(row.state),
-                    measured_at=row.measured_at,
-                )
-                for row in session.scalars(query)
-            ]
+            return [_measurement(row) for row in session.scalars(query)]
+
+    def measurements_of(self, experiments: Collection[str]) -> dict[str, list[Measurement]]:
+        """What the comparison under way of each of these experiments has measured, by one question for all."""
+        found: dict[str, list[Measurement]] = {name: [] for name in experiments}
+        query = (
+            select(ExperimentRow.name, MeasurementRow)
+            .join(MeasurementRow, MeasurementRow.experiment_id == ExperimentRow.id)
+            .where(ExperimentRow.name.in_(found), MeasurementRow.comparison == ExperimentRow.comparison)
+            .order_by(MeasurementRow.round, MeasurementRow.measured_at, MeasurementRow.arm)
+        )
+        with self._database.read() as session:
+            for name, row in session.execute(query):
+                found[name].append(_measurement(row))
+        return found
+
+
+def _measurement(row: MeasurementRow) -> Measurement:
+    return Measurement(
+        comparison=row.comparison,
+        round=row.round,
+        arm=row.arm,
+        value=row.value,
+        result=row.result,
+        state=TrialState(row.state),
+        measured_at=row.measured_at,
+    )
