@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 MOST_S = 0.3
 EXPERIMENTS, TRIALS, METRICS = 1000, 100, 120
-NIGHTS, INTERVALS, TARGETS = 60, 24, 20
+NIGHTS, INTERVALS, TARGETS = 60, 60, 20
 ASKED = 5
 DAGS = {"tuning_experiment", "nightly_shop", "replay_shop"}
 
