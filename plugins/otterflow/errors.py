@@ -137,6 +137,14 @@ class BenchmarkTimedOut(TrialFault):
     state = "timed_out"
 
 
+class Hopeless(OtterflowError):
+    """The trial was ended while it was measured: its value is `at_best` this, far worse than the best. No fault."""
+
+    def __init__(self, message: str, at_best: float) -> None:
+        self.at_best = at_best
+        super().__init__(message)
+
+
 class NotApplied(TrialFault):
     """Knobs that are not in force after the restart; the experiment stops, for its numbers would be noise."""
 

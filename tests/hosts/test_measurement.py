@@ -109,7 +109,9 @@ class Steps(NoWindow):
     def warm_up(self, *way: object) -> JobScript | None:
         return JobScript("warm up", timeout_s=30) if self.warms_up else None
 
-    def run(self, first: object, *more: object, on_driver: bool = False, progress: object = None) -> Any:
+    def run(
+        self, first: object, *more: object, on_driver: bool = False, progress: object = None, lookout: object = None
+    ) -> Any:
         if isinstance(first, str):
             assert on_driver
             return self.run_job(first)

@@ -52,6 +52,8 @@ def test_an_experiment_ends_with_its_winner_in_force(lab: DatabaseHost, dags: Da
         assert trial.in_force is not None
         assert trial.in_force.keys() == trial.wanted.keys()
         assert trial.objective is not None
+        assert trial.result is not None
+        assert "course" not in trial.result, "noted only where hopeless trials are to be ended early"
         assert trial.metrics
         assert trial.host["host.load_1m"] >= 0
         assert {"restart", "benchmark", "collect", "restart.server", "benchmark.window"} <= trial.seconds.keys()

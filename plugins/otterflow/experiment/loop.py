@@ -6,6 +6,7 @@ Pure functions over the repository's records, so that the loop's decisions are t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 BROKEN = -1.0
 """The slack of a constraint that cannot be shown to hold."""
+AT_BEST = "at_best"
+"""Key among a trial's reasons: the best value that it could still have had when it was ended early."""
+
 OUTLOOK = "outlook"
 """The key of a trial's reasons under which what was left to gain after it is recorded."""
 
@@ -207,9 +211,9 @@ def relative_gains(trials: Sequence[Trial], objective: Directed) -> list[float |
 def history(experiment: Experiment, trials: Sequence[Trial], goal: Goal) -> list[TunerTrial]:
     """What the tuner learns from: ended trials, by what was in force, drift taken out, tuned knobs only.
 
-    Each says by how much it kept the constraints; one that the result lacks a number for counts as broken. A
-    configuration that the space has no words for (a value that only the server's file could hold) is left out, and so
-    is a trial in which there was nothing to measure.
+    One that was ended early counts as what it would have given at best. Each says by how much it kept the constraints;
+    one that the result lacks a number for counts as broken. A configuration that the space has no words for (a value
+    that only the server's file could hold) is left out, and so is a trial in which there was nothing to measure.
     """
     return [told for _, told in history_with_trials(experiment, trials, goal)]
 
@@ -222,11 +226,24 @@ def history_with_trials(experiment: Experiment, trials: Sequence[Trial], goal: G
     space = space_of(experiment)
     ended = [t for t in trials if t.state.ended and (t.objective is not None or not t.reasons.get(TEACHES_NOTHING))]
     told: list[tuple[Trial, TunerTrial]] = []
-    for trial, score in zip(ended, scoring(ended, goal.objective)[1], strict=True):
+    known_of = [_as_known(t) for t in ended]
+    for trial, known_trial, score in zip(ended, known_of, scoring(known_of, goal.objective)[1], strict=True):
         known = trial.in_force or trial.wanted
         config = {name: known[name] for name in space.names if name in known}
         if not config_problems("config", space, config):
             kept = goal.slacks(trial.result) if score is not None and trial.result else ()
             slacks = tuple(BROKEN if slack is None else slack for slack in kept)
-            told.append((trial, TunerTrial(config=config, value=score, state=trial.state.value, slacks=slacks)))
+            state = known_trial.state.value
+            told.append((trial, TunerTrial(config=config, value=score, state=state, slacks=slacks)))
     return told
+
+
+def _as_known(trial: Trial) -> Trial:
+    """The trial as the model learns from it: one that was ended early counts as what it would have given at best.
+
+    That is better than its value, and still so much worse than the best that the search stays away.
+    """
+    from otterflow.repository import TrialState
+
+    at_best = trial.reasons.get(AT_BEST)
+    return trial if at_best is None else replace(trial, state=TrialState.ok, objective=float(at_best))

@@ -251,6 +251,13 @@ class ExperimentSpec(BaseModel):
         "if it stays so. Off: nobody looks.",
         True,
     )
+    end_hopeless: bool = _shown(
+        FormSection.measuring,
+        "End hopeless trials early",
+        "A trial that, while it is measured, is known to be far worse than the best is ended, and told by what it "
+        "would have given at best. For throughput and run times, without constraints, with one run a trial.",
+        False,
+    )
     final_rounds: Annotated[int, Field(ge=LEAST_ROUNDS, le=50)] = _shown(
         FormSection.measuring,
         "Rounds of the final comparison at most",

@@ -14,6 +14,7 @@ from otterflow.remote.job import JobEnd, JobPaths, JobState, RemoteJob
 
 if TYPE_CHECKING:
     from otterflow.hosts.host import Host
+    from otterflow.hosts.lookout import Lookout
     from otterflow.remote.session import Session
     from otterflow.workloads.base import JobScript
 
@@ -46,11 +47,18 @@ class Jobs:
         self._on_job = on_job
 
     def run(
-        self, name: str, job: JobScript, *, on_driver: bool = False, progress: Callable[[str], str | None] = str
+        self,
+        name: str,
+        job: JobScript,
+        *,
+        on_driver: bool = False,
+        progress: Callable[[str], str | None] = str,
+        lookout: Lookout | None = None,
     ) -> JobOutcome:
         """Start the job, or attach to it where it runs already, show its progress, and fetch what it left.
 
-        The job's folder stays until `clean`: a task that is run again finds the result.
+        What the `lookout` raises is raised here, and the job goes on: `kill` ends it. The job's folder stays until
+        `clean`: a task that is run again finds the result.
         """
         paths = self._paths(name)
         own = self._host.new_session(on_driver=on_driver)
@@ -58,7 +66,11 @@ class Jobs:
         remote = RemoteJob(partial(self._session, on_driver), paths)
         begun = time.monotonic()
         remote.start_or_attach(job.script, job.files, job.timeout_s)
-        end = remote.wait(partial(_show, progress), max_poll_s=3.0 if job.timeout_s > LONG_JOB_S else 1.0)
+        max_poll_s = 3.0 if job.timeout_s > LONG_JOB_S else 1.0
+        if lookout is None:
+            end = remote.wait(partial(_show, progress), max_poll_s=max_poll_s)
+        else:
+            end = remote.wait(partial(_note, progress, lookout), max_poll_s=max_poll_s, on_look=lookout.look)
         waited = time.monotonic() - begun
         if not end.ok:
             return JobOutcome(end, {}, waited)
@@ -135,3 +147,8 @@ def _show(progress: Callable[[str], str | None], output: str) -> None:
     said = progress(output)
     if said:
         log.info("%s", said)
+
+
+def _note(progress: Callable[[str], str | None], lookout: Lookout, output: str) -> None:
+    lookout.line(output)
+    _show(progress, output)

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from otterflow.dbms.values import Started
     from otterflow.experiment.plan import Plan
     from otterflow.hosts.jobs import JobOutcome
+    from otterflow.hosts.lookout import Lookout
     from otterflow.hosts.workbench import Workbench
+    from otterflow.measures.hopeless import Phase
     from otterflow.workloads.base import JobScript
     from otterflow.workloads.definition import RunPlan
 
@@ -63,6 +65,8 @@ class Measurement:
     repeats: int = 1
     window: NoWindow = field(default_factory=NoWindow)
     one_pass: bool = False
+    lookout: Lookout | None = None
+    """Looks on, and ends what can come to nothing."""
 
     def run_plan(self, plan: Plan) -> RunPlan:
         """How long the benchmark warms up and is measured."""
@@ -88,7 +92,8 @@ def measure(bench: Workbench, asked: Measurement) -> Measured:
     """Warm up once, then run as often as asked.
 
     Raises NotApplied when what is wanted is not in force before and after, ServerCrashed, BenchmarkFailed or
-    BenchmarkTimedOut; ServerStopped, with nothing left of the measurement, when somebody stopped the server meanwhile.
+    BenchmarkTimedOut; Hopeless, with its job still at work, where the lookout sees no use in going on; ServerStopped,
+    with nothing left of the measurement, when somebody stopped the server meanwhile.
     """
     try:
         return _measure(bench, asked)
@@ -106,12 +111,12 @@ def _measure(bench: Workbench, asked: Measurement) -> Measured:
     window_s = 0.0
     warm_up = workload.warm_up(*way)
     if warm_up is not None:
-        window_s += _run(bench, f"{asked.name}-warmup", warm_up, began).seconds
+        window_s += _run(bench, f"{asked.name}-warmup", warm_up, began, asked.lookout, "warmup").seconds
     asked.window.begin(bench.host)
     runs_s, results, values, works = 0.0, [], [], []
     gate = QuietGate(bench, began)
     for number in range(1, asked.repeats + 1):
-        tried = _run_quietly(bench, f"{asked.name}-run{number}", workload.run(*way), began, gate)
+        tried = _run_quietly(bench, f"{asked.name}-run{number}", workload.run(*way), began, gate, asked.lookout)
         run_name, around, ran = tried.name, tried.around, tried.ran
         window_s, runs_s = window_s + tried.seconds, runs_s + tried.seconds
         works.append(tried.host_work)
@@ -140,7 +145,9 @@ def _measure(bench: Workbench, asked: Measurement) -> Measured:
     middle = median_low(values)
     chosen: BenchmarkResult = results[values.index(middle)]
     work = works[values.index(middle)]
-    return Measured(middle, values, chosen.as_dict() | ({HOST_WORK: work} if work else {}), round(window_s, 3))
+    course = asked.lookout.course(middle) if asked.lookout else {}
+    record = chosen.as_dict() | ({HOST_WORK: work} if work else {}) | course
+    return Measured(middle, values, record, round(window_s, 3))
 
 
 @dataclass(frozen=True)
@@ -154,13 +161,15 @@ class _Try:
     seconds: float
 
 
-def _run_quietly(bench: Workbench, name: str, script: JobScript, began: Started, gate: QuietGate) -> _Try:
+def _run_quietly(
+    bench: Workbench, name: str, script: JobScript, began: Started, gate: QuietGate, lookout: Lookout | None
+) -> _Try:
     """Run the job, and again where the host worked for others beside it; the last try is kept, quiet or marked."""
     seconds, run_name = 0.0, name
     for number in range(1, MOST_TRIES + 1):
         run_name = name if number == 1 else f"{name}-again{number}"
         around = MetricsAround(bench.host, bench.plan.metrics)
-        ran = _run(bench, run_name, gate.begin(around.begin(script)), began)
+        ran = _run(bench, run_name, gate.begin(around.begin(script)), began, lookout)
         seconds += ran.seconds
         work = gate.end(ran)
         if not work.get("disturbed"):
@@ -190,11 +199,22 @@ def _value(plan: Plan, result: BenchmarkResult) -> float:
         raise fault(f"{error}: {reasons}") from None
 
 
-def _run(bench: Workbench, name: str, script: JobScript, began: Started) -> JobOutcome:
+def _run(
+    bench: Workbench,
+    name: str,
+    script: JobScript,
+    began: Started,
+    lookout: Lookout | None = None,
+    phase: Phase = "run",
+) -> JobOutcome:
     """Run a job of the benchmark. Raises what its end means, unless that is a success."""
-    ran = bench.jobs.run(name, script, on_driver=True, progress=bench.workload.progress)
+    if lookout is not None:
+        lookout.begin(phase)
+    ran = bench.jobs.run(name, script, on_driver=True, progress=bench.workload.progress, lookout=lookout)
     end = ran.end
     if end.ok:
+        if lookout is not None:
+            lookout.end(ran.seconds)
         return ran
     if end.state is JobState.lost or end.exit_code == KILLED:
         bench.jobs.clean(name)  # so that the cleared task starts it anew

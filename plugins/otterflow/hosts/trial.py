@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otterflow.errors import TEACHES_NOTHING, NothingMeasured, ServerCrashed, TrialFault
+from otterflow.experiment.loop import AT_BEST
+from otterflow.hosts.lookout import Lookout
+from otterflow.measures.hopeless import Course, Hope
+from otterflow.repository import TrialKind, TrialState
 
 if TYPE_CHECKING:
+    from otterflow.errors import Hopeless
     from otterflow.hosts.workbench import Workbench
     from otterflow.repository import Repository, Trial
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,6 +43,34 @@ def ends_by_its_fault(bench: Workbench, trial: Trial) -> Iterator[None]:
             attempt=trial.attempt,
         )
         raise
+
+
+def lookout_of(bench: Workbench, trial: Trial, before: Sequence[Trial]) -> Lookout | None:
+    """The lookout of a trial's measurement, None where the form does not ask for one.
+
+    The first trials, and those that measure something again, are measured to their end whatever they give.
+    """
+    plan = bench.plan
+    if not plan.spec.end_hopeless or plan.is_live or plan.goal.constraints or plan.spec.repeats > 1:
+        return None
+    ended = [Course.of(t.objective, t.result) for t in before if t.state == TrialState.ok]
+    hope = Hope.by(plan.objective, [course for course in ended if course is not None])
+    searched = trial.kind in (TrialKind.design, TrialKind.model)
+    return Lookout(bench.workload.rate, hope if searched else None)
+
+
+def end_early(bench: Workbench, trial: Trial, found: Hopeless) -> dict[str, Any]:
+    """End the trial as timed out, with what it would have given at best, and then its jobs; what is recorded."""
+    bench.server.check_turn()
+    told = {AT_BEST: found.at_best}
+    bench.repository.add_reasons(trial.experiment, trial.iteration, told)
+    bench.repository.end_trial(
+        trial.experiment, trial.iteration, TrialState.timed_out, message=str(found), attempt=trial.attempt
+    )
+    log.warning("the trial was %s", found)
+    bench.jobs.kill()
+    bench.jobs.clean(f"{trial.iteration:04d}-{trial.attempt}")
+    return told
 
 
 def begin_anew(repository: Repository, trial: Trial) -> None:

@@ -96,7 +96,8 @@ def _packed(repository: Repository, name: str, called: str, workload: str | None
     if not experiment.space or goal is None:
         raise _no_use(name, "its knobs or what it tuned for cannot be read any more", "leave it out")
     try:
-        told = loop.history_with_trials(experiment, repository.trials(name, metrics=()), goal)
+        ended = [t for t in repository.trials(name, metrics=()) if loop.AT_BEST not in t.reasons]  # no measurements
+        told = loop.history_with_trials(experiment, ended, goal)
     except BenchmarkFailed as error:
         raise _no_use(name, str(error), "leave it out") from None
     catalog = catalog_of(experiment.dbms)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import ServerStopped
+from otterflow.errors import Hopeless, ServerStopped
 from otterflow.hosts.measurement import Measurement, measure
-from otterflow.hosts.trial import begin_anew, ends_by_its_fault
+from otterflow.hosts.trial import begin_anew, end_early, ends_by_its_fault, lookout_of
 from otterflow.hosts.window import TrialWindow
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.guard import IN_TRIAL
@@ -23,7 +23,8 @@ class BenchmarkOperator(OtterflowOperator):
     The work is done by detached jobs on the driver host: a task that is run again after its worker was killed attaches
     to them. Returns the result in the shape of the design's contract. Raises a TrialFault, after having ended the
     trial in its state, when the benchmark fails, is not to be believed, runs past its limit, or kills the server. A
-    server that somebody stopped is none of these: the task fails and is retried, on a new try of the same trial.
+    server that somebody stopped is none of these: the task fails and is retried, on a new try of the same trial. Nor
+    is a trial that was ended because it could come to nothing: it is told by what it would have given at best.
     """
 
     may = IN_TRIAL
@@ -40,7 +41,11 @@ class BenchmarkOperator(OtterflowOperator):
             window = TrialWindow(repository, trial)
             try:
                 with ends_by_its_fault(bench, trial):
-                    measured = measure(bench, Measurement(name, trial.wanted, bench.plan.spec.repeats, window))
+                    lookout = lookout_of(bench, trial, repository.trials(self.experiment, metrics=()))
+                    asked = Measurement(name, trial.wanted, bench.plan.spec.repeats, window, lookout=lookout)
+                    measured = measure(bench, asked)
+            except Hopeless as found:
+                return end_early(bench, trial, found)
             except ServerStopped:
                 begin_anew(repository, trial)
                 raise

@@ -12,6 +12,7 @@ from otterflow.hosts.window import rates
 from otterflow.measures.names import METRICS
 from otterflow.operators.base import OtterflowOperator
 from otterflow.operators.guard import IN_TRIAL
+from otterflow.repository import TrialState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 class CollectOperator(OtterflowOperator):
     """Records the trial's metrics and ends it as ok. Its configuration becomes the last known to be good.
 
-    All it needs is in the repository; no host is asked.
+    All it needs is in the repository; no host is asked. Of a trial that was ended early there is nothing to collect.
     """
 
-    may = replace(IN_TRIAL, trial=frozenset({"running", "ok"}))
+    may = replace(IN_TRIAL, trial=frozenset({"running", "ok", "timed_out"}))
 
     def work(self, repository: Repository, context: Context) -> dict[str, Any]:
         """Compute, record, and return a short summary."""
         trial = repository.trial(self.experiment, self.iteration)
+        if trial.state == TrialState.timed_out:
+            self.log.info("nothing to collect: the trial was %s", trial.message)
+            return {"metrics": 0}
         before, after = repository.raw_counters(self.experiment, self.iteration)
         metrics = dbms_named(repository.experiment(self.experiment).dbms).metrics
         found = rates(metrics, before, after, len(trial.repeats))

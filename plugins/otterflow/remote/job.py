@@ -115,12 +115,14 @@ class RemoteJob:
         poll_s: float = 0.5,
         max_poll_s: float = 3.0,
         give_up_s: float = 600.0,
+        on_look: Callable[[], None] = lambda: None,
     ) -> JobEnd:
         """Wait for the job's end, handing its output on as it comes, whole lines at a time, from the log's start.
 
         Output comes after `poll_s` seconds, then ever more slowly up to every `max_poll_s`; the end is seen at once. A
         lost connection is opened again with back-off for `give_up_s` seconds without a success, then ConnectionFault is
         raised; the job runs on meanwhile. Raises AccessRefused at once. A lost or absent job is returned as such.
+        `on_look` is called after each look at a running job; what it raises ends the waiting.
         """
         output = _Lines(on_output)
         offset, wait_s, behind = 0, poll_s, False
@@ -133,6 +135,7 @@ class RemoteJob:
                 output.finish()
                 return JobEnd(poll.state, poll.exit_code, output.tail)
             if not behind:
+                on_look()
                 wait_s = min(wait_s * 1.3, max_poll_s)
 
     def seconds(self) -> float | None:

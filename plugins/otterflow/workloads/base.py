@@ -75,6 +75,9 @@ class Workload(Protocol):
     def progress(self, line: str) -> str | None:
         """A line of a running job's log as a sentence for the task's log; None if it says nothing of progress."""
 
+    def rate(self, line: str) -> float | None:
+        """The rate (1/s) that a line of a running job's log tells of the last moments; None for another line."""
+
 
 def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
     """The class that runs this benchmark's driver."""

@@ -12,12 +12,13 @@ from otterflow.workloads.analytics.output import TIMINGS_FILE, read_result
 from otterflow.workloads.analytics.settings import AnalyticsSettings
 from otterflow.workloads.analytics.ways import Way
 from otterflow.workloads.definition import RunPlan
+from otterflow.workloads.no_rates import NoRates
 from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
 from otterflow.workloads.sql_folder import digest, load_progress, texts
 
 
 @dataclass(frozen=True)
-class AnalyticsWorkload:
+class AnalyticsWorkload(NoRates):
     """A fixed set of queries as one stream, each timed in its session. Times are in seconds."""
 
     settings: AnalyticsSettings

@@ -106,6 +106,11 @@ class BenchbaseWorkload:
         phase = _PHASE.search(line)
         return phase.group(1)[0].lower() + phase.group(1)[1:] if phase else None
 
+    def rate(self, line: str) -> float | None:
+        """The throughput that BenchBase logs every second."""
+        throughput = _THROUGHPUT.search(line)
+        return float(throughput.group(1)) if throughput else None
+
     def _files(self, access: DatabaseAccess, *, time_s: float = 1, seed: int = 0) -> dict[str, str]:
         text = configuration(self.settings, self.way, access, time_s=time_s, seed=seed)
         return access.files() | {CONFIGURATION_FILE: text}

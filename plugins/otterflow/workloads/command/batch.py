@@ -14,6 +14,7 @@ from otterflow.remote.script import JobScript
 from otterflow.workloads.command.jobs import bash, data_fingerprint, load_job, own_job, said
 from otterflow.workloads.command.settings import BatchSettings
 from otterflow.workloads.definition import RunPlan
+from otterflow.workloads.no_rates import NoRates
 from otterflow.workloads.passes import PROGRAMS, pass_loop, pass_progress
 
 PASSES_FILE = "passes.txt"
@@ -22,7 +23,7 @@ _LINE = re.compile(r"pass (?P<pass>\d+)|pass_ms (?P<pass_ms>\d+)|measured_ms (?P
 
 
 @dataclass(frozen=True)
-class BatchWorkload:
+class BatchWorkload(NoRates):
     """Any program on the driver host that does a fixed piece of work and then ends. Times are in seconds."""
 
     settings: BatchSettings

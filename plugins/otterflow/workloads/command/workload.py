@@ -13,6 +13,7 @@ from otterflow.workloads.command.jobs import bash, data_fingerprint, load_job, o
 from otterflow.workloads.command.output import RESULT_FILE, read_result
 from otterflow.workloads.command.settings import CommandSettings
 from otterflow.workloads.definition import RunPlan
+from otterflow.workloads.no_rates import NoRates
 
 RESULT_BYTES = 65_536
 """How much of the output's end is kept for the parser."""
@@ -24,7 +25,7 @@ rm -f output.txt
 
 
 @dataclass(frozen=True)
-class CommandWorkload:
+class CommandWorkload(NoRates):
     """Any program on the driver host that can load data and run against them. Times are in seconds."""
 
     settings: CommandSettings

@@ -12,10 +12,11 @@ from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.live.settings import LiveSettings
+from otterflow.workloads.no_rates import NoRates
 
 
 @dataclass(frozen=True)
-class LiveWorkload:
+class LiveWorkload(NoRates):
     """Observes; loads nothing, warms nothing up but lets `warmup_s` pass, and leaves the data alone."""
 
     settings: LiveSettings

@@ -90,6 +90,12 @@ rm -f transactions.*
 """
 
 
+def run_rate(line: str) -> float | None:
+    """The transactions per second of the last second, as pgbench says; None for another line."""
+    run = _PROGRESS.search(line)
+    return float(run.group(2)) if run else None
+
+
 def run_progress(line: str, share: float = 1.0) -> str | None:
     """What pgbench says every second of a run; None for another line.
 

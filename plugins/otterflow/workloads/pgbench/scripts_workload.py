@@ -12,7 +12,7 @@ from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
-from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, summarise
+from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, run_rate, summarise
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE
 from otterflow.workloads.pgbench.scripts_output import CHECK_DONE, CHECK_FILE, PAUSE, read_scripts
 from otterflow.workloads.pgbench.scripts_settings import PgbenchScriptsSettings
@@ -90,6 +90,10 @@ class PgbenchScriptsWorkload:
     def progress(self, line: str) -> str | None:
         """What pgbench says every second of a run, or which file of the load is done."""
         return run_progress(line, self.settings.working_share) or load_progress(line)
+
+    def rate(self, line: str) -> float | None:
+        """What pgbench says every second of a run."""
+        return run_rate(line)
 
     def _words(self, seconds: float, seed: int) -> list[str]:
         chosen = self.settings

@@ -11,7 +11,7 @@ from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
-from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, summarise
+from otterflow.workloads.pgbench.client import LOG_OPTIONS, SUMMARY_FILES, load_words, run_progress, run_rate, summarise
 from otterflow.workloads.pgbench.output import LATENCY_FILE, REPORT_FILE, read_result
 from otterflow.workloads.pgbench.settings import PgbenchSettings
 
@@ -76,6 +76,10 @@ class PgbenchWorkload:
             return run
         load = _LOAD_PROGRESS.search(line)
         return f"loading: {load.group(1)} % of the accounts" if load else None
+
+    def rate(self, line: str) -> float | None:
+        """What pgbench says every second of a run."""
+        return run_rate(line)
 
     def _words(self, seconds: float, seed: int) -> list[str]:
         return ["pgbench", f"--builtin={self.settings.script}", *load_words(self.settings, seconds, seed)]

@@ -12,6 +12,7 @@ from otterflow.errors import InvalidInput, Problem
 from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.workloads.definition import RunPlan
+from otterflow.workloads.no_rates import NoRates
 from otterflow.workloads.replay.output import RESULT_FILE, read_mix, read_result
 from otterflow.workloads.replay.settings import MixDriverSettings, RecordedLoad, ReplayDriverSettings
 from otterflow.workloads.replay.shipping import replayer_archive
@@ -29,7 +30,7 @@ _NOT_NEEDED = frozenset({"target_session_attrs", "sslnegotiation", "gssencmode"}
 
 
 @dataclass(frozen=True)
-class RecordedWorkload(ABC):
+class RecordedWorkload(NoRates, ABC):
     """A recorded load against a copy of its database; times are in seconds.
 
     Whatever has to be loaded is a dump, which the DBMS restores.

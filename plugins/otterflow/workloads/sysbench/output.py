@@ -88,6 +88,12 @@ def read_report(report: str, log: str) -> Report:
     )
 
 
+def run_rate(line: str) -> float | None:
+    """The transactions per second of the last second, as sysbench says; None for another line."""
+    run = _RUN_PROGRESS.search(line)
+    return float(run.group(2)) if run else None
+
+
 def run_progress(line: str) -> str | None:
     """What sysbench says every second of a run; None for another line."""
     run = _RUN_PROGRESS.search(line)

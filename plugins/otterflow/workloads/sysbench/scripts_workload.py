@@ -19,7 +19,7 @@ from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
 from otterflow.workloads.sql_folder import digest, load_progress, texts
-from otterflow.workloads.sysbench.output import REPORT_FILE, run_progress
+from otterflow.workloads.sysbench.output import REPORT_FILE, run_progress, run_rate
 from otterflow.workloads.sysbench.scripts_output import CHECK_DONE, CHECK_FILE, NUMBERS_FILE, read_scripts
 from otterflow.workloads.sysbench.scripts_settings import SysbenchScriptsSettings
 from otterflow.workloads.sysbench.ways import Way
@@ -88,6 +88,10 @@ class SysbenchScriptsWorkload:
     def progress(self, line: str) -> str | None:
         """What sysbench says every second of a run, or which file of the load is done."""
         return run_progress(line) or load_progress(line)
+
+    def rate(self, line: str) -> float | None:
+        """What sysbench says every second of a run."""
+        return run_rate(line)
 
     def _words(self, access: DatabaseAccess, seconds: float, seed: int) -> list[str]:
         return [

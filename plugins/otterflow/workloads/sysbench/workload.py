@@ -15,7 +15,7 @@ from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import join
 from otterflow.workloads.definition import RunPlan
-from otterflow.workloads.sysbench.output import REPORT_FILE, read_result, run_progress
+from otterflow.workloads.sysbench.output import REPORT_FILE, read_result, run_progress, run_rate
 from otterflow.workloads.sysbench.settings import SysbenchSettings
 from otterflow.workloads.sysbench.ways import Way
 
@@ -88,6 +88,10 @@ class SysbenchWorkload:
             return run
         load = _LOAD_PROGRESS.search(line)
         return f"loading: {load.group(1).lower()} {load.group(2)}" if load else None
+
+    def rate(self, line: str) -> float | None:
+        """What sysbench says every second of a run."""
+        return run_rate(line)
 
     def _files(self, access: DatabaseAccess) -> dict[str, str]:
         return access.files() | self.way.files(access)
