@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,7 +23,9 @@ import pytest
 import yaml
 
 from otterflow.workloads.recording.reading import open_recording
+from otterflow.workloads.replay.shipping import replayer_archive
 from stack.lab import Lab, MariadbLab
+from stack.postgres import DATABASE, ROLE
 from stack.processes import belonging_to
 from tests.e2e import question
 from tests.e2e.pages_lab import chromium
@@ -71,6 +76,12 @@ def schedules(folder: Path) -> Path:
     return made
 
 
+FOUND = "work_mem = '8MB'\n"
+"""What is in the source's knobs file before a window."""
+SHARE = 0.5
+"""Of the transactions, in a sample."""
+
+
 def recordings(folder: Path) -> Path:
     """The load of the lab's own server by another name: from its log, each minute, and for a window when asked."""
     made = folder / "recordings"
@@ -82,6 +93,8 @@ def recordings(folder: Path) -> Path:
     (made / "shop_log.yaml").write_text(yaml.safe_dump(recording))
     window = {"name": "shop_window", "method": "window", "cron": "0 0 29 2 *", "length": "2min"}
     (made / "shop_window.yaml").write_text(yaml.safe_dump(recording | window))
+    sample = {"name": "shop_sample", "method": "transaction_sample", "share": SHARE, "length": "90s"}
+    (made / "shop_sample.yaml").write_text(yaml.safe_dump(recording | window | sample))
     return made
 
 
@@ -495,7 +508,7 @@ def test_a_backfill_records_what_is_left_in_the_log(lab: Lab, shop: Path) -> Non
 
 def test_a_window_is_recorded_by_a_job_on_the_host_while_no_worker_waits(lab: Lab, shop: Path) -> None:
     client, cluster = lab.airflow.client, lab.host.cluster
-    lab.host.user.write_file(cluster.knobs_file, "work_mem = '8MB'\n", 0o644)
+    lab.host.user.write_file(cluster.knobs_file, FOUND, 0o644)
     client.unpause("record_shop_window")
     client.trigger("record_shop_window", {}, "window")
 
@@ -512,10 +525,50 @@ def test_a_window_is_recorded_by_a_job_on_the_host_while_no_worker_waits(lab: La
     (record,) = lab.repository.recordings("shop_window")
     assert recorded(record) == count
     assert record.manifest["missing"] == []
-    assert cluster.knobs_file.read_text() == "work_mem = '8MB'\n"
+    assert cluster.knobs_file.read_text() == FOUND
     with cluster.connect() as connection:
         row = connection.execute("SHOW log_min_duration_statement").fetchone()
     assert row == ("-1",)
+
+
+def test_a_sample_of_the_transactions_is_recorded_and_replayed_as_an_open_stream(lab: Lab, shop: Path) -> None:
+    client, cluster = lab.airflow.client, lab.host.cluster
+    lab.host.user.write_file(cluster.knobs_file, FOUND, 0o644)
+    client.unpause("record_shop_sample")
+    client.trigger("record_shop_sample", {}, "sample")
+    wait_for("the window is open", lambda: "log_transaction_sample_rate" in cluster.knobs_file.read_text(), 80)
+    count = sold(lab, datetime.now(UTC) + timedelta(seconds=20))
+    run = wait_for("the run ends", lambda: over(client.dag_run("record_shop_sample", "sample")), 300)
+    assert run["state"] == "success", states(lab, "record_shop_sample", "sample")
+    assert cluster.knobs_file.read_text() == FOUND
+    (record,) = lab.repository.recordings("shop_sample")
+    drawn, luck = recorded(record), 5 * (count * SHARE * (1 - SHARE)) ** 0.5
+    assert 0 < drawn < count, "the window was closed before anything was sold" if not drawn else "not a sample"
+    assert abs(drawn - count * SHARE) < luck, (drawn, count)
+    assert (record.manifest["method"], record.manifest["share"]) == ("transaction_sample", SHARE)
+    told = replayed(lab, Path(record.path))
+    assert (told["open_stream"], told["errors"], told["cut"]) == (True, {}, None)
+    assert told["statements"]["done"] == told["statements"]["to_send"] >= drawn
+
+
+def replayed(lab: Lab, recording: Path) -> dict[str, Any]:
+    """The recording's replay by the archive that is shipped to a driver host, ten times as quick."""
+    cluster, folder = lab.host.cluster, lab.root.parent / "replayed"
+    folder.mkdir()
+    (folder / "replayer.zip").write_bytes(replayer_archive())
+    password = folder / "password"
+    password.touch(0o600)
+    password.write_text(cluster.password + "\n")
+    told = {
+        "recording": str(recording), "result_file": str(folder / "result.json"), "host": cluster.host,
+        "port": cluster.port, "user": ROLE, "database": DATABASE, "password_file": str(password), "deadline_s": 120,
+        "schedule": "think", "factor": 10.0,
+    }  # fmt: skip
+    (folder / "settings.json").write_text(json.dumps(told))
+    command = [sys.executable, "-I", "replayer.zip", "settings.json"]
+    subprocess.run(command, cwd=folder, check=True, timeout=180, capture_output=True)
+    found: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return found
 
 
 def over(run: dict[str, Any]) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import psycopg
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.statements.classes import Classes
 from otterflow.dbms.statement import Statement
+from otterflow.workloads.recording.manifest import Origin
 from otterflow.workloads.recording.writing import RecordingWriter
 from otterflow.workloads.replay.replayer.programs import mix, replay
 from otterflow.workloads.replay.replayer.settings import MixSettings, ReplaySettings
@@ -37,17 +38,19 @@ def settings_record(access: DatabaseAccess, folder: Path, **changes: Any) -> dic
     }  # fmt: skip
 
 
-def record(folder: Path, statements: Iterable[Statement]) -> None:
+def record(folder: Path, statements: Iterable[Statement], origin: Origin = ORIGIN) -> None:
     """Write the recording."""
-    with RecordingWriter(folder / "recording", ORIGIN, Classes(), max_bytes=10**9, keep_free_bytes=0) as writer:
+    with RecordingWriter(folder / "recording", origin, Classes(), max_bytes=10**9, keep_free_bytes=0) as writer:
         for statement in statements:
             writer.add(statement)
         writer.finish()
 
 
-def replay_of(access: DatabaseAccess, folder: Path, statements: Iterable[Statement], **changes: Any) -> dict[str, Any]:
+def replay_of(
+    access: DatabaseAccess, folder: Path, statements: Iterable[Statement], origin: Origin = ORIGIN, **changes: Any
+) -> dict[str, Any]:
     """Record, replay, and give the result as its file has it."""
-    record(folder, statements)
+    record(folder, statements, origin)
     replay(ReplaySettings(**{"schedule": "fast", **settings_record(access, folder, **changes)}))
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return result

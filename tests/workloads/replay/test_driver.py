@@ -129,7 +129,7 @@ def test_progress_is_the_replayers_own_words() -> None:
 
 TOLD = {
     "dbms": "postgresql", "source": "shop", "start": "2026-11-29 02:00:00+00:00", "end": "2026-11-29 03:00:00+00:00",
-    "sessions": 3, "statements": 240, "missing": "",
+    "sessions": 3, "statements": 240, "sampled": None, "missing": "",
 }  # fmt: skip
 
 
@@ -161,6 +161,8 @@ def test_what_is_right_there() -> None:
         "recording /r: 240 statements of 3 sessions of shop, from 2026-11-29 02:00:00+00:00 to "
         "2026-11-29 03:00:00+00:00; it is not complete: an hour"
     )
+    _, sentence = read_look("/r", "postgresql", 0, "3.11.2\n" + json.dumps(TOLD | {"sampled": 0.2}), "")
+    assert sentence.endswith("; a sample of the transactions, share 0.2, replayed as an open stream")
     assert read_look("/r", "postgresql", NO_PYTHON, "", "") == ([], "")
 
 

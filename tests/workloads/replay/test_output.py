@@ -34,7 +34,7 @@ def left(calls: int = 200, classes: int = 2, **changes: Any) -> str:
     tally.add("c000", 0.0, 0, "40P01")
     times = tally.times
     record = {
-        "format": 1, "schedule": "think", "factor": 1.0, "seconds": 20.0, "connections": 4,
+        "format": 1, "schedule": "think", "factor": 1.0, "open_stream": False, "seconds": 20.0, "connections": 4,
         "statements": {
             "recorded": tally.done, "left_out": {}, "told": {}, "to_send": tally.done, "done": tally.done,
             "skipped_after_an_error": 0, "not_sent": 0,

@@ -54,8 +54,8 @@ def test_a_class_with_few_calls_is_told_and_not_compared() -> None:
     assert tally.done == 30
 
 
-def _item(at_s: float, duration_ms: float | None = None) -> Item:
-    return Item(at_s, "SELECT 1", None, None, None, duration_ms, "c")
+def _item(at_s: float, duration_ms: float | None = None, transaction: int | None = None) -> Item:
+    return Item(at_s, "SELECT 1", transaction, None, None, duration_ms, "c")
 
 
 def test_when_a_statement_is_due() -> None:
@@ -67,6 +67,15 @@ def test_when_a_statement_is_due() -> None:
     assert fast.due(_item(3.0), 107.0) == 107.0
     assert think.due(_item(2.0), 109.0) == 109.0, "no thought is negative"
     assert Pace("think", 2.0, 100.0).due(_item(3.0), 100.0) == 101.5, "a session begins by the clock"
+
+
+def test_in_an_open_stream_a_transaction_begins_by_the_clock_and_thinks_within() -> None:
+    pace = Pace("think", 2.0, 100.0, open_stream=True)
+    assert pace.due(_item(1.0, 500.0, 1), 100.0) == 100.5
+    assert pace.due(_item(3.0, 0.0, 1), 107.0) == 107.75
+    assert pace.due(_item(4.0, 0.0, 2), 109.0) == 102.0, "whatever the one before it took"
+    assert pace.due(_item(5.0), 109.0) == 102.5
+    assert pace.due(_item(6.0), 109.0) == 103.0, "a statement by itself is a transaction"
 
 
 def test_a_spool_gives_back_each_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import resource
 import threading
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from otterflow.dbms.postgresql.statements import replaying
 from otterflow.dbms.statement import Statement
 from otterflow.workloads.replay.replayer.running import CannotReplay
 from tests.waiting import wait_until
+from tests.workloads.recording.samples import ORIGIN
 from tests.workloads.replay.harness import Replay, at, replay_of
 
 pytestmark = pytest.mark.integration
@@ -49,6 +52,20 @@ def test_values_arrive_as_they_were(replayed: Replay, rows: Rows) -> None:
     ]  # fmt: skip
     assert result["statements"]["done"] == 6
     assert sum(each["rows"] for each in result["classes"]) == 4 + 3 + 1
+
+
+def test_a_statement_of_ten_megabytes_arrives_whole(replayed: Replay, rows: Rows) -> None:
+    long = "é" * 5_000_000
+    result = replayed(
+        [
+            Statement("a", 0.0, f"INSERT INTO t VALUES (1, '{long}')"),
+            Statement("a", 0.1, "INSERT INTO t VALUES ($1, $2)", parameters=("2", long)),
+        ]
+    )
+    assert result["errors"] == {}
+    assert rows("SELECT id, octet_length(name), md5(name) FROM t ORDER BY id") == [
+        (number, 10_000_000, hashlib.md5(long.encode()).hexdigest()) for number in (1, 2)
+    ]
 
 
 def test_prepared_statements_that_change_fail_or_are_given_up(replayed: Replay) -> None:
@@ -193,6 +210,23 @@ def test_sessions_that_the_server_ends_are_counted(replayed: Replay, sql: psycop
     assert result["errors"] == {"57P01": 1}
     assert result["statements"]["done"] == 2
     assert result["statements"]["not_sent"] == 1
+
+
+def test_a_sample_of_the_transactions_is_an_open_stream(
+    database: DatabaseAccess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lay between two of a session's transactions is not known: a slow one does not put off the others."""
+    drawn = [Statement("a", 0.0, "SELECT pg_sleep(1)", duration_ms=0.0), Statement("a", 0.4, "SELECT 1")]
+    late_ms, took_s = {}, {}
+    for name, origin in (("open", replace(ORIGIN, method="transaction_sample", share=0.2)), ("closed", ORIGIN)):
+        folder = tmp_path / name
+        folder.mkdir()
+        result = replay_of(database, folder, drawn, origin, schedule="think", most_own_lateness_ms=30_000)
+        assert result["open_stream"] is (name == "open")
+        late_ms[name], took_s[name] = result["lateness_ms"]["max"], result["seconds"]
+    assert "a sample of the transactions, share 0.2: each begins at its recorded time" in capsys.readouterr().out
+    assert late_ms["open"] >= 500, "due 0.4 s after the begin, and sent when the session was free"
+    assert took_s["closed"] >= 1.4, "due 0.4 s after the answer"
 
 
 def test_schedules(replayed: Replay, database: DatabaseAccess, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from otterflow.errors import Problem
 from otterflow.remote.shell import quote
@@ -53,9 +55,11 @@ def read_look(recording: str, dbms: str, exit_code: int, stdout: str, stderr: st
     return [], _sentence(recording, told)
 
 
-def _sentence(recording: str, told: dict[str, str]) -> str:
+def _sentence(recording: str, told: Mapping[str, Any]) -> str:
     lacks = f"; it is not complete: {told['missing']}" if told["missing"] else ""
+    sampled = told["sampled"]
+    drawn = "" if sampled is None else f"; a sample of the transactions, share {sampled:g}, replayed as an open stream"
     return (
         f"recording {recording}: {told['statements']} statements of {told['sessions']} sessions of {told['source']}, "
-        f"from {told['start']} to {told['end']}{lacks}"
+        f"from {told['start']} to {told['end']}{drawn}{lacks}"
     )

@@ -3,9 +3,10 @@
 A result's `types` are the classes of statements, those with the most time: `transactions` (calls that ended well),
 `errors`, `seconds`, `rows`, and latencies in ms, of the client; and `server_mean`, in ms, where the server told it.
 
-Its `replay` has what a replay is judged by beside them: `schedule`, `factor`, `statements` (how many were `to_send`,
-`done`, `skipped_after_an_error`, `not_sent`), `errors` by SQLSTATE, `lateness_ms`, `server_times`, the `replayer`'s own
-limits, and in `other_classes` the sums over the classes that are not told. A mix is not judged so; its `replay` has
+Its `replay` has what a replay is judged by beside them: `schedule`, `factor`, `open_stream` (whether each transaction
+was sent at its recorded time, as of a sample), `statements` (how many were `to_send`, `done`,
+`skipped_after_an_error`, `not_sent`), `errors` by SQLSTATE, `lateness_ms`, `server_times`, the `replayer`'s own limits,
+and in `other_classes` the sums over the classes that are not told. A mix is not judged so; its `replay` has
 `mix`: what its `sample` was and what it `covers` of the recording, with what was left out by reason.
 """
 
@@ -24,7 +25,7 @@ from otterflow.workloads.replay.replayer.settings import FAST
 RESULT_FILE = "result.json"
 MOST_CLASSES = 100
 """How many classes a trial keeps."""
-_KEPT = ("schedule", "factor", "statements", "errors", "lateness_ms", "server_times", "replayer")
+_KEPT = ("schedule", "factor", "open_stream", "statements", "errors", "lateness_ms", "server_times", "replayer")
 
 
 def read_result(text: str, log: str) -> BenchmarkResult:

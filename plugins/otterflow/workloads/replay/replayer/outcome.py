@@ -15,8 +15,13 @@ MOST_CLASSES = 1000
 """How many classes are told one by one, those with the most time."""
 
 
-def to_record(ran: Ran, spool: Spool, settings: ReplaySettings, server: ServerTimes) -> dict[str, object]:
-    """What was sent and what not, times in all and by class, errors by SQLSTATE, and whether it is to be believed."""
+def to_record(
+    ran: Ran, spool: Spool, settings: ReplaySettings, server: ServerTimes, *, open_stream: bool
+) -> dict[str, object]:
+    """What was sent and what not, times in all and by class, errors by SQLSTATE, and whether it is to be believed.
+
+    `open_stream` says that each transaction was sent at its recorded time.
+    """
     tally = ran.tally
     why_not = ran.not_driven(None if settings.schedule == FAST else settings.most_own_lateness_ms)
     seconds, classes = ran.seconds or 1e-9, classes_record(tally, server)
@@ -24,6 +29,7 @@ def to_record(ran: Ran, spool: Spool, settings: ReplaySettings, server: ServerTi
         "format": FORMAT,
         "schedule": settings.schedule,
         "factor": settings.factor,
+        "open_stream": open_stream,
         "seconds": round(ran.seconds, 3),
         "connections": ran.connections,
         "statements": {

@@ -28,11 +28,13 @@ class Paced(Protocol):
 class Pace:
     """The schedule of one session. `start_s` is when the replay began, by `time.perf_counter`.
 
-    `has_times` is false where every statement is due at once, so that none can be late.
+    `has_times` is false where every statement is due at once, so that none can be late. With `open_stream` a
+    transaction begins at its recorded time whatever the schedule: of a sample it is not known what its session did
+    before it.
     """
 
-    def __init__(self, schedule: str, factor: float, start_s: float) -> None:
-        self._schedule, self._factor, self._start_s = schedule, factor, start_s
+    def __init__(self, schedule: str, factor: float, start_s: float, *, open_stream: bool = False) -> None:
+        self._schedule, self._factor, self._start_s, self._open_stream = schedule, factor, start_s, open_stream
         self.has_times = schedule != FAST
         self._before: Item | None = None
 
@@ -41,7 +43,7 @@ class Pace:
         before, self._before = self._before, item
         if self._schedule == FAST:
             return ready_s
-        if self._schedule == CLOCK or before is None:
+        if self._schedule == CLOCK or before is None or (self._open_stream and _is_another(item, before)):
             return self._start_s + item.at_s / self._factor
         thought_s = item.at_s - before.at_s - (before.duration_ms or 0.0) / 1000
         return ready_s + max(0.0, thought_s) / self._factor
@@ -49,6 +51,11 @@ class Pace:
     def began(self, due_s: float, sent_s: float) -> float:
         """As the server sees it."""
         return sent_s
+
+
+def _is_another(item: Item, before: Item) -> bool:
+    """Whether a statement begins another transaction than the one before it was of."""
+    return item.transaction is None or item.transaction != before.transaction
 
 
 async def wait_until(due_s: float) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from otterflow.workloads.recording.manifest import TRANSACTION_SAMPLE, Manifest
 from otterflow.workloads.recording.reading import open_recording
 from otterflow.workloads.replay.replayer.connection import Access
 from otterflow.workloads.replay.replayer.dealing import deal, shares, total
@@ -21,8 +22,10 @@ from otterflow.workloads.replay.replayer.ran import Ran
 from otterflow.workloads.replay.replayer.running import Progress, first_words
 from otterflow.workloads.replay.replayer.server_times import ServerTimes, read_counters, times_between
 from otterflow.workloads.replay.replayer.sessions_run import SessionsRun
-from otterflow.workloads.replay.replayer.settings import MixSettings, ReplaySettings, RunSettings
+from otterflow.workloads.replay.replayer.settings import FAST, MixSettings, ReplaySettings, RunSettings
 from otterflow.workloads.replay.replayer.spool import Spool
+
+OPEN_STREAM = "each begins at its recorded time, whatever its session did before it"
 
 Makes = Callable[[Access, Mapping[str, str]], Sequence[Make]]
 
@@ -30,6 +33,7 @@ Makes = Callable[[Access, Mapping[str, str]], Sequence[Make]]
 def replay(settings: ReplaySettings) -> dict[str, object]:
     """Replay and write the result. Raises OtterflowError that says what is wrong."""
     recording = open_recording(Path(settings.recording))
+    is_open = is_open_stream(recording.manifest, settings)
     with Spool(str(Path(settings.result_file).parent)) as spool:
         spool.fill(recording.statements())
         hands = deal(spool, settings)
@@ -37,12 +41,19 @@ def replay(settings: ReplaySettings) -> dict[str, object]:
             f"{spool.statements} statements of {len(spool.sessions)} sessions, {total(hands)} at once"
             + _by_processes(len(hands))
         )
+        if is_open:
+            say(f"a sample of the transactions, share {recording.manifest.origin.share:g}: {OPEN_STREAM}")
 
         def makes(access: Access, startup: Mapping[str, str]) -> Sequence[Make]:
-            return [partial(SessionsRun, spool, hand, settings, access, startup) for hand in hands]
+            return [partial(SessionsRun, spool, hand, settings, is_open, access, startup) for hand in hands]
 
         ran, server = _played(settings, makes, spool.shapes, f"of {spool.statements} ")
-        return _written(to_record(ran, spool, settings, server), settings)
+        return _written(to_record(ran, spool, settings, server, open_stream=is_open), settings)
+
+
+def is_open_stream(manifest: Manifest, settings: ReplaySettings) -> bool:
+    """Whether each transaction is sent at its recorded time: of a sample it is not known what came before it."""
+    return manifest.origin.method == TRANSACTION_SAMPLE and settings.schedule != FAST
 
 
 def mix(settings: MixSettings) -> dict[str, object]:
@@ -77,6 +88,7 @@ def look(folder: Path) -> dict[str, object]:
         "end": str(origin.end),
         "sessions": manifest.sessions,
         "statements": manifest.statements,
+        "sampled": origin.share if origin.method == TRANSACTION_SAMPLE else None,
         "missing": "; ".join(manifest.missing),
     }
 

@@ -20,10 +20,11 @@ class SessionsRun(Run):
     """One process's sessions, with no more connections at a time than its hand has."""
 
     def __init__(
-        self, spool: Spool, hand: Hand, settings: ReplaySettings, access: Access, startup: Mapping[str, str]
-    ) -> None:
+        self, spool: Spool, hand: Hand, settings: ReplaySettings, open_stream: bool, access: Access,
+        startup: Mapping[str, str],
+    ) -> None:  # fmt: skip
         super().__init__(settings, access, startup, hand.connections, Tally())
-        self._spool, self._settings = spool, settings
+        self._spool, self._settings, self._open_stream = spool, settings, open_stream
         self._sessions: Sequence[SpooledSession] = hand.sessions
         self._slots = asyncio.Semaphore(hand.connections)
 
@@ -56,7 +57,7 @@ class SessionsRun(Run):
 
     async def _session(self, session: SpooledSession) -> None:
         settings = self._settings
-        pace = Pace(settings.schedule, settings.factor, self._start_s)
+        pace = Pace(settings.schedule, settings.factor, self._start_s, open_stream=self._open_stream)
         player = Player(Connection(self._access), pace, self._tally)
         self._playing.add(player)
         try:
