@@ -25,6 +25,7 @@ from otterflow.workloads.recording.reading import Recording, open_recording
 from stack.host import DatabaseHost
 from stack.processes import free_port
 from stack.sshd import PrivateSshd
+from stack.users import ServerUser
 from tests.operators.harness import Run, TaskInstance
 from tests.waiting import wait_until
 
@@ -169,13 +170,19 @@ class RecordingLab:
 
 
 @contextmanager
-def recording_lab(source: DatabaseHost, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingLab]:
-    """The source's targets, connections and folders, for one test."""
-    root = Path(tempfile.mkdtemp(prefix="driver-", dir=source.root))
+def recording_lab(
+    source: DatabaseHost, folder: Path, monkeypatch: pytest.MonkeyPatch, at: Path | None = None,
+    user: ServerUser | None = None,
+) -> Iterator[RecordingLab]:  # fmt: skip
+    """The source's targets, connections and folders, for one test; the driver host's are `at` that folder.
+
+    The driver host lets in `user`; without one, the source's.
+    """
+    root, user = Path(tempfile.mkdtemp(prefix="driver-", dir=at or source.root)), user or source.user
     root.chmod(0o755)
-    driver = PrivateSshd(root / "sshd", source.user)
+    driver = PrivateSshd(root / "sshd", user)
     driver.start()
-    kept = source.user.make_dir(root / "kept") / "recordings"
+    kept = user.make_dir(root / "kept") / "recordings"
     record = yaml.safe_load((source.targets_dir / f"{source.name}.yaml").read_text())
     targets = folder / "targets"
     for name in (targets, folder / "recordings"):
@@ -185,7 +192,7 @@ def recording_lab(source: DatabaseHost, folder: Path, monkeypatch: pytest.Monkey
                "work_dir": str(root / "jobs")}  # fmt: skip
     (targets / "staging.yaml").write_text(yaml.safe_dump(record | staging))
     ssh = json.loads(source.airflow_connections()["AIRFLOW_CONN_OTTERFLOW_TARGET_SSH"])
-    ssh |= {"port": driver.port}
+    ssh |= {"port": driver.port, "login": user.name}
     ssh["extra"] |= {"key_file": str(driver.key_file), "host_key": driver.host_key}
     monkeypatch.setenv("AIRFLOW_CONN_STAGING_SSH", json.dumps(ssh))
     nobody = {"conn_type": "postgres", "host": "127.0.0.1", "port": free_port(), "login": "otterflow", "password": "x"}
