@@ -55,6 +55,7 @@ bench: setup-dev ## Measure an iteration, faults, pages, false winners, the tune
 	@$(PATHS) $(PYTHON) -m pytest tests/bench -o python_files="bench_*.py" -s $(ARGS)
 	@$(PATHS) $(PYTHON) -m tests.bench.comparison --runs 500 --rounds 3 5
 	@$(PATHS) $(PYTHON) -m tests.bench.verdict
+	@$(PATHS) $(PYTHON) -m tests.bench.parsing
 	@$(PATHS) $(PYTHON) -m tests.bench.tuner run $(TUNER)
 
 pictures: setup-dev ## Take the pictures of the pages for the guides anew, by the browser of the tests
