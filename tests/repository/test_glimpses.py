@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from otterflow.repository import ExperimentState, Repository, Sought
 from otterflow.repository.records import headline_of
@@ -14,9 +17,26 @@ OURS, THEIRS = "tuning_experiment", "nightly_other"
 RATIOS = {"best": {"ratio": 1.2, "low": 1.1, "high": 1.3, "rounds": 3}}
 
 
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Path:
+    """An SQLite repository to copy: filling it takes longer than the questions."""
+    file = tmp_path_factory.mktemp("filled") / "repository.db"
+    shutil.copyfile(migrated_file, file)
+    fill(Repository.open(f"sqlite:///{file}", migrate=False))
+    return file
+
+
 @pytest.fixture
-def filled(repository: Repository) -> Repository:
+def filled(repository: Repository, url: URL, filled_file: Path) -> Repository:
     """Three experiments: one of two trials with a result, one of another Dag, one that says not who opened it."""
+    if url.get_backend_name() == "sqlite":
+        shutil.copyfile(filled_file, str(url.database))
+    else:
+        fill(repository)
+    return repository
+
+
+def fill(repository: Repository) -> None:
     repository.create_experiment(new_experiment("one", run=f"{OURS}/one"))
     repository.create_experiment(new_experiment("two", run=f"{THEIRS}/two", target="elsewhere", benchmark="50%_off"))
     repository.create_experiment(new_experiment("three"))
@@ -29,7 +49,6 @@ def filled(repository: Repository) -> Repository:
     repository.begin_try("one", 1)
     repository.record_outcome("one", {"winner": "best", "comparison": {"ratios": RATIOS}, "trials": []})
     measured(repository, 0, "two", 20.0)
-    return repository
 
 
 def names(repository: Repository, most: int = 10, skip: int = 0, **sought: str) -> list[str]:
