@@ -31,12 +31,20 @@ with DAG(
     is_paused_upon_creation=False,
     params={
         "target": Param(
-            "", type="string", enum=["", *known("targets")], description="The server that is to be as it was before."
+            "",
+            type="string",
+            enum=["", *known("targets")],
+            title="Target",
+            description="The server that is to be as it was before.",
         ),
         "promotion": Param(
-            0, type="integer", minimum=0, description="Back to before this one. 0: the newest that is in force."
+            0,
+            type="integer",
+            minimum=0,
+            title="Promotion",
+            description="Back to before this one. 0: the newest that is in force.",
         ),
-        "why": Param("", type="string", maxLength=2000, description="Kept with the promotion."),
+        "why": Param("", type="string", maxLength=2000, title="Why", description="Kept with the promotion."),
         "anyway": Param(
             False,
             type="boolean",

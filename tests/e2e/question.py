@@ -1,4 +1,4 @@
-"""The question of a promotion as a person has it before them: asked by a real run, seen and answered in a browser."""
+"""A promotion as a person has it before them: the question of a real run, its answer, and the form of a rollback."""
 
 from __future__ import annotations
 
@@ -51,3 +51,27 @@ def answered(page: Page, option: str, note: str) -> None:
     page.locator("#element_note").fill(note)
     page.get_by_role("button", name=option, exact=True).click()
     page.get_by_text("successful").wait_for()
+
+
+def rollback_offers(page: Page, lab: Lab, target: str) -> bool:
+    """Open the form of `rollback`, and choose the target; whether it was there to choose."""
+    page.goto(f"{lab.airflow.url}/dags/rollback")
+    page.get_by_role("button", name="Trigger").first.click()
+    page.get_by_role("dialog").get_by_label("Target").click()
+    page.get_by_role("option").first.wait_for()
+    option = page.get_by_role("option", name=target, exact=True)
+    if option.count() == 0:
+        lab.airflow.client.parse_again("rollback")
+        return False
+    option.click()
+    return True
+
+
+def rollback_triggered(page: Page, run_id: str, why: str) -> None:
+    """Fill in the rest of the form that is open, and trigger."""
+    dialog = page.get_by_role("dialog")
+    dialog.locator("#element_why").fill(why)
+    dialog.get_by_role("button", name="Advanced Options").click()
+    dialog.locator("input[name=dagRunId]").fill(run_id)
+    dialog.get_by_role("button", name="Trigger", exact=True).click()
+    page.wait_for_url(f"**/dags/rollback/runs/{run_id}")

@@ -372,19 +372,17 @@ def asked(lab: Lab, run_id: str) -> None:
     wait_for("the question is asked", waits, 180)
 
 
-def approved_in_the_browser(lab: Lab, run_id: str, note: str) -> str:
+def approved(page: Any) -> str:
     """Approve as a person does, who sees tables and picture of the question; where its link leads."""
-    with chromium() as browser:
-        page = question.opened(browser, lab, run_id)
-        tables = page.locator("table").all_inner_texts()
-        assert any("best (proposed)" in text and "1.32" in text for text in tables), tables
-        assert any("work_mem" in text and "reload" in text for text in tables), tables
-        (width,) = page.evaluate(
-            "[...document.images].filter((i) => i.src.endsWith('/plot.svg')).map((i) => i.width / i.naturalWidth)"
-        )
-        assert width > 0.99, "the picture is not made smaller, so its words can be read"
-        leads_to = page.get_by_role("link", name="All that was tried, and why").get_attribute("href")
-        question.answered(page, "Approve", note)
+    tables = page.locator("table").all_inner_texts()
+    assert any("best (proposed)" in text and "1.32" in text for text in tables), tables
+    assert any("work_mem" in text and "reload" in text for text in tables), tables
+    (width,) = page.evaluate(
+        "[...document.images].filter((i) => i.src.endsWith('/plot.svg')).map((i) => i.width / i.naturalWidth)"
+    )
+    assert width > 0.99, "the picture is not made smaller, so its words can be read"
+    leads_to = page.get_by_role("link", name="All that was tried, and why").get_attribute("href")
+    question.answered(page, "Approve", "go")
     return str(leads_to)
 
 
@@ -408,7 +406,7 @@ def customers(lab: Lab) -> Iterator[None]:
         thread.join()
 
 
-def test_a_promotion_is_approved_in_the_browser_and_rolled_back_within_a_minute(lab: Lab, shop: Path) -> None:
+def test_a_promotion_is_approved_and_rolled_back_in_the_browser_within_a_minute(lab: Lab, shop: Path) -> None:
     """Asked, parked, answered and resumed by the scheduler, and then taken back."""
     client, cluster = lab.airflow.client, lab.host.cluster
     lab.host.user.write_file(cluster.knobs_file, "# theirs\njit = off\n", 0o644)
@@ -416,30 +414,34 @@ def test_a_promotion_is_approved_in_the_browser_and_rolled_back_within_a_minute(
         connection.autocommit = True
         connection.execute("SELECT pg_reload_conf()")
     question.proposable(lab.repository)
-    with customers(lab):
-        triggered(lab, "promote_configuration", {**question.FORM, "target": "shop"}, "shop-1")
-        asked(lab, "shop-1")
-        leads_to = approved_in_the_browser(lab, "shop-1", "go")
-        run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-1")), 900)
-    found = states(lab, "promote_configuration", "shop-1")
-    (promotion,) = lab.repository.promotions("shop")
-    assert run["state"] == "success", (found, promotion.message)
-    assert promotion.answer["by"]["name"]
-    assert (promotion.answer["note"], promotion.answer["when"]) == ("go", "now")
-    assert leads_to.endswith(f"/otterflow/experiment/{question.EXPERIMENT}")
-    assert (found["make_safe"], found["keep_or_roll_back"]) == ("skipped", "success")
-    assert promotion.state == "kept", promotion.message
-    changed = {change["knob"] for change in promotion.proposal["changes"]}
-    assert "work_mem" in changed
-    assert all(f"{knob} = " in cluster.knobs_file.read_text() for knob in changed)
-    since = time.monotonic()
-    triggered(lab, "rollback", {"target": "shop", "why": "enough"}, "back-1")
+    with chromium() as browser:
+        with customers(lab):
+            triggered(lab, "promote_configuration", {**question.FORM, "target": "shop"}, "shop-1")
+            asked(lab, "shop-1")
+            page = question.opened(browser, lab, "shop-1")
+            leads_to = approved(page)
+            run = wait_for("the run ends", lambda: over(client.dag_run("promote_configuration", "shop-1")), 900)
+        found = states(lab, "promote_configuration", "shop-1")
+        (promotion,) = lab.repository.promotions("shop")
+        assert run["state"] == "success", (found, promotion.message)
+        assert promotion.answer["by"]["name"]
+        assert (promotion.answer["note"], promotion.answer["when"]) == ("go", "now")
+        assert leads_to.endswith(f"/otterflow/experiment/{question.EXPERIMENT}")
+        assert (found["make_safe"], found["keep_or_roll_back"]) == ("skipped", "success")
+        assert promotion.state == "kept", promotion.message
+        changed = {change["knob"] for change in promotion.proposal["changes"]}
+        assert "work_mem" in changed
+        assert all(f"{knob} = " in cluster.knobs_file.read_text() for knob in changed)
+        wait_for("rollback knows the target", lambda: question.rollback_offers(page, lab, "shop"), 300)
+        since = time.monotonic()
+        question.rollback_triggered(page, "back-1", "enough")
     wait_for("the former file is back", lambda: cluster.knobs_file.read_text() == "# theirs\njit = off\n", 300)
     back_s = time.monotonic() - since
     wait_for("the rollback ends", lambda: over(client.dag_run("rollback", "back-1")), 300)
     print(f"the former file is back {back_s:.1f} s after the trigger, the run has ended after "
           f"{time.monotonic() - since:.1f} s")  # fmt: skip
     assert back_s < MOST_BACK_S
+    assert "enough" in lab.repository.promotion(promotion.id).message
     assert lab.repository.promotion(promotion.id).state == "rolled_back"
     assert cluster.knobs_file.read_text() == "# theirs\njit = off\n"
     assert lab.repository.holder("shop") is None
