@@ -161,6 +161,26 @@ def test_a_part_of_the_trials_is_looked_at_by_mouse_and_by_keys(lab: PagesLab, b
     page.context.close()
 
 
+def test_a_live_page_is_watched_to_the_end_and_keeps_the_part_that_is_looked_at(lab: PagesLab, browser: Any) -> None:
+    plan = made_up.begun(lab.repository, "shop-short", iterations=4)
+    for iteration in range(3):
+        made_up.tried(lab.repository, "shop-short", iteration)
+    page = logged_in(browser, lab, VIEWER)
+    shown = tuning(page)
+    link("shop-short")(shown).click()
+    shown.get_by_text("3 of 4").wait_for()
+    shown.locator("#zoom-closer").click()
+    sees(shown, "^Iterations 0 to 1: 2 of 3 trials")
+    made_up.tried(lab.repository, "shop-short", 3)
+    made_up.finished(lab.repository, "shop-short", plan)
+    shown.get_by_text("4 of 4").wait_for()
+    shown.locator("h1 .state.finished").wait_for()
+    sees(shown, "^Iterations 0 to 1: 2 of 4 trials")
+    shown.get_by_text("times better than the baseline").wait_for()
+    link("Undo")(shown).wait_for()
+    page.context.close()
+
+
 def test_a_part_is_looked_at_without_script_as_well(lab: PagesLab, browser: Any) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.add_cookies([{"name": "_token", "value": lab.token(VIEWER), "url": lab.airflow.url}])
