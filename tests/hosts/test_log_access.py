@@ -28,8 +28,10 @@ def folder() -> Iterator[Path]:
         Path(above).chmod(0o755)
         made = Path(above) / "a log's folder"
         made.mkdir()
-        (made / "postgresql-Mon.csv").write_text("x")
-        (made / "postgresql-Mon.csv.1.gz").write_text("x")
+        made.chmod(0o755)  # whatever umask another test has left: a recorder closes all that it makes
+        for name in ("postgresql-Mon.csv", "postgresql-Mon.csv.1.gz"):
+            (made / name).write_text("x")
+            (made / name).chmod(0o644)
         yield made
 
 
