@@ -24,11 +24,12 @@ import yaml
 
 from otterflow.workloads.recording.reading import open_recording
 from otterflow.workloads.replay.shipping import replayer_archive
+from stack.airflow import ADMIN
 from stack.lab import Lab, MariadbLab
 from stack.postgres import DATABASE, ROLE
 from stack.processes import belonging_to
-from tests.e2e import question
-from tests.e2e.pages_lab import chromium
+from tests.e2e import question, trigger_form
+from tests.e2e.pages_lab import chromium, logged_in, tuning
 from tests.e2e.watching import wait_for
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import as_shown, in_force_on
@@ -157,11 +158,25 @@ def states(lab: Lab | MariadbLab, dag_id: str, run_id: str) -> dict[str, str | N
     return {t["task_id"]: t["state"] for t in lab.airflow.client.task_instances(dag_id, run_id)}
 
 
-def test_four_trials_end_with_the_winner_in_force(lab: Lab) -> None:
+def test_four_trials_are_triggered_by_the_form_watched_and_end_with_the_winner_in_force(lab: Lab) -> None:
     client = lab.airflow.client
-    client.trigger("tuning_experiment", {**FORM, "experiment": "four"}, "four")
-    experiment = finishes(lab, "four")
-    assert experiment.state == "finished", experiment.message
+    with chromium() as browser:
+        page = logged_in(browser, lab, ADMIN)
+        trigger_form.triggered(page, lab, "four", {**FORM, "experiment": "four"})
+        conf = client.dag_run("tuning_experiment", "four")["conf"]
+        assert FORM.items() <= conf.items(), "the form sends what was filled in"
+        wait_for("the experiment is there", lambda: [e for e in lab.repository.experiments() if e.name == "four"], 180)
+        shown = tuning(page)
+        shown.get_by_role("link", name="four", exact=True).first.click()
+        experiment = finishes(lab, "four")
+        assert experiment.state == "finished", experiment.message
+        shown.locator("h1 .state.finished").wait_for()  # the page has followed by itself
+        shown.get_by_text("4 of 4").wait_for()
+        with page.expect_download() as report:
+            shown.get_by_role("link", name="Report", exact=True).click()
+        assert "four" in report.value.path().read_text()
+        shown.locator("a[href='/otterflow/experiment/four/trial/1']").first.click()
+        shown.get_by_role("heading", level=1).get_by_text("four").wait_for()
     wait_for("the last run ends", lambda: client.dag_run("tuning_finish", "four-finish-1")["state"] == "success", 180)
     trials = lab.repository.trials("four")
     assert [t.state for t in trials] == ["ok"] * 4, [t.message for t in trials]
