@@ -27,11 +27,19 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "experiment": Param("", type="string", pattern=f"{NAME_PATTERN}|^$", description="The experiment to export."),
-        "iteration": Param(
-            None, type=["null", "integer"], minimum=0, description="One trial. Empty: all that have ended."
+        "experiment": Param(
+            "", type="string", pattern=f"{NAME_PATTERN}|^$", title="Experiment", description="The experiment to export."
         ),
-        "folder": Param("", type="string", description="Where to write, on the machine that runs the task."),
+        "iteration": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            title="Iteration",
+            description="One trial. Empty: all that have ended.",
+        ),
+        "folder": Param(
+            "", type="string", title="Folder", description="Where to write, on the machine that runs the task."
+        ),
     },
     tags=["otterflow"],
     default_args={"owner": "otterflow", "execution_timeout": timedelta(hours=1), **RETRIES},

@@ -34,19 +34,31 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "folder": Param("", type="string", description="The folder of sets, on the machine that runs the task."),
-        "experiment": Param("", type="string", pattern=NAME_OR_NONE, description="What to call the experiment."),
+        "folder": Param(
+            "", type="string", title="Folder", description="The folder of sets, on the machine that runs the task."
+        ),
+        "experiment": Param(
+            "", type="string", pattern=NAME_OR_NONE, title="Experiment", description="What to call the experiment."
+        ),
         "target": Param(
-            "ottertune", type="string", pattern=NAME_PATTERN, description="A name for the server the sets are from."
+            "ottertune",
+            type="string",
+            pattern=NAME_PATTERN,
+            title="Target",
+            description="A name for the server the sets are from.",
         ),
         "benchmark": Param(
             "",
             type="string",
             pattern=NAME_OR_NONE,
+            title="Benchmark",
             description="The name to file the workload under. Empty: the sets' workload_name.",
         ),
         "workload": Param(
-            "", type="string", description="Take the sets of this workload_name alone, where a folder has several."
+            "",
+            type="string",
+            title="Workload",
+            description="Take the sets of this workload_name alone, where a folder has several.",
         ),
         "ram_gb": Param(
             None,
@@ -59,11 +71,15 @@ with DAG(
             None,
             type=["null", "integer"],
             minimum=1,
+            title="Cores",
             description="Of the server's host. Empty: 4, as OtterTune had it.",
         ),
-        "disk": Param("ssd", type="string", enum=["ssd", "hdd"], description="Of the server's host."),
+        "disk": Param("ssd", type="string", enum=["ssd", "hdd"], title="Disk", description="Of the server's host."),
         "replace": Param(
-            False, type="boolean", description="Store it anew in place of an earlier import of that name."
+            False,
+            type="boolean",
+            title="Replace",
+            description="Store it anew in place of an earlier import of that name.",
         ),
     },
     tags=["otterflow"],

@@ -61,6 +61,7 @@ def replay_dag(replay: Replay) -> DAG:
                 list(block.candidates),
                 type=["null", "array"],
                 items={"type": "string", "pattern": "^(experiment|configuration):"},
+                title="Candidates",
                 description="What is tried, one a line: experiment:<name> for the best that it found, or "
                 "configuration:<name> for a file in include/configurations/.",
             ),
@@ -68,6 +69,7 @@ def replay_dag(replay: Replay) -> DAG:
                 block.baseline,
                 type="string",
                 enum=["source", "target"],
+                title="Baseline",
                 description="Compared with what is in force on the source, or on the target.",
             ),
             "rounds": Param(
@@ -75,6 +77,7 @@ def replay_dag(replay: Replay) -> DAG:
                 type="integer",
                 minimum=LEAST_ROUNDS,
                 maximum=50,
+                title="Rounds",
                 description="How many times each is replayed. More find smaller differences.",
             ),
         },

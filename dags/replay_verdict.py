@@ -27,17 +27,28 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "recording": Param("", type="string", description="A file in include/recordings/ that has a block replay."),
-        "from": Param(
-            None, type=["null", "string"], format="date-time", description="Intervals that begin then or later."
+        "recording": Param(
+            "", type="string", title="Recording", description="A file in include/recordings/ that has a block replay."
         ),
-        "to": Param(None, type=["null", "string"], format="date-time", description="Intervals that begin before it."),
-        "candidate": Param("", type="string", description="One of those that were tried. Empty: all."),
+        "from": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="From",
+            description="Intervals that begin then or later.",
+        ),
+        "to": Param(
+            None, type=["null", "string"], format="date-time", title="To", description="Intervals that begin before it."
+        ),
+        "candidate": Param(
+            "", type="string", title="Candidate", description="One of those that were tried. Empty: all."
+        ),
         "nowhere_worse_percent": Param(
             None,
             type=["null", "number"],
             exclusiveMinimum=0,
             exclusiveMaximum=100,
+            title="Nowhere worse by more than (%)",
             description="In the place of what the recording's file says.",
         ),
     },

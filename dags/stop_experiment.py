@@ -28,7 +28,9 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "experiment": Param("", type="string", pattern=f"{NAME_PATTERN}|^$", description="The experiment to stop."),
+        "experiment": Param(
+            "", type="string", pattern=f"{NAME_PATTERN}|^$", title="Experiment", description="The experiment to stop."
+        ),
         "finish_now": Param(
             False,
             type="boolean",

@@ -38,7 +38,9 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "experiment": Param("", type="string", pattern=f"{NAME_PATTERN}|^$", description="The experiment to finish."),
+        "experiment": Param(
+            "", type="string", pattern=f"{NAME_PATTERN}|^$", title="Experiment", description="The experiment to finish."
+        ),
     },
     max_active_runs=16,
     tags=["otterflow"],

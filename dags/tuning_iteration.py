@@ -54,8 +54,12 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "experiment": Param("", type="string", pattern=f"{NAME_PATTERN}|^$", description="The experiment's name."),
-        "iteration": Param(0, type="integer", minimum=0, description="The trial to make; 0 measures the baseline."),
+        "experiment": Param(
+            "", type="string", pattern=f"{NAME_PATTERN}|^$", title="Experiment", description="The experiment's name."
+        ),
+        "iteration": Param(
+            0, type="integer", minimum=0, title="Iteration", description="The trial to make; 0 measures the baseline."
+        ),
     },
     max_active_runs=16,
     tags=["otterflow"],

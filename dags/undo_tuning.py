@@ -32,12 +32,17 @@ with DAG(
     is_paused_upon_creation=False,
     params={
         "target": Param(
-            "", type="string", enum=["", *known("targets")], description="The server that is to be as it was before."
+            "",
+            type="string",
+            enum=["", *known("targets")],
+            title="Target",
+            description="The server that is to be as it was before.",
         ),
         "experiment": Param(
             "",
             type="string",
             pattern=f"{NAME_PATTERN}|^$",
+            title="Experiment",
             description="Put back what was there before this one. Empty: before otterflow's first on the target.",
         ),
         "remove": Param(

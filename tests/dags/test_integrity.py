@@ -56,6 +56,15 @@ def test_every_file_is_one_dag_of_its_name(bag: Any) -> None:
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_every_field_of_a_form_says_its_name_and_what_it_is(bag: Any, dag_id: str) -> None:
+    """Airflow shows a parameter's name as it is in the code where the field has no title."""
+    for name in bag.dags[dag_id].params:
+        param = bag.dags[dag_id].params.get_param(name)
+        assert param.schema.get("title"), name
+        assert param.description, name
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
 def test_policies(bag: Any, dag_id: str) -> None:
     dag = bag.dags[dag_id]
     assert dag.doc_md, "every Dag says what it does"
