@@ -83,7 +83,10 @@ def fetch(name: str, cache: Path = CACHE) -> Unpacked:
         raise StackError(f"{name!r} is no release to fetch; there are {', '.join(RELEASES)}")
     unpacked = Unpacked(cache / name, release)
     if not unpacked.root.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        for folder in (cache.parent, cache):
+            if not folder.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o755)  # whatever the umask: the servers' user has to pass
         with _alone(cache):
             if not unpacked.root.exists():
                 _make(unpacked)

@@ -18,6 +18,8 @@ MIGRATED = PROJECT / "tests" / "repository"
 """Where migrations are what is tested."""
 
 gc.disable()  # until the tests are collected; see pytest_runtestloop
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 
 # The tests run in several processes: linear algebra in several threads each would make them wait for each other. Read
 # when NumPy is first imported, and handed on to the processes that tests start.
@@ -67,6 +69,9 @@ def pytest_runtestloop() -> None:
     """
     gc.freeze()
     gc.enable()
+    umask = os.umask(_UMASK)
+    if umask != _UMASK:
+        raise pytest.UsageError(f"a module has changed the umask to {umask:o} when it was imported: take it back there")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -18,9 +18,6 @@ from typing import Any
 
 import hcl2
 import pytest
-from patroni.collections import CaseInsensitiveSet
-from patroni.postgresql.config import ConfigHandler
-from patroni.postgresql.validator import transform_postgresql_parameter_value
 from pydantic import TypeAdapter, ValidationError
 
 from otterflow.dbms.bundle.values import Bundle
@@ -29,6 +26,7 @@ from otterflow.knobs.catalog import KnobCatalog
 from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Value
 from tests.dbms.bundles import HOSTILE, order_of, read_yaml, run_apply, terraform_of
+from tests.dbms.patroni_parts import CaseInsensitiveSet, ConfigHandler, transform_postgresql_parameter_value
 
 pytestmark = pytest.mark.slow
 

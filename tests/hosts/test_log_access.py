@@ -28,7 +28,7 @@ def folder() -> Iterator[Path]:
         Path(above).chmod(0o755)
         made = Path(above) / "a log's folder"
         made.mkdir()
-        made.chmod(0o755)  # whatever umask another test has left: a recorder closes all that it makes
+        made.chmod(0o755)  # whatever the umask of who runs the tests
         for name in ("postgresql-Mon.csv", "postgresql-Mon.csv.1.gz"):
             (made / name).write_text("x")
             (made / name).chmod(0o644)
