@@ -226,15 +226,14 @@ def history_with_trials(experiment: Experiment, trials: Sequence[Trial], goal: G
     space = space_of(experiment)
     ended = [t for t in trials if t.state.ended and (t.objective is not None or not t.reasons.get(TEACHES_NOTHING))]
     told: list[tuple[Trial, TunerTrial]] = []
-    known_of = [_as_known(t) for t in ended]
-    for trial, known_trial, score in zip(ended, known_of, scoring(known_of, goal.objective)[1], strict=True):
+    counted = [_as_known(trial) for trial in ended]
+    for trial, counts, score in zip(ended, counted, scoring(counted, goal.objective)[1], strict=True):
         known = trial.in_force or trial.wanted
         config = {name: known[name] for name in space.names if name in known}
         if not config_problems("config", space, config):
             kept = goal.slacks(trial.result) if score is not None and trial.result else ()
             slacks = tuple(BROKEN if slack is None else slack for slack in kept)
-            state = known_trial.state.value
-            told.append((trial, TunerTrial(config=config, value=score, state=state, slacks=slacks)))
+            told.append((trial, TunerTrial(config=config, value=score, state=counts.state.value, slacks=slacks)))
     return told
 
 

@@ -66,11 +66,11 @@ class Jobs:
         remote = RemoteJob(partial(self._session, on_driver), paths)
         begun = time.monotonic()
         remote.start_or_attach(job.script, job.files, job.timeout_s)
-        max_poll_s = 3.0 if job.timeout_s > LONG_JOB_S else 1.0
-        if lookout is None:
-            end = remote.wait(partial(_show, progress), max_poll_s=max_poll_s)
-        else:
-            end = remote.wait(partial(_note, progress, lookout), max_poll_s=max_poll_s, on_look=lookout.look)
+        end = remote.wait(
+            partial(_show, progress, lookout),
+            max_poll_s=3.0 if job.timeout_s > LONG_JOB_S else 1.0,
+            on_look=None if lookout is None else lookout.look,
+        )
         waited = time.monotonic() - begun
         if not end.ok:
             return JobOutcome(end, {}, waited)
@@ -143,12 +143,9 @@ class Jobs:
         return JobPaths(self._host.target.work_dir, f"{self._experiment}.{name}")
 
 
-def _show(progress: Callable[[str], str | None], output: str) -> None:
+def _show(progress: Callable[[str], str | None], lookout: Lookout | None, output: str) -> None:
+    if lookout is not None:
+        lookout.line(output)
     said = progress(output)
     if said:
         log.info("%s", said)
-
-
-def _note(progress: Callable[[str], str | None], lookout: Lookout, output: str) -> None:
-    lookout.line(output)
-    _show(progress, output)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
 from otterflow.errors import Hopeless
 from otterflow.experiment.summary import value_text
 from otterflow.measures.hopeless import COURSE, TIMES, Course, Hope, Phase
-
-log = logging.getLogger(__name__)
 
 
 class Lookout:

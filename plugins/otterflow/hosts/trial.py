@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def ends_by_its_fault(bench: Workbench, trial: Trial) -> Iterator[None]:
         raise
 
 
-def lookout_of(bench: Workbench, trial: Trial, before: Sequence[Trial]) -> Lookout | None:
+def lookout_of(bench: Workbench, trial: Trial) -> Lookout | None:
     """The lookout of a trial's measurement, None where the form does not ask for one.
 
     The first trials, and those that measure something again, are measured to their end whatever they give.
@@ -53,10 +53,12 @@ def lookout_of(bench: Workbench, trial: Trial, before: Sequence[Trial]) -> Looko
     plan = bench.plan
     if not plan.spec.end_hopeless or plan.is_live or plan.goal.constraints or plan.spec.repeats > 1:
         return None
-    ended = [Course.of(t.objective, t.result) for t in before if t.state == TrialState.ok]
-    hope = Hope.by(plan.objective, [course for course in ended if course is not None])
-    searched = trial.kind in (TrialKind.design, TrialKind.model)
-    return Lookout(bench.workload.rate, hope if searched else None)
+    hope = None
+    if trial.kind in (TrialKind.design, TrialKind.model):
+        before = bench.repository.trials(trial.experiment, metrics=())
+        ended = [Course.of(t.objective, t.result) for t in before if t.state == TrialState.ok]
+        hope = Hope.by(plan.objective, [course for course in ended if course is not None])
+    return Lookout(bench.workload.rate, hope)
 
 
 def end_early(bench: Workbench, trial: Trial, found: Hopeless) -> dict[str, Any]:

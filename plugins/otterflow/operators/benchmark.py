@@ -41,9 +41,8 @@ class BenchmarkOperator(OtterflowOperator):
             window = TrialWindow(repository, trial)
             try:
                 with ends_by_its_fault(bench, trial):
-                    lookout = lookout_of(bench, trial, repository.trials(self.experiment, metrics=()))
-                    asked = Measurement(name, trial.wanted, bench.plan.spec.repeats, window, lookout=lookout)
-                    measured = measure(bench, asked)
+                    repeats, lookout = bench.plan.spec.repeats, lookout_of(bench, trial)
+                    measured = measure(bench, Measurement(name, trial.wanted, repeats, window, lookout=lookout))
             except Hopeless as found:
                 return end_early(bench, trial, found)
             except ServerStopped:

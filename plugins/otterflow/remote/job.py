@@ -115,7 +115,7 @@ class RemoteJob:
         poll_s: float = 0.5,
         max_poll_s: float = 3.0,
         give_up_s: float = 600.0,
-        on_look: Callable[[], None] = lambda: None,
+        on_look: Callable[[], None] | None = None,
     ) -> JobEnd:
         """Wait for the job's end, handing its output on as it comes, whole lines at a time, from the log's start.
 
@@ -135,7 +135,8 @@ class RemoteJob:
                 output.finish()
                 return JobEnd(poll.state, poll.exit_code, output.tail)
             if not behind:
-                on_look()
+                if on_look is not None:
+                    on_look()
                 wait_s = min(wait_s * 1.3, max_poll_s)
 
     def seconds(self) -> float | None:
