@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,30 @@ log_line_prefix = '%m|%u|%d|%c|%v|%e|%Q|'
 compute_query_id = on
 """
 """What a server is set to whose log has all."""
+
+
+@contextmanager
+def pgbench_tables(host: DatabaseHost) -> Iterator[None]:
+    """Pgbench's tables in the database `bench` of the host, while the block runs."""
+    cluster = host.cluster
+    arguments = ["-i", "-q", "-h", cluster.host, "-p", str(cluster.port), "-U", "otterflow", "bench"]
+    subprocess.run(
+        [str(cluster.bin_dir / "pgbench"), *arguments], check=True, capture_output=True,
+        env={"PGPASSWORD": cluster.password, "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    yield
+    with cluster.connect() as connection:
+        connection.execute("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
+
+
+SHORTEST = timedelta(seconds=1)
+"""How long an interval must be here, where nobody wants to wait for a minute."""
+
+
+def end_after(start: datetime) -> datetime:
+    """The end, which is now, of an interval with a load that is over; of a quick machine's it is waited for."""
+    time.sleep(max(0.2, (start + SHORTEST - datetime.now(UTC)).total_seconds()))
+    return datetime.now(UTC)
 
 
 class Pulled(TaskInstance):
@@ -200,7 +225,7 @@ def recording_lab(
     monkeypatch.setenv("OTTERFLOW_TARGETS_DIR", str(targets))
     monkeypatch.setenv("OTTERFLOW_RECORDINGS_DIR", str(folder / "recordings"))
     monkeypatch.setenv("OTTERFLOW_HOME", str(folder / "home"))
-    monkeypatch.setattr(check_recording, "SHORTEST", timedelta(seconds=1))
+    monkeypatch.setattr(check_recording, "SHORTEST", SHORTEST)
     try:
         yield RecordingLab(source, folder, driver, kept)
     finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +19,7 @@ from stack.host import SSH_CONN_ID, DatabaseHost
 from stack.processes import belonging_to, end_all
 from tests.operators.another_host import UserElsewhere, another_host
 from tests.operators.harness import SUCCESS, Dags
-from tests.operators.recording_lab import RecordingLab, recording_lab
+from tests.operators.recording_lab import RecordingLab, end_after, pgbench_tables, recording_lab
 from tests.operators.test_replay_in_process import COPY, REPLAY, explain
 
 pytestmark = pytest.mark.integration
@@ -30,19 +28,12 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def copied(lab: DatabaseHost) -> Iterator[None]:
     """Pgbench's tables in the source's database, and a copy of that."""
-    cluster = lab.cluster
-    arguments = ["-i", "-q", "-h", cluster.host, "-p", str(cluster.port), "-U", "otterflow", "bench"]
-    subprocess.run(
-        [str(cluster.bin_dir / "pgbench"), *arguments], check=True, capture_output=True,
-        env={"PGPASSWORD": cluster.password, "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
-    with cluster.connect("postgres") as connection:
-        connection.execute(f"CREATE DATABASE {COPY} TEMPLATE bench")
-    yield
-    with cluster.connect("postgres") as connection:
-        connection.execute(f"DROP DATABASE {COPY} WITH (FORCE)")
-    with cluster.connect() as connection:
-        connection.execute("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
+    with pgbench_tables(lab):
+        with lab.cluster.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {COPY} TEMPLATE bench")
+        yield
+        with lab.cluster.connect("postgres") as connection:
+            connection.execute(f"DROP DATABASE {COPY} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -79,8 +70,7 @@ def test_a_load_is_recorded_here_and_replayed_from_there(
     apart.tell()
     start = datetime.now(UTC)
     transactions = apart.run_load(100)
-    time.sleep(0.2)
-    record = apart.all(apart.begin(start, datetime.now(UTC)))
+    record = apart.all(apart.begin(start, end_after(start)))
     folder = Path(record.path)
     assert folder.is_relative_to(root)
     assert {path.stat().st_uid for path in (folder, *folder.iterdir())} == {user.uid}

@@ -27,7 +27,7 @@ from otterflow.workloads.recording.manifest import Origin
 from stack.host import DatabaseHost
 from tests.bench.faults.acts import forget_boot, kill_jobs_of
 from tests.moved_clock import WorkerClock
-from tests.operators.recording_lab import TOLD, RecordingLab, RecordingRun, recording_lab
+from tests.operators.recording_lab import TOLD, RecordingLab, RecordingRun, end_after, pgbench_tables, recording_lab
 from tests.repository.samples import new_experiment
 from tests.small_disk import small_disk
 from tests.waiting import wait_until
@@ -45,17 +45,9 @@ a recording is named."""
 def lab(
     clean_host: DatabaseHost, host_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RecordingLab]:
-    cluster = clean_host.cluster
-    arguments = ["-i", "-q", "-h", cluster.host, "-p", str(cluster.port), "-U", "otterflow", "bench"]
-    subprocess.run(
-        [str(cluster.bin_dir / "pgbench"), *arguments], check=True, capture_output=True,
-        env={"PGPASSWORD": cluster.password, "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
-    with recording_lab(clean_host, tmp_path, monkeypatch) as lab:
+    with pgbench_tables(clean_host), recording_lab(clean_host, tmp_path, monkeypatch) as lab:
         lab.define()
         yield lab
-    with cluster.connect() as connection:
-        connection.execute("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
 
 
 def logged_minute(lab: RecordingLab) -> tuple[datetime, datetime, int]:
@@ -65,9 +57,7 @@ def logged_minute(lab: RecordingLab) -> tuple[datetime, datetime, int]:
     transactions = lab.run_load()
     with lab.source.cluster.connect() as connection:
         connection.execute("SELECT 'zebra'")
-    time.sleep(0.2)
-    end = datetime.now(UTC)
-    return begun, end, transactions
+    return begun, end_after(begun), transactions
 
 
 def test_a_servers_own_log_is_recorded_where_it_is_replayed(
@@ -139,8 +129,7 @@ def test_a_log_that_was_rotated_and_compressed_in_the_interval_is_read_as_one(la
         file.write(log.read_bytes())
     log.write_text("")  # as logrotate's copytruncate does
     after = lab.run_load()
-    time.sleep(0.2)
-    end = datetime.now(UTC)
+    end = end_after(start)
     try:
         recording = lab.opened(lab.all(lab.begin(start, end)))
     finally:
@@ -160,8 +149,7 @@ def test_csvlog_of_the_collector_with_a_rotation_of_its_own(lab: RecordingLab) -
         with lab.source.cluster.connect() as connection:
             connection.execute("SELECT pg_rotate_logfile()")
         after = lab.run_load()
-        time.sleep(0.2)
-        run = lab.begin(start, datetime.now(UTC))
+        run = lab.begin(start, end_after(start))
         recording = lab.opened(lab.all(run))
         assert run.run.returned["check"]["log"]["kind"] == "csvlog"
         assert len(list(folder.glob("*.csv"))) >= 2
