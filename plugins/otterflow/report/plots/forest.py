@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from otterflow.report.plots.axis import Axis, axis, number
@@ -40,27 +40,29 @@ def forest_plot(rows: Sequence[ForestRow], *, title: str, matters: float | None 
     `matters` is the gain that would matter, as a share (0.03 for 3 %): the band about 1 that is narrower is shaded. The
     axis is logarithmic unless an interval reaches zero.
     """
-    height = _TOP + _ROW * max(len(rows), 1) + _BOTTOM
-    across = _axis(rows, _LEFT, WIDTH - _RIGHT)
-    return picture(
-        WIDTH,
-        height,
-        *_frame(across, height, matters),
-        *(part for position, row in enumerate(rows) for part in _row(row, position, across)),
-        title=title,
-        description=_description(rows),
-    )
+    return _drawn(rows, _axis(rows, _LEFT, WIDTH - _RIGHT), WIDTH, _ROW, _row, title, matters)
 
 
 def narrow_forest_plot(rows: Sequence[ForestRow], *, title: str) -> Svg:
     """The same for a place of `NARROW` pixels on white: each row's words stand above its interval."""
-    height = _TOP + _HIGH_ROW * max(len(rows), 1) + _BOTTOM
-    across = _axis(rows, _EDGE, NARROW - _EDGE)
+    return _drawn(rows, _axis(rows, _EDGE, NARROW - _EDGE), NARROW, _HIGH_ROW, _high_row, title, None)
+
+
+def _drawn(
+    rows: Sequence[ForestRow],
+    across: Axis,
+    width: float,
+    row_height: float,
+    draw: Callable[[ForestRow, int, Axis], Iterator[Svg]],
+    title: str,
+    matters: float | None,
+) -> Svg:
+    height = _TOP + row_height * max(len(rows), 1) + _BOTTOM
     return picture(
-        NARROW,
+        width,
         height,
-        *_frame(across, height, None),
-        *(part for position, row in enumerate(rows) for part in _high_row(row, position, across)),
+        *_frame(across, height, matters),
+        *(part for position, row in enumerate(rows) for part in draw(row, position, across)),
         title=title,
         description=_description(rows),
     )
