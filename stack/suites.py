@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.checkout import PROJECT
+from stack.checkout import PROJECT, make_passable
 from stack.processes import StackError
 
 CACHE = PROJECT / ".build" / "suites"
@@ -83,10 +83,7 @@ def fetch(name: str, cache: Path = CACHE) -> Unpacked:
         raise StackError(f"{name!r} is no release to fetch; there are {', '.join(RELEASES)}")
     unpacked = Unpacked(cache / name, release)
     if not unpacked.root.exists():
-        for folder in (cache.parent, cache):
-            if not folder.exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                folder.chmod(0o755)  # whatever the umask: the servers' user has to pass
+        make_passable(cache)
         with _alone(cache):
             if not unpacked.root.exists():
                 _make(unpacked)
