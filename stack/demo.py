@@ -202,11 +202,19 @@ def _run_experiment(
     lab: AnyLab[Host], console: Console, settings: DemoSettings
 ) -> tuple[dict[str, Any], RenderableType]:
     lab.start(console.print)
-    conf = settings.conf()
+    outcome = tuned(lab, settings.conf(), console)
+    return outcome, summary(outcome)
+
+
+def tuned(lab: AnyLab[Host], conf: Mapping[str, Any], console: Console) -> dict[str, Any]:
+    """Trigger the experiment of a filled-in form on a lab that runs, show it to its end; its `result.json`.
+
+    Raises ExperimentFailed.
+    """
     spec = ExperimentSpec.from_params(conf)
     client = lab.airflow.client
-    run_id = client.trigger("tuning_experiment", conf)
-    console.print(f"Triggered tuning_experiment: {settings.iterations} trials of {settings.benchmark}.")
+    run_id = client.trigger("tuning_experiment", dict(conf))
+    console.print(f"Triggered tuning_experiment: {spec.iterations} trials of {spec.benchmark}.")
     looks = follow(
         lab.repository, client, spec.experiment, run_id, iterations=spec.iterations, final_rounds=spec.final_rounds,
         objective=benchmarks(include_dir() / "benchmarks")[spec.benchmark].objective,
@@ -214,7 +222,7 @@ def _run_experiment(
     last = show(looks, console)
     if last.finished is None or last.finished.outcome is None:
         raise ExperimentFailed(f"experiment {spec.experiment!r} is finished but has no outcome")
-    return last.finished.outcome, summary(last.finished.outcome)
+    return last.finished.outcome
 
 
 def _show_login(lab: AnyLab[Host], console: Console) -> None:

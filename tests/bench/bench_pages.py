@@ -24,7 +24,7 @@ from otterflow.repository import Repository
 from otterflow.web import app
 from otterflow.web.headers import WithHeaders
 from otterflow.web.reader import Reader, reader
-from tests.experiment.test_intervals import BEGIN, GAIN, tried
+from tests.experiment.test_intervals import BEGIN, GAIN, recorded, recording, tried
 from tests.web import made_up
 from tests.web.conftest import FakeRights, FakeUser, mounted
 from tests.web.many import copied
@@ -111,14 +111,10 @@ def _fill(repository: Repository) -> None:
     files = repository.experiment("ended").files
     assert files is not None
     for hour in range(INTERVALS):
-        start = BEGIN + timedelta(hours=hour)
-        interval = f"shop-{start:%Y%m%dT%H%MZ}"
-        repository.add_recording(
-            interval, name="shop", target="example_command", path="/srv/x", start=start, end=start + timedelta(hours=1),
-            manifest={"complete": True},
-        )  # fmt: skip
-        tried(repository, f"replay-{interval}", GAIN)
-        repository.keep_files(f"replay-{interval}", files)
+        recorded(repository, hour)
+        name = f"replay-{recording(hour)}"
+        tried(repository, name, GAIN)
+        repository.keep_files(name, files)
     count = len(repository.newest_names(DAGS, 10**6))
     assert count == EXPERIMENTS + INTERVALS
     print(

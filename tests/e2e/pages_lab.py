@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import httpx
 
@@ -53,30 +54,24 @@ def pages_lab() -> Iterator[PagesLab]:
     folder = Path(tempfile.mkdtemp(prefix="otterflow-pages-"))
     home = folder / "otterflow"
     home.mkdir()
-    kept = os.environ.get("OTTERFLOW_HOME")
-    os.environ["OTTERFLOW_HOME"] = str(home)
-    airflow = AirflowStack(
-        folder / "control", {"OTTERFLOW_HOME": str(home)}, api_alone=True,
-        users={VIEWER: "viewer", USER: "user", OP: "op"},
-    )  # fmt: skip
-    try:
-        repository = Repository.open(f"sqlite:///{home / 'repository.db'}")
-        made_up.whole(repository, "shop-tpcb", trials=30)
-        made_up.begun(repository, "shop-live")
-        for iteration in range(8):
-            made_up.tried(repository, "shop-live", iteration)
-        made_up.tried(repository, "shop-live", 8, ends=False)
-        repository.hold_target("example_command", "shop-live")
-        _proposed(repository)
-        airflow.start(timeout_s=800)
-        yield PagesLab(airflow, repository)
-    finally:
-        airflow.stop()
-        shutil.rmtree(folder)
-        if kept is None:
-            del os.environ["OTTERFLOW_HOME"]
-        else:
-            os.environ["OTTERFLOW_HOME"] = kept
+    own = {"OTTERFLOW_HOME": str(home)}
+    users = {VIEWER: "viewer", USER: "user", OP: "op"}
+    airflow = AirflowStack(folder / "control", own, api_alone=True, users=users)
+    with patch.dict(os.environ, own):
+        try:
+            repository = Repository.open(f"sqlite:///{home / 'repository.db'}")
+            made_up.whole(repository, "shop-tpcb", trials=30)
+            made_up.begun(repository, "shop-live")
+            for iteration in range(8):
+                made_up.tried(repository, "shop-live", iteration)
+            made_up.tried(repository, "shop-live", 8, ends=False)
+            repository.hold_target("example_command", "shop-live")
+            _proposed(repository)
+            airflow.start(timeout_s=800)
+            yield PagesLab(airflow, repository)
+        finally:
+            airflow.stop()
+            shutil.rmtree(folder)
 
 
 def _proposed(repository: Repository) -> None:

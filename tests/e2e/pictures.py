@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from stack.lab import Lab
 from tests.e2e import question
@@ -43,24 +44,19 @@ def _question(browser: Browser) -> None:
     folder = Path(tempfile.mkdtemp(prefix="otterflow-pictures-"))
     folder.chmod(0o755)
     lab = Lab(folder / "lab")
-    kept = os.environ.get("OTTERFLOW_HOME")
-    os.environ["OTTERFLOW_HOME"] = str(lab.otterflow_home)
-    try:
-        lab.start_servers(print)
-        question.with_users(lab, "shop")
-        question.proposable(lab.repository)
-        lab.airflow.start(timeout_s=800)
-        lab.airflow.wait_for_dags(question.DAG, timeout_s=_PATIENCE_S)
-        lab.airflow.client.trigger(question.DAG, {**question.FORM, "target": "shop"}, "shop")
-        _wait_for_the_question(lab, "shop")
-        question.opened(browser, lab, "shop").screenshot(path=IMAGES / "promotion_question.png")
-    finally:
-        lab.stop()
-        shutil.rmtree(folder)
-        if kept is None:
-            del os.environ["OTTERFLOW_HOME"]
-        else:
-            os.environ["OTTERFLOW_HOME"] = kept
+    with patch.dict(os.environ, OTTERFLOW_HOME=str(lab.otterflow_home)):
+        try:
+            lab.start_servers(print)
+            question.with_users(lab, "shop")
+            question.proposable(lab.repository)
+            lab.airflow.start(timeout_s=800)
+            lab.airflow.wait_for_dags(question.DAG, timeout_s=_PATIENCE_S)
+            lab.airflow.client.trigger(question.DAG, {**question.FORM, "target": "shop"}, "shop")
+            _wait_for_the_question(lab, "shop")
+            question.opened(browser, lab, "shop").screenshot(path=IMAGES / "promotion_question.png")
+        finally:
+            lab.stop()
+            shutil.rmtree(folder)
 
 
 def _wait_for_the_question(lab: Lab, run_id: str) -> None:

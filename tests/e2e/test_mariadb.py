@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-import yaml
 
-from otterflow.settings import include_dir
 from stack.lab import MariadbLab
 from stack.processes import belonging_to
+from tests.benchmarks import changed_benchmarks
 from tests.e2e.test_whole_stack import finishes, states, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -22,36 +22,30 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 BENCHMARK = "sysbench_oltp_read_write"
 
 
-def small_benchmarks(folder: Path) -> Path:
-    """The shipped files, with one that is loaded and run in seconds."""
-    include = folder / "include"
-    shutil.copytree(include_dir(), include)
-    path = include / "benchmarks" / f"{BENCHMARK}.yaml"
-    record = yaml.safe_load(path.read_text())
-    record["workload"] |= {"tables": 2, "table_size": 10_000, "rand_type": "uniform", "threads": 4}
-    path.write_text(yaml.safe_dump(record | {"warmup_s": 1, "duration_s": 3}))
-    return include
+SMALL = {
+    BENCHMARK: {
+        "workload": {"tables": 2, "table_size": 10_000, "rand_type": "uniform", "threads": 4},
+        "warmup_s": 1,
+        "duration_s": 3,
+    }
+}
+"""Loaded and run in seconds."""
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MariadbLab]:
     folder = Path(tempfile.mkdtemp(prefix="otterflow-e2e-"))
     folder.chmod(0o755)
-    kept = os.environ.get("OTTERFLOW_INCLUDE_DIR")
-    include = str(small_benchmarks(folder))
-    os.environ["OTTERFLOW_INCLUDE_DIR"] = include
-    lab = MariadbLab(folder / "lab", environment={"OTTERFLOW_INCLUDE_DIR": include})
-    try:
-        lab.start(print)
-        yield lab
-    finally:
-        lab.stop()
-        assert not belonging_to(lab.root), "nothing is left running"
-        shutil.rmtree(folder)
-        if kept is None:
-            del os.environ["OTTERFLOW_INCLUDE_DIR"]
-        else:
-            os.environ["OTTERFLOW_INCLUDE_DIR"] = kept
+    environment = {"OTTERFLOW_INCLUDE_DIR": str(changed_benchmarks(folder, SMALL))}
+    lab = MariadbLab(folder / "lab", environment=environment)
+    with patch.dict(os.environ, environment):
+        try:
+            lab.start(print)
+            yield lab
+        finally:
+            lab.stop()
+            assert not belonging_to(lab.root), "nothing is left running"
+            shutil.rmtree(folder)
 
 
 def in_force(lab: MariadbLab) -> dict[str, str]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import psutil
@@ -111,24 +112,18 @@ def watched_when_nearly_idle(include: Path) -> None:
 def lab() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="otterflow-e2e-"))
     folder.chmod(0o755)
-    kept = os.environ.get("OTTERFLOW_INCLUDE_DIR")
-    os.environ["OTTERFLOW_INCLUDE_DIR"] = str(small_benchmarks(folder))
+    small = {"OTTERFLOW_INCLUDE_DIR": str(small_benchmarks(folder))}
     watched_when_nearly_idle(folder / "include")
-    environment = {
-        "OTTERFLOW_INCLUDE_DIR": str(folder / "include"),
-        "OTTERFLOW_SCHEDULES_DIR": str(schedules(folder)),
-        "OTTERFLOW_RECORDINGS_DIR": str(recordings(folder)),
-    }
-    lab = Lab(folder / "lab", backfills=True, environment=environment)
-    try:
-        lab.start(print)
-        yield lab
-    finally:
-        lab.stop()
-        assert not belonging_to(lab.root), "nothing is left running"
-        shutil.rmtree(folder)
-        if kept is None:
-            del os.environ["OTTERFLOW_INCLUDE_DIR"]
+    made = {"OTTERFLOW_SCHEDULES_DIR": str(schedules(folder)), "OTTERFLOW_RECORDINGS_DIR": str(recordings(folder))}
+    lab = Lab(folder / "lab", backfills=True, environment=small | made)
+    with patch.dict(os.environ, small):
+        try:
+            lab.start(print)
+            yield lab
+        finally:
+            lab.stop()
+            assert not belonging_to(lab.root), "nothing is left running"
+            shutil.rmtree(folder)
 
 
 def ended(lab: Lab | MariadbLab, name: str) -> Any:

@@ -28,16 +28,21 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     monkeypatch.delenv("OTTERFLOW_TARGETS_DIR", raising=False)
     found = open_repository()
     for hour in range(4):
-        start = BEGIN + timedelta(hours=hour)
-        found.add_recording(
-            recording(hour), name="shop", target="example_command", path="/srv/x", start=start,
-            end=start + timedelta(hours=1), manifest={"complete": True},
-        )  # fmt: skip
+        recorded(found, hour)
     return found
 
 
 def recording(hour: int) -> str:
-    return f"shop-20261129T{2 + hour:02d}00Z"
+    return f"shop-{BEGIN + timedelta(hours=hour):%Y%m%dT%H%MZ}"
+
+
+def recorded(repository: Repository, hour: int) -> None:
+    """The hour's recording, in the repository."""
+    start = BEGIN + timedelta(hours=hour)
+    repository.add_recording(
+        recording(hour), name="shop", target="example_command", path="/srv/x", start=start,
+        end=start + timedelta(hours=1), manifest={"complete": True},
+    )  # fmt: skip
 
 
 def tried(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from otterflow.hosts import turns, window
 from otterflow.operators.connections import open_repository
 from stack.host import SSH_CONN_ID, DatabaseHost
 from stack.sshd import PrivateSshd
+from tests.benchmarks import changed_benchmarks
 from tests.operators.harness import Dags
 
 Refuse = Any
@@ -33,14 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def small_benchmarks(folder: Path) -> Path:
     """A copy of `include/` whose benchmarks load and run in seconds."""
-    small = folder / "include"
-    shutil.copytree(INCLUDE, small)
-    for name, changes in SMALL.items():
-        path = small / "benchmarks" / f"{name}.yaml"
-        record = yaml.safe_load(path.read_text())
-        record["workload"] |= changes["workload"]
-        path.write_text(yaml.safe_dump(record | {k: v for k, v in changes.items() if k != "workload"}))
-    return small
+    return changed_benchmarks(folder, SMALL)
 
 
 @pytest.fixture(scope="session")

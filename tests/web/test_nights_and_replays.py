@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from otterflow.repository import Repository
-from tests.experiment.test_intervals import BEGIN, GAIN, LOSS, recording, tried
+from tests.experiment.test_intervals import GAIN, LOSS, recorded, recording, tried
 from tests.web import made_up
 from tests.web.conftest import Client
 
@@ -72,11 +71,7 @@ def test_a_recordings_intervals_have_ratios_and_one_verdict(client: Client, repo
     browser = client(OURS | {"replay_shop"})
     assert "no interval of &#39;shop&#39;" in browser.get("/replays/shop").text
     for hour in range(2):
-        start = BEGIN + timedelta(hours=hour)
-        repository.add_recording(
-            recording(hour), name="shop", target="example_command", path="/srv/x", start=start,
-            end=start + timedelta(hours=1), manifest={"complete": True},
-        )  # fmt: skip
+        recorded(repository, hour)
     tried(repository, f"replay-{recording(0)}", GAIN)
     tried(repository, f"replay-{recording(1)}", LOSS)
     assert ">2</td>" in browser.get("/replays").text

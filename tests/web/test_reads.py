@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sqlalchemy import Engine, event
 
 from otterflow.repository import Repository
 from otterflow.web import experiments
-from tests.experiment.test_intervals import BEGIN, GAIN, tried
+from tests.experiment.test_intervals import GAIN, recorded, recording, tried
 from tests.web import made_up
 from tests.web.conftest import Client
 from tests.web.many import copied
@@ -122,15 +121,11 @@ def test_a_recordings_page_asks_no_more_questions_because_there_are_more_interva
     (tmp_path / "shop.yaml").write_text(yaml.safe_dump({"name": "shop"}))
     browser, asked = client(), {}
     for hour in range(4):
-        start = BEGIN + timedelta(hours=hour)
-        interval = f"shop-{start:%Y%m%dT%H%MZ}"
-        repository.add_recording(
-            interval, name="shop", target="example_command", path="/srv/x", start=start, end=start + timedelta(hours=1),
-            manifest={"complete": True},
-        )  # fmt: skip
-        tried(repository, f"replay-{interval}", GAIN)
+        recorded(repository, hour)
+        name = f"replay-{recording(hour)}"
+        tried(repository, name, GAIN)
         browser.get("/replays/shop")
         with watched() as found:
-            assert f"replay-{interval}" in browser.get("/replays/shop").text
+            assert name in browser.get("/replays/shop").text
         asked[hour] = len(found.statements)
     assert asked[1] == asked[2] == asked[3]

@@ -18,6 +18,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from tests.bench.real.cases import CASES
 from tests.bench.real.run import run
 from tests.bench.real.table import table
@@ -34,13 +36,14 @@ def main(argv: list[str] | None = None) -> None:
         return
     args.folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended
+    console = Console(soft_wrap=True)
     for case, knob_set, start in product(args.cases, args.sets, args.starts):
         name = f"{case}-{knob_set}-{start}-{args.seed}"
         file = args.folder / f"{name}.json"
         if file.exists():
-            _say(f"{name}: is in {args.folder}")
+            console.print(f"{name}: is in {args.folder}", markup=False)
             continue
-        _say(name)
+        console.print(name, markup=False)
         form = {
             "iterations": args.trials,
             "knob_set": knob_set,
@@ -53,19 +56,15 @@ def main(argv: list[str] | None = None) -> None:
         begun = time.monotonic()
         repository = args.folder / f"{name}.db"
         repository.unlink(missing_ok=True)  # of one that was interrupted
-        result = run(name, CASES[case], form, repository, _say)
+        result = run(name, CASES[case], form, repository, console)
         _keep(file, {**result, "case": case, "knob_set": knob_set, "start": start, "took_s": time.monotonic() - begun})
-        _say(result["verdict"])
+        console.print(result["verdict"], markup=False)
 
 
 def _keep(file: Path, result: dict[str, Any]) -> None:
     part = file.with_suffix(".part")
     part.write_text(json.dumps(result, indent=1) + "\n")
     part.replace(file)
-
-
-def _say(line: str) -> None:
-    print(time.strftime("%H:%M:%S"), line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
