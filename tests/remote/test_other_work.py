@@ -74,6 +74,9 @@ def test_what_neither_the_server_nor_the_benchmark_did_is_the_others() -> None:
     busy = other_work(before, after, benchmark_s=99.0)
     assert busy is not None
     assert busy.others_share == 0.0
+    taken_back = other_work(before, replace(after, total_s=before.total_s + 3.5), benchmark_s=1.0)
+    assert taken_back is not None
+    assert taken_back.others_share == 1.0, "four seconds of work in three and a half that were counted"
 
 
 BURN = """

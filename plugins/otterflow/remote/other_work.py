@@ -79,14 +79,22 @@ def parse_sample(text: str, programs: Collection[str], started_s: float) -> Work
 
 
 def other_work(before: WorkSample, after: WorkSample, benchmark_s: float) -> OtherWork | None:
-    """What was done for others between two looks; None where the server was not found, or the host was rebooted."""
+    """What was done for others between two looks; None where the server was not found, or the host was rebooted.
+
+    No share is more than one, though Linux may take back a moment of what it has counted as waiting (proc(5), `iowait`)
+    and there are more busy seconds then than seconds.
+    """
     total = after.total_s - before.total_s
     if before.server_s is None or after.server_s is None or total <= 0 or after.uptime_s <= before.uptime_s:
         return None
     own = after.server_s - before.server_s + benchmark_s
-    others = max(0.0, after.busy_s - before.busy_s - own)
-    steal = max(0.0, after.steal_s - before.steal_s)
-    return OtherWork(others / total, steal / total, after.uptime_s - before.uptime_s)
+    others = after.busy_s - before.busy_s - own
+    steal = after.steal_s - before.steal_s
+    return OtherWork(_share(others, total), _share(steal, total), after.uptime_s - before.uptime_s)
+
+
+def _share(part: float, whole: float) -> float:
+    return min(max(part / whole, 0.0), 1.0)
 
 
 def times_after(job: JobScript, files: Mapping[str, str]) -> JobScript:
