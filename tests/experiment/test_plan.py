@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.experiment.plan import known, load_plan
+from otterflow.experiment.plan import known, load_plan, trial_problems
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.measures.objective import Objective
 
@@ -39,6 +39,15 @@ def planned(**fields: Any) -> Any:
         {"experiment": "e", "target": "example_systemd", "benchmark": "pgbench_tpcb", **fields}
     )
     return load_plan(ExperimentSpec.from_params(spec.record()))
+
+
+def test_an_experiment_on_a_server_with_users_is_for_those_that_can_be_changed_as_they_run() -> None:
+    live = {"benchmark": "live", "objective": "throughput"}
+    for target in ("example_live", "example_mariadb"):
+        assert trial_problems(planned(**live, target=target)) == []
+    [problem] = trial_problems(planned(**live, target="example_mysql"))
+    assert "MySQL takes one at a start alone: each trial would send them away" in problem.found
+    assert "promote_configuration" in problem.advice
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(steps, "restore_data", recorder.restore)
         monkeypatch.setattr(turns, "measure", recorder.measure)
         monkeypatch.setattr(turns, "last_good_text", lambda experiment: "the last good file")
-        monkeypatch.setattr(steps.knobs_file, "measured_text", lambda experiment, config: "its file")
+        monkeypatch.setattr(steps.knobs_file, "measured_text", lambda experiment, config, **_: "its file")
         return recorder, repository
 
     return make

@@ -97,9 +97,12 @@ class Settings(Protocol):
 
     def overrides(
         self, query: Query, session: Session, target: Target, live: Mapping[str, LiveSetting],
-        tuned: Collection[str], knobs_text: str,
+        tuned: Collection[str], knobs_text: str, *, restarts: bool,
     ) -> list[Problem]:  # fmt: skip
-        """Whether the knobs file, which holds `knobs_text`, is read, and what would win over it for the tuned knobs."""
+        """Whether the knobs file, which holds `knobs_text`, is read, and what would win over it for the tuned knobs.
+
+        Where the server `restarts` for its configurations, also what it would lose by that.
+        """
 
     def own_values(self, query: Query, tuned: Collection[str], database: str) -> list[tuple[str, str]]:
         """Other roles, and the tuned knob each has a value of its own for, whatever the knobs file says."""
@@ -158,11 +161,11 @@ class Service(Protocol):
     def log_tail_command(self, target: Target, max_bytes: int) -> str:
         """Print the end of the server's newest log."""
 
-    def reload(self, query: Query) -> None:
-        """Have the running server read its files again (`Capability.reload`)."""
+    def reload(self, query: Query, wanted: Mapping[str, Value]) -> None:
+        """Have the running server use its knobs file, which has the values `wanted` (`Capability.reload`).
 
-    def loaded_at(self, query: Query) -> str:
-        """When the server last read its files (`Capability.reload`)."""
+        Returns once it does. Raises ServerCrashed for a value that it refuses, MachineryFault when it takes too long.
+        """
 
     def started(self, query: Query) -> Started:
         """Which start of the server it is."""

@@ -27,7 +27,7 @@ class Capability(StrEnum):
     """What not every DBMS can do."""
 
     reload = "reload"
-    """The running server reads the knobs file again: what comes into force so needs no restart."""
+    """The running server can be brought to use the knobs file: what comes into force so needs no restart."""
     observe = "observe"
     """Its own counters tell throughput and the mean time of a statement: it can be tuned under its users' load."""
     capture = "capture"

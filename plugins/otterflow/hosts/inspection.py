@@ -265,8 +265,9 @@ def _look_at_overrides(bench: Workbench, findings: Findings) -> None:
     names, dbms = set(findings.space.names) if findings.space else set(), bench.plan.dbms
     with bench.host.query() as query:
         for problem in dbms.settings.overrides(
-            query, bench.host.session, target, findings.live, names, findings.baseline_file
-        ):
+            query, bench.host.session, target, findings.live, names, findings.baseline_file,
+            restarts=not bench.plan.is_live,
+        ):  # fmt: skip
             findings.add(problem)
         if bench.plan.is_live:
             live_server.warn_of_own_values(dbms.settings.own_values(query, names, target.database))

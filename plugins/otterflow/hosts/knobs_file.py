@@ -25,9 +25,13 @@ def text_of(experiment: Experiment, config: Mapping[str, Any]) -> str:
     return dbms_named(experiment.dbms).settings.render(config, live, keep=before, header=header)
 
 
-def measured_text(experiment: Experiment, config: Mapping[str, Any]) -> str:
-    """The knobs file while a configuration is measured: `text_of`, and what keeps one trial from warming the next."""
-    return dbms_named(experiment.dbms).settings.as_measured(text_of(experiment, config))
+def measured_text(experiment: Experiment, config: Mapping[str, Any], *, is_live: bool) -> str:
+    """The knobs file while a configuration is measured: `text_of`, and what keeps one trial from warming the next.
+
+    A live server is never restarted between two, and its file is `text_of` alone.
+    """
+    text = text_of(experiment, config)
+    return text if is_live else dbms_named(experiment.dbms).settings.as_measured(text)
 
 
 def last_good_text(experiment: Experiment) -> str:

@@ -58,7 +58,10 @@ def _in_the_way(bench: PromotionBench, findings: Findings, proposed: Mapping[str
     target, settings = bench.plan.target, bench.plan.dbms.settings
     with bench.host.query() as query:
         names = set(after_of(proposed))
-        problems = settings.overrides(query, bench.host.session, target, findings.live, names, findings.baseline_file)
+        problems = settings.overrides(
+            query, bench.host.session, target, findings.live, names, findings.baseline_file,
+            restarts=proposed["how"] == RESTART,
+        )  # fmt: skip
     if proposed["how"] != RESTART:
         return problems
     waiting = sorted(name for name, setting in findings.live.items() if setting.pending_restart)
@@ -99,7 +102,7 @@ def install(bench: PromotionBench, promotion: Promotion, text: str) -> dict[str,
         if not server.write_knobs_file(text) and _is_in_force(bench, wanted):
             log.info("a try before this one has put it in force")
             return server.read_back(wanted)
-        seconds = server.restart() if promotion.proposal["how"] == RESTART else server.reload()
+        seconds = server.restart() if promotion.proposal["how"] == RESTART else server.reload(wanted)
         in_force = server.read_back(wanted)
     except (ServerCrashed, NotApplied, CommandFailed) as error:
         log.error("the configuration is not in force; the former one is put back: %s", error)
@@ -140,7 +143,7 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
         server.restart()
         how = "restarted"
     elif server.reloads:
-        server.reload()
+        server.reload(before)
         how = "reloaded"
     try:
         server.read_back(before)

@@ -73,9 +73,9 @@ def bring_into_force(bench: Workbench, wanted: Mapping[str, Any]) -> InForce:
 
     Raises ServerCrashed or NotApplied.
     """
-    if bench.server.write_knobs_file(knobs_file.measured_text(bench.experiment, wanted)):
+    if bench.server.write_knobs_file(knobs_file.measured_text(bench.experiment, wanted, is_live=bench.plan.is_live)):
         log.info("wrote the configuration to %s", bench.plan.target.knobs_file)
-    seconds = bench.server.bring_into_force()
+    seconds = bench.server.bring_into_force(wanted)
     return InForce(bench.server.read_back(wanted), round(seconds, 3))
 
 

@@ -114,7 +114,7 @@ def put_back(server: Server, before: Experiment) -> None:
     server.write_knobs_file(text)
     try:
         server.start()
-        server.bring_into_force()
+        server.bring_into_force(before.baseline or {})
     except (ServerCrashed, MachineryFault):
         server.write_knobs_file(found)
         server.start()

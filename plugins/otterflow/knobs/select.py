@@ -59,6 +59,10 @@ def build_space(
         and (live[name].takes_reload or not reload_only)
         and (name in extra or (KnobSetName(knob_set).holds(knob.set) and (knob.risk is None or knob.risk in allowed)))
     ]
+    if reload_only and not chosen:
+        found = f"{knob_set!r} has no knob here that the SQL user may change while the server runs"
+        advice = "choose a larger set, or grant what the log of check_target names"
+        raise InvalidInput(Problem("knob_set", found, advice))
     return _space_of(chosen, live, facts)
 
 

@@ -27,7 +27,10 @@ class ApplyOperator(OtterflowOperator):
         """Write, check and put back; returns the file's path and the text that the next run will write."""
         upcoming = repository.trial(self.experiment, self.iteration + 1)
         with self.workbench(repository) as bench:
-            server, text = bench.server, knobs_file.measured_text(bench.experiment, upcoming.wanted)
+            server, text = (
+                bench.server,
+                knobs_file.measured_text(bench.experiment, upcoming.wanted, is_live=bench.plan.is_live),
+            )
             try:
                 server.write_knobs_file(text)
                 problems = server.file_problems()

@@ -75,7 +75,7 @@ class RecoverOperator(OtterflowOperator):
                 bench.server.write_knobs_file(text)
                 if bench.server.is_live:
                     bench.server.start()
-                bench.server.bring_into_force()
+                bench.server.bring_into_force(config)
                 bench.server.read_back(config)
             except (ServerCrashed, CommandFailed) as error:
                 failures.append(f"{label}: {error}")

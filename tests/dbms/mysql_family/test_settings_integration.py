@@ -114,21 +114,22 @@ def test_a_knobs_file_that_is_not_read_is_a_problem(clean_host: MariadbHost, tar
 def test_what_would_win_over_the_knobs_file_is_named(clean_host: MariadbHost, target: Target, session: Session) -> None:
     query = ask(clean_host)
     live = SETTINGS.live_settings(query)
-    assert SETTINGS.overrides(query, session, target, live, {"sort_buffer_size", "port"}, "") == []
+    assert SETTINGS.overrides(query, session, target, live, {"sort_buffer_size", "port"}, "", restarts=True) == []
     last = clean_host.mariadb.knobs_file.with_name("zzz-later.cnf")
     clean_host.user.write_file(last, "[mysqld]\nsort-buffer-size = 1M\n[client]\nport = 1\n", 0o644)
     query("SET GLOBAL read_buffer_size = 8192")
     try:
         found = SETTINGS.overrides(
-            query, session, target, SETTINGS.live_settings(query), {"sort_buffer_size", "port", "read_buffer_size"}, ""
-        )
+            query, session, target, SETTINGS.live_settings(query), {"sort_buffer_size", "port", "read_buffer_size"}, "",
+            restarts=True,
+        )  # fmt: skip
         assert {p.field for p in found} == {"sort_buffer_size", "read_buffer_size"}
         assert any(f"in {last} line 2" in p.found for p in found)
     finally:
         last.unlink()
         query("SET GLOBAL read_buffer_size = DEFAULT")
     elsewhere = target.model_copy(update={"knobs_file": "/srv/elsewhere/zz-otterflow.cnf"})
-    [problem] = SETTINGS.overrides(query, session, elsewhere, live, set(), "")
+    [problem] = SETTINGS.overrides(query, session, elsewhere, live, set(), "", restarts=True)
     assert "!includedir /srv/elsewhere" in problem.advice
 
 

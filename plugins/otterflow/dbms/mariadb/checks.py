@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mysql_family.checks import FamilyChecks
+from otterflow.dbms.mysql_family.privileges import cannot_set_global, rights
+from otterflow.dbms.target import Target
+from otterflow.dbms.values import Privileges, Query
 
-CHECKS = FamilyChecks(MARIADB)
+
+class MariadbChecks(FamilyChecks):
+    """The family's, and what MariaDB alone can be changed by while it runs."""
+
+    def may_ask(self, query: Query, target: Target, *, live: bool) -> Privileges:
+        """As the family's; of a `live` server also whether a knob can be changed without a restart."""
+        found = super().may_ask(query, target, live=live)
+        limits = cannot_set_global(rights(query, target.database), target) if live else []
+        return replace(found, limits=[*found.limits, *limits])
+
+
+CHECKS = MariadbChecks(MARIADB)
 """The part `checks`."""

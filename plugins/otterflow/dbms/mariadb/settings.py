@@ -7,11 +7,14 @@ from otterflow.dbms.mysql_family.origins import Origins
 from otterflow.dbms.mysql_family.secrets import withheld_sql
 from otterflow.dbms.mysql_family.settings import Asking, FamilySettings
 
+MAY_SET_SQL = "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER')"
+"""Whether this user may change what is global; a user sees its own privileges, and those of the roles that are on."""
 SETTINGS_SQL = f"""
 SELECT LOWER(VARIABLE_NAME) AS name, GLOBAL_VALUE AS value, GLOBAL_VALUE_ORIGIN AS origin, GLOBAL_VALUE_PATH AS path,
        DEFAULT_VALUE AS default_value, VARIABLE_TYPE AS type, NUMERIC_MIN_VALUE AS minimum,
        NUMERIC_MAX_VALUE AS maximum, NUMERIC_BLOCK_SIZE AS block, ENUM_VALUE_LIST AS members,
-       READ_ONLY = 'YES' AS read_only, VARIABLE_COMMENT AS description
+       READ_ONLY = 'YES' AS read_only, VARIABLE_COMMENT AS description,
+       VARIABLE_SCOPE = 'GLOBAL' AND READ_ONLY = 'NO' AND {MAY_SET_SQL} AS settable
   FROM information_schema.SYSTEM_VARIABLES
  WHERE VARIABLE_SCOPE IN ('GLOBAL', 'SESSION')
    AND NOT (VARIABLE_TYPE = 'VARCHAR' AND {withheld_sql("VARIABLE_NAME")})

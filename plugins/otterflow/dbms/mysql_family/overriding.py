@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from otterflow.dbms.mysql_family import spelling
 from otterflow.dbms.mysql_family.origins import Origins
-from otterflow.dbms.mysql_family.read_back import later_line_advice, persisted_advice
+from otterflow.dbms.mysql_family.read_back import is_equal, later_line_advice, persisted_advice
 from otterflow.dbms.mysql_family.reading_order import Reading
 from otterflow.dbms.mysql_family.secrets import is_withheld
-from otterflow.errors import Problem
+from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.setting import LiveSetting
 
 
@@ -24,13 +25,32 @@ def overriding_settings(
             found, advice = "is set on the server's command line", f"remove {name} there, or exclude the knob"
         elif name in kept:
             found, advice = f"is persisted as {kept[name]!r}, which wins over every option file", persisted_advice(name)
-        elif live[name].source in origins.by_hand:
-            found = "was set by SET GLOBAL since the server was started, and is lost when it is started again"
-            advice = "write the value into an option file before the line that includes the knobs file, and restart"
         else:
             continue
         problems.append(Problem(name, found, advice))
     return problems
+
+
+def lost_at_a_start(
+    live: Mapping[str, LiveSetting], tuned: Collection[str], origins: Origins, at_start: Mapping[str, str]
+) -> list[Problem]:
+    """Values that a statement has set, and that a start would not bring back by the files or the server's default."""
+    advice = "write the value into an option file before the line that includes the knobs file, and restart"
+    return [
+        Problem(
+            name, "was set by SET GLOBAL since the server was started, and is lost when it is started again", advice
+        )
+        for name in sorted(set(tuned) & live.keys())
+        if live[name].source in origins.by_hand and not _comes_back(live[name], at_start)
+    ]
+
+
+def _comes_back(setting: LiveSetting, at_start: Mapping[str, str]) -> bool:
+    text = at_start.get(setting.name, setting.row["default_value"])
+    try:
+        return text is not None and is_equal(spelling.parse(text, setting), setting)
+    except InvalidInput:
+        return False
 
 
 def overriding_lines(reading: Reading, tuned: Collection[str], knobs_file: str) -> list[Problem]:

@@ -24,6 +24,7 @@ TO_OBSERVE = ("PROCESS",)
 """To read the engine's counters."""
 TO_TUNE = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "CREATE VIEW", "TRIGGER")
 """In the benchmark's database and the two beside it, under whose names it is made and the former one waits."""
+TO_SET_GLOBAL = ("SUPER",)
 TO_END_SESSIONS = ("CONNECTION ADMIN", "CONNECTION_ADMIN", "SUPER")
 """Each is enough, and each product has one of its own: to end other users' sessions in the benchmark's database."""
 
@@ -77,6 +78,11 @@ def missing_privileges(has: Rights, target: Target, *, live: bool) -> list[Probl
         what = f"end other users' sessions in {target.database!r}, which would stop that"
         problems += _ungranted(has, target, what, {"*.*": [TO_END_SESSIONS[0]]})
     return problems
+
+
+def cannot_set_global(has: Rights, target: Target) -> list[Problem]:
+    """That no knob can be changed while the server runs, where the user lacks what that takes."""
+    return _ungranted(has, target, "change a knob while the server runs", {"*.*": has.lacks(TO_SET_GLOBAL, "")})
 
 
 def escaped(name: str) -> str:

@@ -36,9 +36,11 @@ def read_back(
         setting = live.get(name)
         if setting is None:
             problems.append(Problem(name, "is unknown to the server", "take it out of the knob set"))
-        elif not _equal(value, setting):
+        elif not is_equal(value, setting):
             found = f"wanted {spelling.display(value, setting)}, in force is {spelling.display(setting.value, setting)}"
-            if advice := overridden_by(setting, knobs_file, origins, is_read=is_read):
+            by_statement = setting.takes_reload and setting.source in origins.by_hand and is_rounded(value, setting)
+            advice = None if by_statement else overridden_by(setting, knobs_file, origins, is_read=is_read)
+            if advice:
                 problems.append(Problem(name, found, advice))
             else:
                 log.warning("%s: %s; the server %s it", name, found, what_became_of(value, setting, origins))
@@ -49,10 +51,15 @@ def what_became_of(wanted: Value, setting: LiveSetting, origins: Origins) -> str
     """`rounded`, `clamped` or `computed`, of a value that the server took and changed."""
     if setting.source in origins.computed:
         return "computed"
+    return "rounded" if is_rounded(wanted, setting) else "clamped"
+
+
+def is_rounded(wanted: Value, setting: LiveSetting) -> bool:
+    """Whether what is in force is that number, but for the setting's block."""
     in_force = setting.value
     if isinstance(wanted, bool | str) or isinstance(in_force, bool | str):
-        return "clamped"
-    return "rounded" if abs(wanted - in_force) < block_of(setting) else "clamped"
+        return False
+    return abs(wanted - in_force) < block_of(setting)
 
 
 def overridden_by(setting: LiveSetting, knobs_file: str, origins: Origins, *, is_read: bool) -> str | None:
@@ -84,7 +91,8 @@ def later_line_advice(knobs_file: str) -> str:
     return f"move the line before the one that includes {knobs_file}, or exclude the knob"
 
 
-def _equal(wanted: Value, setting: LiveSetting) -> bool:
+def is_equal(wanted: Value, setting: LiveSetting) -> bool:
+    """Whether a canonical value is what is in force."""
     in_force = setting.value
     if isinstance(wanted, bool) or isinstance(in_force, bool):
         return wanted == in_force

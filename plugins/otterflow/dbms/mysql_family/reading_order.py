@@ -31,6 +31,13 @@ class Reading:
     lines: list[tuple[str, Line]]
     knobs_at: int | None
 
+    def at_start(self, knobs_text: str) -> dict[str, str]:
+        """What a start would read of each setting, with `knobs_text` in the knobs file."""
+        at = len(self.lines) if self.knobs_at is None else self.knobs_at
+        own = [] if self.knobs_at is None else readable_lines(knobs_text)
+        lines = [line for _, line in self.lines[:at]] + own + [line for _, line in self.lines[at:]]
+        return {line.name: line.value for line in lines if line.is_the_servers}
+
     @property
     def after_knobs(self) -> list[tuple[str, Line]]:
         """The lines that win over the knobs file."""

@@ -1,5 +1,8 @@
 """A setting from what the server says of it. Both products are asked for the same columns (`COLUMNS`).
 
+`settable`, whether the SQL user may change it for all sessions at once, is MariaDB's alone, and newer than the rows of
+older experiments.
+
 What a product does not tell is NULL there: MySQL tells neither the members of an enum nor whether a setting can be
 changed while it runs, and before 9.0 no types.
 """
@@ -19,6 +22,12 @@ COLUMNS = (
     "name", "value", "origin", "path", "default_value", "type", "minimum", "maximum", "block", "members", "read_only",
     "description",
 )  # fmt: skip
+
+AT_A_START = frozenset(
+    {"innodb_buffer_pool_size", "innodb_buffer_pool_chunk_size", "innodb_log_file_size", "thread_pool_size"}
+)
+"""Left to a start, though newer servers take them as they run: memory is moved, or a log written anew, meanwhile; and
+`thread_pool_size` reads 0 from then on where there is no pool."""
 
 _TYPES: dict[str, SettingType] = {
     "boolean": "bool", "enum": "enum", "enumeration": "enum", "double": "real", "numeric": "real",
@@ -46,12 +55,12 @@ def from_row(row: Mapping[str, Any]) -> LiveSetting:
         maximum=_limit(row["maximum"], vartype) if number else None,
         enumvals=members,
         needs_restart=row["read_only"] is None or bool(row["read_only"]),
-        takes_reload=False,  # the knobs file is read at a start, and at no other time
+        takes_reload=bool(row.get("settable")) and name not in AT_A_START,
         pending_restart=False,  # which the server does not know
         source=row["origin"],
         sourcefile=row["path"] or None,
         short_desc=" ".join((row["description"] or "").split()),
-        row={column: row[column] for column in COLUMNS},
+        row={column: row[column] for column in COLUMNS} | {"settable": bool(row.get("settable"))},
     )
 
 

@@ -9,6 +9,7 @@ that refused its configuration, which teaches the tuner, from a command that cou
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from otterflow.dbms.mysql_family import own_server
 from otterflow.dbms.mysql_family.preflight import NO_START, preflight_functions
@@ -28,6 +29,7 @@ from otterflow.dbms.start_report import (
 )
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartOutcome
+from otterflow.knobs.space import Value
 from otterflow.remote.shell import join
 
 STARTED_SQL = """
@@ -102,13 +104,9 @@ class FamilyService:
         """
         return log_tail_command(target, max_bytes)
 
-    def reload(self, query: Query) -> None:
-        """Not to be had: an option file is read at a start, and at no other time."""
-        raise NotImplementedError(f"{self.product.title} cannot reload its option files")
-
-    def loaded_at(self, query: Query) -> str:
-        """Not to be had, as `reload`."""
-        raise NotImplementedError(f"{self.product.title} cannot reload its option files")
+    def reload(self, query: Query, wanted: Mapping[str, Value]) -> None:
+        """Not to be had: an option file is read at a start, and at no other time; see `set_global`."""
+        raise NotImplementedError(f"{self.product.title} does not tell which settings a statement may change")
 
     def started(self, query: Query) -> Started:
         """Which start of the server it is; its counters begin with it, whatever ended the one before."""

@@ -117,24 +117,34 @@ class FamilySettings:
         live: Mapping[str, LiveSetting],
         tuned: Collection[str],
         knobs_text: str,
+        *,
+        restarts: bool,
     ) -> list[Problem]:
-        """Whether the knobs file is read, and what would win over it for the tuned knobs."""
+        """Whether the knobs file is read, and what would win over it for the tuned knobs.
+
+        Where the server `restarts`, also what a statement has set and a start would not bring back, and what would have
+        it begin with a warm buffer pool.
+        """
         persisted = query(self.asking.persisted) if self.asking.persisted else []
         problems = overriding.overriding_settings(live, tuned, self.origins, persisted)
-        problems += cold_start.kept_on(live, self.origins, persisted)
+        problems += cold_start.kept_on(live, self.origins, persisted) if restarts else []
         try:
             files = files_read(session, self.product, target)
             reading = reading_order.read_all(session, files, target.knobs_file)
         except CommandFailed as error:
+            own = {line.name: line.value for line in option_file.readable_lines(knobs_text) if line.is_the_servers}
+            problems += overriding.lost_at_a_start(live, tuned, self.origins, own) if restarts else []
             if any(self.origins.from_file(setting, target.knobs_file) for setting in live.values()):
                 return problems
             found = f"whether the server reads it cannot be seen: {error.stderr_tail.strip()}"
             advice = "let the SSH user read the server's option files, or put any setting into it and restart"
             return [*problems, Problem("knobs_file", found, advice)]
+        if restarts:
+            problems += overriding.lost_at_a_start(live, tuned, self.origins, reading.at_start(knobs_text))
         if reading.knobs_at is None:
             return [*problems, overriding.not_read_problem(target.knobs_file, files)]
         problems += overriding.overriding_lines(reading, tuned, target.knobs_file)
-        return problems + cold_start.turned_on_later(reading, target.knobs_file)
+        return problems + (cold_start.turned_on_later(reading, target.knobs_file) if restarts else [])
 
     def own_values(self, query: Query, tuned: Collection[str], database: str) -> list[tuple[str, str]]:
         """None: a user of this family has no settings of its own."""

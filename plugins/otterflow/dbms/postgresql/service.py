@@ -9,6 +9,8 @@ that could not run, which does not.
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Mapping
 
 from otterflow.dbms.postgresql.programs import program
 from otterflow.dbms.postgresql.start_facts import facts_functions
@@ -28,6 +30,8 @@ from otterflow.dbms.start_report import (
 from otterflow.dbms.start_report import log_tail_command as log_tail_command
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, StartOutcome
+from otterflow.errors import MachineryFault
+from otterflow.knobs.space import Value
 from otterflow.remote.shell import has_glob, join, quote
 
 RELOAD_SQL = "SELECT pg_reload_conf()"
@@ -35,6 +39,8 @@ RELOAD_SQL = "SELECT pg_reload_conf()"
 LOADED_AT_SQL = "SELECT pg_conf_load_time()::text AS loaded_at"
 """When the configuration files were last read, as this session knows it."""
 
+RELOAD_S = 30.0
+"""How long the postmaster may take to read its files again; it is asked by a signal and does it at once."""
 IMMEDIATE_STOP_S = 30
 """How long an immediate shutdown may take, after a fast one did not end in time."""
 ORPHANS_S = 10
@@ -62,14 +68,19 @@ def restart_command(target: Target, access: DatabaseAccess | None = None) -> str
     return _reported(target, f"{{ stop_server || exit {STILL_RUNNING}; start_server; }}", access)
 
 
-def reload(query: Query) -> None:
-    """Have the running server read its files again, where the SQL user may."""
+def reload(query: Query, wanted: Mapping[str, Value]) -> None:
+    """Have the running server read its files again, where the SQL user may, and wait until it has.
+
+    What it reads is the knobs file, whatever is `wanted`. Raises MachineryFault when it has not read it in time.
+    """
+    begun = time.monotonic()
+    former = query(LOADED_AT_SQL)
     query(RELOAD_SQL)
-
-
-def loaded_at(query: Query) -> str:
-    """When the files were last read, as this session knows it."""
-    return str(query(LOADED_AT_SQL)[0]["loaded_at"])
+    # A session reads the files again between two statements, once the postmaster has.
+    while query(LOADED_AT_SQL) == former:
+        if time.monotonic() - begun > RELOAD_S:
+            raise MachineryFault(f"the server has not read its files again within {RELOAD_S:g} s of a reload")
+        time.sleep(0.05)
 
 
 def answer(exit_code: int) -> Answer:

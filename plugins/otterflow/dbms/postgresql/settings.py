@@ -135,8 +135,13 @@ def overrides(
     live: Mapping[str, LiveSetting],
     tuned: Collection[str],
     knobs_text: str,
+    *,
+    restarts: bool,
 ) -> list[Problem]:
-    """Whether the knobs file is read, what would win over it, and what the server would refuse of its files."""
+    """Whether the knobs file is read, what would win over it, and what the server would refuse of its files.
+
+    Nothing is lost where it `restarts`: it keeps what it has from files alone.
+    """
     file_rows = query(FILE_SETTINGS_SQL) if _may_read_files(query) else []
     role_rows = query(ROLE_SETTINGS_SQL)
     user = query(CURRENT_USER_SQL)[0]["name"]
