@@ -118,6 +118,19 @@ def test_flush_method_is_another_knob_since_mariadb_11():
     assert config["innodb_data_file_buffering"] is False
 
 
+def test_on_a_small_server_temporary_tables_leave_the_memory_to_the_pool():
+    host = HostFacts(GIB, 2, "ssd", 151, sessions=8)
+    ruled = rules_of("mariadb_10_11", host, "oltp")
+    for name, size in {"innodb_log_buffer_size": 16, "tmp_table_size": 4, "max_heap_table_size": 4}.items():
+        assert ruled[name] == size * MIB
+    live = live_of("mariadb_10_11")
+    space = build_space(catalog_of("mariadb"), live, host, server_version=1011, knob_set="core")
+    values = {name: setting.value for name, setting in live.items()}
+    repaired, _ = repair(restrict(ruled, space), values, host, space=space)
+    assert repaired["innodb_buffer_pool_size"] >= 0.38 * GIB, "half as much where they took what oltp may elsewhere"
+    assert rules_of("mysql_9_7", host, "oltp")["tmp_table_size"] == 32 * MIB, "which limits all of them together"
+
+
 def test_a_thread_pool_is_for_many_short_sessions():
     for connections, kind, handling in ((300, "oltp", "pool-of-threads"), (300, "analytics", None), (151, "web", None)):
         config = rules_of("mariadb_10_11", HostFacts(16 * GIB, 4, "ssd", connections), kind)

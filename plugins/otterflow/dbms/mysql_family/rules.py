@@ -24,11 +24,15 @@ MANUAL = "MySQL manual"
 TUNER = "MySQLTuner"
 PRACTICE = "common practice"
 KB = "MariaDB documentation"
+MEASURED = "measured: docs/measurements/benchmarks.md"
 
 _POOL_SHARE = {"oltp": 0.7, "web": 0.6, "analytics": 0.6, "mixed": 0.65}
 _LOG_BUFFER_MIB = {"oltp": 64, "web": 32, "analytics": 64, "mixed": 64}
 _TABLES = {"oltp": 4000, "web": 4000, "analytics": 2000, "mixed": 4000}
 _TEMPORARY_MIB = {"oltp": 32, "web": 64, "analytics": 256, "mixed": 64}
+_TEMPORARY_PART = {"oltp": 32, "web": 16, "analytics": 8, "mixed": 16}
+"""One part of so many of the RAM, for the temporary tables of all sessions at work."""
+_LOG_BUFFER_PART = 64
 _SORT_KIB = {"oltp": 1024, "web": 1024, "analytics": 8192, "mixed": 2048}
 _JOIN_KIB = {"oltp": 1024, "web": 1024, "analytics": 16384, "mixed": 2048}
 _THREADS = {"oltp": 100, "web": None, "analytics": 16, "mixed": 64}
@@ -113,7 +117,9 @@ def _redo(rules: _Rules) -> None:
 
 def _writing(rules: _Rules) -> None:
     ssd = rules.facts.disk == "ssd"
-    rules.number("innodb_log_buffer_size", _LOG_BUFFER_MIB[rules.kind] * MIB, f"for {rules.kind}", f"{MANUAL}; {TUNER}")
+    size = min(_LOG_BUFFER_MIB[rules.kind] * MIB, rules.facts.ram_bytes // _LOG_BUFFER_PART // MIB * MIB)
+    rule = f"for {rules.kind}, at most a {_LOG_BUFFER_PART}th of the RAM"
+    rules.number("innodb_log_buffer_size", size, rule, f"{MANUAL}; {TUNER}; {MEASURED}")
     rules.word("innodb_flush_method", "O_DIRECT", "no page is held twice", f"{TUNER}; {KB}, default since 10.6")
     rules.word("innodb_data_file_buffering", False, "no page is held twice", f"{KB}, innodb_data_file_buffering")
     rules.number("innodb_flush_neighbors", 0 if ssd else 1, f"for {rules.facts.disk}", f"{MANUAL}, default since 8.0")
@@ -136,8 +142,13 @@ def _tables(rules: _Rules) -> None:
 
 def _sessions(rules: _Rules) -> None:
     kind, connections = rules.kind, rules.facts.max_connections
+    size, rule, source = _TEMPORARY_MIB[kind] * MIB, f"for {kind}, both alike", TUNER
+    if "temptable_max_ram" not in rules.live:  # else all of them together have a limit of their own
+        part = rules.facts.ram_bytes // _TEMPORARY_PART[kind] // rules.facts.active_sessions // MIB * MIB
+        size, source = min(size, max(MIB, part)), f"{TUNER}; {MEASURED}"
+        rule += f", those of all sessions at work at most a {_TEMPORARY_PART[kind]}th of the RAM"
     for name in ("tmp_table_size", "max_heap_table_size"):
-        rules.number(name, _TEMPORARY_MIB[kind] * MIB, f"for {kind}, both alike", TUNER)
+        rules.number(name, size, rule, source)
     rules.number("sort_buffer_size", _SORT_KIB[kind] * KIB, f"for {kind}", f"{PRACTICE}; {MANUAL}, sort_buffer_size")
     rules.number("join_buffer_size", _JOIN_KIB[kind] * KIB, f"for {kind}", f"{PRACTICE}; {MANUAL}, join_buffer_size")
     rules.number("join_buffer_space_limit", 8 * _JOIN_KIB[kind] * KIB, "eight join buffers", f"{KB}, block-based joins")
