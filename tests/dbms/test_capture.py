@@ -121,14 +121,26 @@ def test_a_sample_is_refused_where_the_log_would_tell_of_what_is_not_drawn() -> 
 # The job, with real bash and a psql that says of each setting what the knobs file says.
 
 PSQL = """#!/usr/bin/env bash
+answer() {
+  echo "$1" >> "$PSQL_SAID"
+  case $1 in
+    *pg_reload_conf*)
+      if [ -e "$PSQL_SAID.down" ] || [ -e "$PSQL_SAID.refused" ]; then echo "no way in" >&2; return 2; fi
+      grep -c log_min "$KNOBS" > "$KNOBS.loaded" 2> /dev/null || true
+      ;;
+    *"SELECT EXISTS"*) if [ "$(cat "$KNOBS.loaded")" = 1 ]; then echo t; else echo f; fi ;;
+    *) echo "log_min_duration_statement = -1, by configuration file /srv/other.conf" ;;
+  esac
+}
 for last; do :; done
-echo "$last" >> "$PSQL_SAID"
 case $last in
-  *pg_reload_conf*) [ ! -e "$PSQL_SAID.down" ] && grep -c log_min "$KNOBS" > "$KNOBS.loaded" 2> /dev/null; [ ! -e "$PSQL_SAID.down" ] ;;
-  *"SELECT EXISTS"*) if [ "$(cat "$KNOBS.loaded")" = 1 ]; then echo t; else echo f; fi ;;
-  *) echo "log_min_duration_statement = -1, by configuration file /srv/other.conf" ;;
+  --command=*) answer "${last#--command=}" ;;
+  *) while read -r line && [ "$line" != '\\q' ]; do answer "$line" || exit; done ;;
 esac
-"""  # noqa: E501
+"""
+PG_ISREADY = """#!/usr/bin/env bash
+if [ -e "$PSQL_SAID.down" ]; then exit 2; fi
+"""
 FOUND = "# by hand\nwork_mem = '8MB'\n"
 
 
@@ -139,8 +151,9 @@ class Job:
         self.folder, self.knobs, self.log = folder, folder / "knobs.conf", folder / "server.log"
         self.log.write_text("before\n")
         (folder / "bin").mkdir()
-        (folder / "bin" / "psql").write_text(PSQL)
-        (folder / "bin" / "psql").chmod(0o755)
+        for name, text in {"psql": PSQL, "pg_isready": PG_ISREADY}.items():
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
         self.access = DatabaseAccess("127.0.0.1", 1, "u", "bench")
 
     @property
@@ -156,10 +169,10 @@ class Job:
             (self.folder / name).write_text(text)
         return self.begin(job.script)
 
-    def put_back(self) -> str:
+    def put_back(self, code: int = 0) -> str:
         process = self.begin(capture.put_back_job(self.target, self.access, "shop-1").script)
         said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        assert process.returncode == code, said
         return said
 
     def begin(self, script: str) -> subprocess.Popen[str]:
@@ -310,4 +323,26 @@ def test_a_server_that_is_down_at_the_end_reads_the_file_when_it_starts(
     (job.folder / "said.down").touch()
     said, _ = process.communicate(timeout=120)
     assert (process.returncode, job.knobs.read_text()) == (0, FOUND)
-    assert "the server does not answer, and reads that when it starts" in said
+    assert "the server is down, and reads that when it starts" in said
+
+
+@pytest.mark.slow
+def test_the_window_is_over_once_a_server_that_is_up_has_read_the_file(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otterflow.dbms.postgresql.capture_window.DOWN_S", 2)
+    job.knobs.write_text(FOUND)
+    process = job.capture(2)
+    job.wait_until_on()
+    (job.folder / "said.refused").touch()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert job.captured.off_s is not None, "what was logged is whole"
+    assert "no way in" in said
+    assert "logs statements as in the window until it does" in said
+    assert "log_min_duration_statement" not in job.knobs.read_text(), "a restart ends it, too"
+    assert "for recording shop-1, until 20" in str(capture.left_on(job.knobs.read_text(), str(job.knobs)))
+    assert "no way in" in job.put_back(code=6)
+    (job.folder / "said.refused").unlink()
+    assert "the settings of the log are as they were" in job.put_back()
+    assert job.knobs.read_text() == FOUND

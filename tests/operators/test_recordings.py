@@ -11,15 +11,19 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
+from psycopg import sql
 
+from otterflow.dbms.postgresql import capture_window
 from otterflow.errors import InvalidInput, MachineryFault
 from otterflow.operators.connections import open_repository
 from otterflow.repository import RecordingRecord
@@ -349,6 +353,73 @@ def test_a_source_that_is_restarted_while_it_is_recorded(lab: RecordingLab) -> N
     assert found["UPDATE pgbench_accounts"] == transactions
     assert lab.source.cluster.knobs_file.read_text() == FOUND
     assert lab.setting("log_min_duration_statement") == "-1"
+
+
+@contextmanager
+def changed_password(lab: RecordingLab) -> Iterator[Callable[[], str]]:
+    """Within the block the source lets in nobody by the password that is known here.
+
+    Yields what asks for the level of logging that is in force, by a session from before.
+    """
+    own = lab.source.cluster.password
+    with lab.source.cluster.connect() as session:
+
+        def becomes(password: str) -> None:
+            session.execute(sql.SQL("ALTER ROLE otterflow PASSWORD {}").format(sql.Literal(password)))
+
+        def in_force() -> str:
+            (row,) = session.execute("SHOW log_min_duration_statement").fetchall()
+            return str(row[0])
+
+        becomes(f"not {own}")
+        try:
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                lab.setting("work_mem")
+            yield in_force
+        finally:
+            becomes(own)
+
+
+def test_a_password_that_is_changed_in_a_window_keeps_it_from_nothing(lab: RecordingLab) -> None:
+    lab.tell(FOUND)
+    window = windowed(lab, length_s=45)
+    transactions = lab.run_load(20)
+    with changed_password(lab) as in_force:
+        assert in_force() == "0"
+        wait_until(lambda: lab.source.cluster.knobs_file.read_text() == FOUND, 120)
+        assert in_force() == "-1"
+        record = lab.rest(window.run, "capture", "put_back", "record", "keep_manifest")
+    recording = lab.opened(record)
+    found = Counter(each.text.partition(" SET ")[0] for each in recording.statements())
+    assert found["UPDATE pgbench_accounts"] == transactions
+    assert recording.manifest.complete, recording.manifest.missing
+
+
+def test_a_server_that_lets_nobody_in_at_the_end_of_a_window_is_told_of_until_it_does(
+    lab: RecordingLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from otterflow.dbms.postgresql.capture import left_on
+
+    monkeypatch.setattr(capture_window, "DOWN_S", 4)
+    lab.tell(FOUND)
+    window, cluster = windowed(lab, length_s=45), lab.source.cluster
+    cluster.restart()  # the job's own session is gone
+    with changed_password(lab) as in_force:
+        until(window.closes)
+        lab.task(window.run, "capture")
+        with pytest.raises(
+            MachineryFault, match=r"(?s)password authentication failed.*logs statements as in the window"
+        ):
+            lab.task(window.run, "put_back")
+        assert in_force() == "0"
+        text = cluster.knobs_file.read_text()
+        assert "log_min_duration_statement" not in text
+        problem = left_on(text, str(cluster.knobs_file))
+        assert problem is not None, "the window is not over"
+    record = lab.rest(window.run, "put_back", "record", "keep_manifest")
+    assert cluster.knobs_file.read_text() == FOUND
+    assert lab.setting("log_min_duration_statement") == "-1"
+    assert lab.opened(record).manifest.complete
 
 
 @pytest.mark.parametrize("seconds", [-300, 300])

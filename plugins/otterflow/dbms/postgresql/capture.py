@@ -26,7 +26,7 @@ from otterflow.errors import InvalidInput, Problem
 READER = "otterflow.dbms.postgresql.server_log.reading"
 ROOMS = ("dbms/postgresql/server_log", "dbms/postgresql/statements")
 
-PROGRAMS = ("psql", "flock")
+PROGRAMS = ("psql", "pg_isready", "flock")
 
 PRICE = CapturePrice(cpu_us=(9.0, 21.0), log_bytes=(250.0, 630.0))
 """Processor time of server and log collector, and bytes of log, for one statement, least and most."""

@@ -2,8 +2,9 @@
 
 The settings are a block at the end of the knobs file, which the server's configuration includes. The job takes the
 block out again at its deadline, or when it is told to end, whoever lives then; it takes out the block and puts no older
-text back, so what somebody else has written meanwhile stays. `put_back_job` does the same for a job that was killed
-with KILL, or whose host was restarted.
+text back, so what somebody else has written meanwhile stays. It keeps its session with the server until then, so that
+a password that is changed within the window does not keep it from the reload. `put_back_job` does the same for a job
+that was killed with KILL, whose host was restarted, or whom the server would not let in any more.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ if [ -n "$other" ] && [ "$(date -d "${{until%%;*}}" +%s)" -gt "$(date +%s)" ]; t
   echo "recording $other has the server log its statements; two windows of one server must not overlap"
   exit 5
 fi
+unread=0  # what was logged is whole all the same; the job of put_back, which comes next, fails for it
 trap put_back EXIT
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
 {{
@@ -84,8 +86,10 @@ if [ -z "${{on:-}}" ]; then
   sql {quote(_where_from(settings))}
   exit 3
 fi
+keep_session
 # A record at the very start and one at the very end, in the format of now: what the log lacks is judged between them.
-note() {{ sql {quote(f"DO 'BEGIN RAISE LOG $$otterflow records {recording}$$; END'")} > /dev/null 2>&1 || true; }}
+record={quote(f"DO 'BEGIN RAISE LOG $$otterflow records {recording}$$; END'")}
+note() {{ sql "$record" > /dev/null 2>&1 || echo "$record;" >&7; }}
 note
 on=$(date +%s.%N)
 echo "on $on" > {CAPTURED_FILE}
@@ -110,7 +114,7 @@ note
 
 def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobScript:
     """Take the recording's block out of the knobs file, if it is there, and have the server read its files again."""
-    script = f"{access.prologue(target.bin_dir)}\n{_functions(target, recording)}\nput_back\n"
+    script = f"{access.prologue(target.bin_dir)}\n{_functions(target, recording)}\nunread=6\nput_back\n"
     return JobScript(script, access.files(), RELOAD_S + DOWN_S + 60.0)
 
 
@@ -154,8 +158,9 @@ def _begin(recording: str) -> str:
 def _functions(target: Target, recording: str) -> str:
     """Bash functions: `write` replaces the knobs file, `without_block MARK` prints it without blocks that begin so.
 
-    `put_back` takes the recording's own block out and ends the script; `take_turn` and `end_turn` keep two recordings
-    from writing the file at once.
+    `put_back` takes the recording's own block out and ends the script. What the block sets goes first, and its frame
+    once the server has read that: while the frame is there, the window is not over. `take_turn` and `end_turn` keep two
+    recordings from writing the file at once.
     """
     return f"""knobs=$(readlink -f -- {quote(target.knobs_file)})
 own={quote(f"{_begin(recording)},")}
@@ -170,27 +175,53 @@ write() {{
   rm -f -- "$part"
   return 1
 }}
+keep_session() {{
+  mkfifo -m 600 asked
+  exec 7<> asked 6< asked
+  (trap '' TERM INT HUP; exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 <&6 > /dev/null 6<&- 7>&-) &
+  kept=$!
+  exec 6<&-
+}}
+reload() {{
+  if [ -n "${{kept:-}}" ]; then
+    printf '%s\\n' 'SELECT pg_reload_conf();' '\\q' >&7
+    if wait "$kept"; then return 0; fi
+    kept=
+  fi
+  sql 'SELECT pg_reload_conf()' > /dev/null 2> refused
+}}
+read_again() {{
+  local round
+  for round in $(seq {DOWN_S // 2}); do
+    if reload; then
+      echo "the settings of the log are as they were"
+      return 0
+    fi
+    sleep 2
+  done
+  cat refused
+  pg_isready --quiet
+  if [ $? -lt 2 ]; then
+    echo "the server lets nobody have it read $knobs again, and logs statements as in the window until it does"
+    return 1
+  fi
+  echo "the settings of the log are as they were in $knobs; the server is down, and reads that when it starts"
+}}
 put_back() {{
-  local code=$? round
+  local code=$?
   trap '' TERM INT HUP
   trap - EXIT
   set +e
+  if ! grep -qF -- "$own" "$knobs" 2> /dev/null; then exit $code; fi
   take_turn
-  if grep -qF -- "$own" "$knobs" 2> /dev/null; then
-    if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
-      rm -f -- "$knobs" || code=4
-    else
-      without_block "$own" > without && write < without || code=4
-    fi
-    end_turn
-    for round in $(seq {DOWN_S // 2}); do
-      if sql 'SELECT pg_reload_conf()' > /dev/null 2>&1; then
-        echo "the settings of the log are as they were"
-        exit $code
-      fi
-      sleep 2
-    done
-    echo "the settings of the log are as they were in $knobs; the server does not answer, and reads that when it starts"
+  sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" > emptied && write < emptied || exit 4
+  end_turn
+  read_again || exit $((code ? code : unread))
+  take_turn
+  if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
+    rm -f -- "$knobs" || exit 4
+  else
+    without_block "$own" > without && write < without || exit 4
   fi
   exit $code
 }}"""
