@@ -8,8 +8,8 @@ PYTHON := $(VENV)/bin/python
 PATHS := PYTHONPATH=plugins:.
 # Each task of Airflow and each test process starts anew: without bytecode kept it compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
-# Most tests wait for a server: two cores have work for four.
-PROCESSES ?= 4
+# Many tests wait for a server: two cores have work for three, and none of them waits for long.
+PROCESSES ?= 3
 PYTEST = $(PYTHON) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 SHELL_SCRIPTS := stack/setup.sh scripts/otterflow-free-cache .ci/run docker/airflow-init.sh docker/own-volumes.sh \
 	docker/target-entrypoint.sh
@@ -38,7 +38,7 @@ up: setup ## Start the demo's stack and leave it running, to play with (DBMS=mar
 down: setup ## End what `make up` started
 	@$(PATHS) $(PYTHON) -m stack.demo down
 
-test: setup-dev ## Run every test in PROCESSES=4 processes; ends with the seconds of each layer (ARGS="-k knobs")
+test: setup-dev ## Run every test in PROCESSES=3 processes; ends with the seconds of each layer (ARGS="-k knobs")
 	@$(PATHS) $(PYTEST) $(ARGS)
 
 unit: PROCESSES = 2
