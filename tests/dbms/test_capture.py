@@ -123,9 +123,11 @@ def test_a_sample_is_refused_where_the_log_would_tell_of_what_is_not_drawn() -> 
 PSQL = """#!/usr/bin/env bash
 answer() {
   echo "$1" >> "$PSQL_SAID"
+  if [ -e "$PSQL_SAID.down" ] || [ -e "$PSQL_SAID.refused" ]; then echo "no way in" >&2; return 2; fi
   case $1 in
+    *pg_conf_load_time*) stat -c %y "$KNOBS.loaded" 2> /dev/null || true ;;
     *pg_reload_conf*)
-      if [ -e "$PSQL_SAID.down" ] || [ -e "$PSQL_SAID.refused" ]; then echo "no way in" >&2; return 2; fi
+      if [ -e "$PSQL_SAID.broken" ]; then return 0; fi
       grep -c log_min "$KNOBS" > "$KNOBS.loaded" 2> /dev/null || true
       ;;
     *"SELECT EXISTS"*) if [ "$(cat "$KNOBS.loaded")" = 1 ]; then echo t; else echo f; fi ;;
@@ -308,6 +310,7 @@ def test_it_ends_early_for_a_reason_that_is_told(job: Job, why: str) -> None:
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert job.knobs.read_text() == ("jit = on\n" if why == "replaced" else FOUND)
+    assert (job.folder / "knobs.conf.loaded").read_text() == "0\n", "and the server has read it"
     told = {"log_size": "budget.log_size", "disk": "nearly full", "replaced": "replaced the knobs file"}[why]
     assert told in job.captured.because
 
@@ -344,5 +347,10 @@ def test_the_window_is_over_once_a_server_that_is_up_has_read_the_file(
     assert "for recording shop-1, until 20" in str(capture.left_on(job.knobs.read_text(), str(job.knobs)))
     assert "no way in" in job.put_back(code=6)
     (job.folder / "said.refused").unlink()
+    (job.folder / "said.broken").touch()
+    monkeypatch.setattr("otterflow.dbms.postgresql.capture_window.RELOAD_S", 1)
+    assert "has not read its files again 1 s after a reload" in job.put_back(code=6)
+    assert capture.left_on(job.knobs.read_text(), str(job.knobs)) is not None
+    (job.folder / "said.broken").unlink()
     assert "the settings of the log are as they were" in job.put_back()
     assert job.knobs.read_text() == FOUND

@@ -65,7 +65,7 @@ def test_a_restart_and_a_reload_bring_the_knobs_file_into_force(
     assert (shown("shared_buffers"), shown("work_mem")) == ("96MB", "5MB")
     write_knobs(clean_host, "shared_buffers = 96MB\nwork_mem = 6MB\n")
     with clean_host.cluster.connect() as connection:
-        reload(lambda sql: connection.execute(sql).fetchall())
+        reload(lambda sql: connection.execute(sql).fetchall(), {})
     wait_until(lambda: shown("work_mem") == "6MB")
 
 

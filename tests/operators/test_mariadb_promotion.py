@@ -18,9 +18,12 @@ import yaml
 
 from otterflow.errors import InvalidInput
 from otterflow.operators.connections import open_repository
+from otterflow.operators.undo import UndoTuningOperator
+from stack.host import SQL_CONN_ID
 from stack.mariadb_host import MariadbHost
 from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
 from tests.operators.harness import Dags
+from tests.operators.test_check_target import change_connection
 from tests.operators.test_mariadb_in_process import lab  # noqa: F401 a fixture
 from tests.operators.test_promotion_in_process import TASKS, Promoting, told, worse_after  # noqa: F401 told: a fixture
 
@@ -155,7 +158,7 @@ def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: MariadbHos
     pid, pool = shop.mariadb.pid, shown(shop, "innodb_buffer_pool_dump_at_shutdown")
     form = {
         "experiment": "live", "target": shop.name, "benchmark": "live", "objective": "throughput", "iterations": 3,
-        "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False, "knob_set": "extended",
+        "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False, "knob_set": "core",
     }  # fmt: skip
     with shop.mariadb.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT connection_id() AS id")
@@ -180,6 +183,31 @@ def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: MariadbHos
     with shop.mariadb.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) AS n FROM users_own")
         assert cursor.fetchall() == [{"n": ROWS}]
-    # What SET GLOBAL has left is what a start would bring, so the next experiment may begin.
-    run = dags.run("tuning_experiment", {**form, "experiment": "again", "iterations": 1})
-    assert run.state == "success", run.errors
+    # Another one on other knobs, whose values undo_tuning of the first has to take back as well.
+    batch = shown(shop, "innodb_purge_batch_size")
+    form |= {"experiment": "again", "iterations": 1, "knob_set": "extended"}
+    runs = dags.follow("tuning_experiment", form)
+    assert all(run.state == "success" for run in runs), [(run.states, run.errors) for run in runs]
+    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL innodb_purge_batch_size = 123")  # as if its winner had it
+    UndoTuningOperator(task_id="undo", target=shop.name, experiment="", remove="False").execute({"run_id": "undo"})
+    assert "innodb_purge_batch_size" not in names
+    assert shown(shop, "innodb_purge_batch_size") == batch
+    assert shop.mariadb.knobs_file.read_text() == KEPT
+    assert shop.mariadb.pid == pid
+
+
+def test_without_rights_for_more_a_promotion_takes_a_restart(
+    shop: MariadbHost, dags: Dags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE USER watcher@'%' IDENTIFIED BY 'seen'")
+        cursor.execute("GRANT PROCESS ON *.* TO watcher@'%'")
+        cursor.execute("GRANT SELECT ON bench.* TO watcher@'%'")
+    change_connection(monkeypatch, SQL_CONN_ID, login="watcher", password="seen")
+    try:
+        promoting = Promoting(dags, shop, **{**FORM, "configuration": {"innodb_io_capacity": 333}})
+        assert promoting.do("propose")["subject"] == "Change 1 knob on private, by a restart?"
+    finally:
+        with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("DROP USER watcher@'%'")

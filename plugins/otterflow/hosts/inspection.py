@@ -7,7 +7,7 @@ is left out, so that one fault does not hide the others.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -292,6 +292,13 @@ def _try_metrics(bench: Workbench, findings: Findings) -> None:
     findings.problems += user_metrics.problems(bench.host, bench.plan.metrics, data_loaded=loaded)
 
 
+def _without_restart(bench: Workbench, live: Mapping[str, LiveSetting]) -> bool:
+    """Whether knobs that take a restart are left out: they cannot be tried on users, only promoted to them."""
+    if not bench.plan.is_live or not bench.plan.dbms.has(Capability.reload):
+        return False
+    return bench.makes_trials or any(setting.takes_reload for setting in live.values())
+
+
 def _choose_space(bench: Workbench, findings: Findings) -> None:
     """The space to search and the rule-based configuration in it, repaired like any other."""
     spec, host = bench.plan.spec, findings.host
@@ -320,7 +327,7 @@ def _choose_space(bench: Workbench, findings: Findings) -> None:
         extra=(*spec.extra_knobs, *knobs_of(spec.arms)),
         excluded=spec.excluded_knobs,
         risks_allowed=[risk.value for risk in spec.risks_allowed],
-        reload_only=bench.plan.is_live and bench.plan.dbms.has(Capability.reload),
+        reload_only=_without_restart(bench, live),
     )
     findings.problems += arm_problems(spec.arms, live, bench.plan.dbms.spelling)
     for sentence in catalog_gaps(bench.plan.catalog, live, major, findings.space.names).sentences():

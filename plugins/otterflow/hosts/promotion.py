@@ -106,8 +106,8 @@ def install(bench: PromotionBench, promotion: Promotion, text: str) -> dict[str,
         in_force = server.read_back(wanted)
     except (ServerCrashed, NotApplied, CommandFailed) as error:
         log.error("the configuration is not in force; the former one is put back: %s", error)
-        put_back(bench, promotion)
-        raise NotInForce(f"the configuration could not be put in force, and the former one is: {error}") from error
+        done = put_back(bench, promotion)
+        raise NotInForce(f"the configuration could not be put in force; {done}. Why: {error}") from error
     log.info("in force after %.1f s", seconds)
     return in_force
 
@@ -127,7 +127,7 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
     only where a knob that takes one has another value than before, and started where it is down. One that reads its
     file at a start alone is left running where all its values are as before.
     """
-    server, before = bench.server, before_of(promotion.proposal)
+    server, before = bench.server, _all_before(bench, promotion)
     former = promotion.proposal["file"]
     found = server.read_knobs_file()
     if found not in (former, promotion.file_after) and not anyway:
@@ -151,6 +151,15 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
         log.error("the former knobs file is in force, and these are otherwise than before:\n%s", error)
         return f"the knobs file is as before promotion {promotion.id}, the server was {how}, and: {error}"
     return f"what was in force before promotion {promotion.id} is in force again; the server was {how}"
+
+
+def _all_before(bench: PromotionBench, promotion: Promotion) -> dict[str, Any]:
+    """The values in force before the promotion, of what it and all promotions after it have changed."""
+    values: dict[str, Any] = {}
+    for later in reversed(bench.repository.promotions(bench.target.name)):
+        if later.id > promotion.id and later.file_after is not None:
+            values |= before_of(later.proposal)
+    return values | before_of(promotion.proposal)
 
 
 def _needs_restart(bench: PromotionBench, promotion: Promotion) -> bool:

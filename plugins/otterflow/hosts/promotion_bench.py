@@ -33,6 +33,8 @@ class PromotionBench(Workbench):
     `name` is the promotion's, and what its jobs are called; `holder` who holds the target for it.
     """
 
+    makes_trials = False
+
     def __init__(
         self,
         repository: Repository,

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otterflow import settings as places
 from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput, MachineryFault, NotApplied, Problem, ServerCrashed
+from otterflow.experiment.promotion import before_of
 from otterflow.hosts.fence import Fence, ServerIdentity
 from otterflow.hosts.host import both_sessions
 from otterflow.hosts.jobs import Jobs
-from otterflow.hosts.server import Server
+from otterflow.hosts.server import Server, in_force
 from otterflow.workloads.definition import load_benchmark
 
 if TYPE_CHECKING:
     from otterflow.dbms.target import Target
     from otterflow.hosts.host import Host, OpenHost
-    from otterflow.repository import Experiment, Repository
+    from otterflow.repository import Experiment, Promotion, Repository
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def undo(repository: Repository, target: Target, name: str, open_host: OpenHost,
         host = open_host(target, is_live=_is_live(target, before))
         try:
             server = Server(host, fence=fence_of(repository, target))
-            put_back(server, before)
+            put_back(server, before, values_before(experiments, repository.promotions(target.name), before))
             removed = remove_all(host, [e.name for e in experiments]) if remove else []
             left = what_is_left(host)
             server.release()
@@ -108,19 +109,44 @@ def _is_live(target: Target, before: Experiment) -> bool:
         return False
 
 
-def put_back(server: Server, before: Experiment) -> None:
-    """Write the knobs file as it was and bring it into force. Where the server does not start, it is as it was now."""
+def values_before(
+    experiments: Sequence[Experiment], promotions: Sequence[Promotion], before: Experiment
+) -> dict[str, Any]:
+    """What was in force before `before`, of each knob that it or anything after it may have changed.
+
+    `experiments` and `promotions` are the target's. Of a knob that several knew, the oldest tells.
+    """
+    told = [(e.created_at, e.baseline or {}) for e in experiments if e.created_at >= before.created_at]
+    told += [
+        (p.proposed_at, before_of(p.proposal))
+        for p in promotions
+        if p.file_after is not None and p.proposed_at >= before.created_at
+    ]
+    values: dict[str, Any] = {}
+    for _, known in sorted(told, key=lambda pair: pair[0], reverse=True):
+        values |= known
+    return values
+
+
+def put_back(server: Server, before: Experiment, values: Mapping[str, Any]) -> None:
+    """Write the knobs file as it was and bring it into force, with the `values` of then.
+
+    Where the server does not start, or cannot be brought to that, it is as it was now.
+    """
     text, found = before.baseline_file or "", server.read_knobs_file()
+    now = in_force(server.live(), values) if server.is_live and server.is_up() else {}
     server.write_knobs_file(text)
     try:
         server.start()
-        server.bring_into_force(before.baseline or {})
+        server.bring_into_force(values)
     except (ServerCrashed, MachineryFault):
         server.write_knobs_file(found)
         server.start()
+        if now:
+            server.bring_into_force(now)
         raise
     try:
-        server.read_back(before.baseline or {})
+        server.read_back(values)
     except NotApplied as error:
         log.warning("set otherwise by now, outside of the knobs file, than before %s:\n%s", before.name, error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from otterflow.experiment.frozen import plan_of
 from otterflow.hosts.fence import Fence, ServerIdentity, owner_name
@@ -28,6 +28,9 @@ class Workbench:
 
     `open_host` gives those doors; `on_job` is told of each remote job ahead of its start.
     """
+
+    makes_trials: ClassVar[bool] = True
+    """Whether configurations are tried with it, one after the other."""
 
     def __init__(
         self, repository: Repository, experiment: str, open_host: OpenHost, on_job: OnJob = lambda _: None

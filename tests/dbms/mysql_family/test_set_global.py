@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
@@ -16,7 +17,7 @@ from otterflow.dbms.mysql_family.constraints import repair
 from otterflow.dbms.mysql_family.rows import AT_A_START
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import StatementRefused
-from otterflow.errors import ServerCrashed
+from otterflow.errors import MachineryFault, ServerCrashed
 from otterflow.knobs.catalog import Risk
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.select import build_space
@@ -58,16 +59,15 @@ def changing(clean_host: MariadbHost) -> Iterator[Query]:
 @pytest.mark.integration
 def test_what_is_global_and_dynamic_comes_into_force_and_nothing_else(changing: Query) -> None:
     live = SETTINGS.live_settings(changing)
-    takes = {name for name, setting in live.items() if setting.takes_reload}
-    assert {"innodb_io_capacity", "table_open_cache", "innodb_adaptive_hash_index", "max_connections"} <= takes
-    assert takes.isdisjoint({"sort_buffer_size", "innodb_flush_method", "innodb_log_buffer_size", *AT_A_START})
+    found = takes(changing)
+    assert {"innodb_io_capacity", "table_open_cache", "innodb_adaptive_hash_index", "max_connections"} <= found
+    assert found.isdisjoint({"sort_buffer_size", "innodb_flush_method", "innodb_log_buffer_size", *AT_A_START})
     capacity, most = live["innodb_io_capacity"].value, live["innodb_io_capacity_max"].value
     assert isinstance(capacity, int)
     assert isinstance(most, int)
     wanted = {
         "innodb_io_capacity": most + 1000, "innodb_io_capacity_max": most + 2000,  # the first is refused before this
         "innodb_flush_neighbors": 0, "table_open_cache": 777, "query_cache_size": 2**20 + 1,
-        "sort_buffer_size": 2**20, "innodb_buffer_pool_size": 2**30,
     }  # fmt: skip
     SERVICE.reload(changing, wanted)
     after = SETTINGS.live_settings(changing)
@@ -75,10 +75,10 @@ def test_what_is_global_and_dynamic_comes_into_force_and_nothing_else(changing: 
     assert after["innodb_io_capacity_max"].value == most + 2000
     assert (after["innodb_flush_neighbors"].value, after["table_open_cache"].value) == (0, 777)
     assert after["query_cache_size"].value == 2**20
-    for name in ("sort_buffer_size", "innodb_buffer_pool_size"):
-        assert after[name].value == live[name].value
-    left = SETTINGS.read_back(wanted, after, "/etc/knobs.cnf")
-    assert {problem.field for problem in left} == {"sort_buffer_size", "innodb_buffer_pool_size"}
+    assert SETTINGS.read_back(wanted, after, "/etc/knobs.cnf") == []
+    with pytest.raises(MachineryFault, match="other values than wanted of sort_buffer_size, innodb_buffer_pool_size,"):
+        SERVICE.reload(changing, {"table_open_cache": 778, "sort_buffer_size": 2**20, "innodb_buffer_pool_size": 2**30})
+    assert SETTINGS.live_settings(changing)["table_open_cache"].value == 777, "nothing is done by halves"
     SERVICE.reload(changing, {"innodb_io_capacity": capacity, "innodb_io_capacity_max": most})
     back = SETTINGS.live_settings(changing)
     assert (back["innodb_io_capacity"].value, back["innodb_io_capacity_max"].value) == (capacity, most)
@@ -99,19 +99,59 @@ def test_a_user_who_may_not_is_told_and_every_change_takes_a_restart(clean_host:
     with clean_host.mariadb.connect() as connection, connection.cursor() as cursor:
         query = as_asked(cursor)
         assert CHECKS.may_ask(query, target, live=True).limits == []
-        query("CREATE OR REPLACE USER poor@'%' IDENTIFIED BY 'x'")
+        query("CREATE OR REPLACE USER `po@or`@'%' IDENTIFIED BY 'x'")
+        query("GRANT SELECT ON mysql.* TO `po@or`@'%'")  # so it is shown what everybody may do
         try:
-            server = clean_host.mariadb
-            with pymysql.connect(
-                host=server.host, port=server.port, user="poor", password="x", cursorclass=pymysql.cursors.DictCursor
-            ) as other, other.cursor() as theirs:  # fmt: skip
-                poor = as_asked(theirs)
+            with as_poor(clean_host) as poor:
+                assert takes(poor) == set()
                 [limit] = CHECKS.may_ask(poor, target, live=True).limits
-                assert limit.advice == "GRANT SUPER ON *.* TO `poor`@`%`"
                 assert CHECKS.may_ask(poor, target, live=False).limits == []
-                assert not any(setting.takes_reload for setting in SETTINGS.live_settings(poor).values())
+                with pytest.raises(
+                    MachineryFault, match="other values than wanted of innodb_io_capacity, which this user"
+                ):
+                    SERVICE.reload(poor, {"innodb_io_capacity": 345})
+            query("GRANT SUPER ON *.* TO `po@or`@'%'")
+            with as_poor(clean_host) as poor:
+                some = takes(poor)
+            assert "innodb_io_capacity" in some
+            assert "thread_pool_stall_limit" not in some, "which takes more than SUPER since 11.0"
+            query(limit.advice)
+            with as_poor(clean_host) as poor:
+                assert takes(poor) > some
+                assert "thread_pool_stall_limit" in takes(poor)
+                assert CHECKS.may_ask(poor, target, live=True).limits == []
         finally:
-            query("DROP USER poor@'%'")
+            query("DROP USER `po@or`@'%'")
+
+
+@pytest.mark.integration
+def test_the_rights_of_a_role_are_not_shown_and_so_do_not_count(clean_host: MariadbHost) -> None:
+    with clean_host.mariadb.connect() as connection, connection.cursor() as cursor:
+        query = as_asked(cursor)
+        query("CREATE OR REPLACE USER `po@or`@'%' IDENTIFIED BY 'x'")
+        query("CREATE OR REPLACE ROLE changer")
+        try:
+            query("GRANT SUPER ON *.* TO changer")
+            query("GRANT changer TO `po@or`@'%'")
+            with as_poor(clean_host) as poor:
+                poor("SET ROLE changer")
+                assert takes(poor) == set()
+        finally:
+            query("DROP USER `po@or`@'%'")
+            query("DROP ROLE changer")
+
+
+@contextmanager
+def as_poor(host: MariadbHost) -> Iterator[Query]:
+    server = host.mariadb
+    with pymysql.connect(
+        host=server.host, port=server.port, user="po@or", password="x", cursorclass=pymysql.cursors.DictCursor
+    ) as connection, connection.cursor() as cursor:  # fmt: skip
+        yield as_asked(cursor)
+
+
+def takes(query: Query) -> set[str]:
+    return {name for name, setting in SETTINGS.live_settings(query).items() if setting.takes_reload}
 
 
 @pytest.mark.integration

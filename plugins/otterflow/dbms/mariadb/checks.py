@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from otterflow.dbms.mariadb.product import MARIADB
+from otterflow.dbms.mariadb.settings import SETTINGS
 from otterflow.dbms.mysql_family.checks import FamilyChecks
-from otterflow.dbms.mysql_family.privileges import cannot_set_global, rights
+from otterflow.dbms.mysql_family.privileges import cannot_set_global
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Privileges, Query
 
@@ -17,8 +18,9 @@ class MariadbChecks(FamilyChecks):
     def may_ask(self, query: Query, target: Target, *, live: bool) -> Privileges:
         """As the family's; of a `live` server also whether a knob can be changed without a restart."""
         found = super().may_ask(query, target, live=live)
-        limits = cannot_set_global(rights(query, target.database), target) if live else []
-        return replace(found, limits=[*found.limits, *limits])
+        if not live or any(setting.takes_reload for setting in SETTINGS.live_settings(query).values()):
+            return found
+        return replace(found, limits=[*found.limits, cannot_set_global(query, target)])
 
 
 CHECKS = MariadbChecks(MARIADB)

@@ -7,7 +7,7 @@ from typing import Any
 
 from otterflow.dbms.mysql_family import spelling
 from otterflow.dbms.mysql_family.origins import Origins
-from otterflow.dbms.mysql_family.read_back import is_equal, later_line_advice, persisted_advice
+from otterflow.dbms.mysql_family.read_back import is_equal, is_rounded, later_line_advice, persisted_advice
 from otterflow.dbms.mysql_family.reading_order import Reading
 from otterflow.dbms.mysql_family.secrets import is_withheld
 from otterflow.errors import InvalidInput, Problem
@@ -48,9 +48,10 @@ def lost_at_a_start(
 def _comes_back(setting: LiveSetting, at_start: Mapping[str, str]) -> bool:
     text = at_start.get(setting.name, setting.row["default_value"])
     try:
-        return text is not None and is_equal(spelling.parse(text, setting), setting)
+        value = None if text is None else spelling.parse(text, setting)
     except InvalidInput:
         return False
+    return value is not None and (is_equal(value, setting) or is_rounded(value, setting))
 
 
 def overriding_lines(reading: Reading, tuned: Collection[str], knobs_file: str) -> list[Problem]:

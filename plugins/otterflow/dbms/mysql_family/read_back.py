@@ -57,7 +57,7 @@ def what_became_of(wanted: Value, setting: LiveSetting, origins: Origins) -> str
 def is_rounded(wanted: Value, setting: LiveSetting) -> bool:
     """Whether what is in force is that number, but for the setting's block."""
     in_force = setting.value
-    if isinstance(wanted, bool | str) or isinstance(in_force, bool | str):
+    if setting.vartype != "integer" or isinstance(wanted, bool | str) or isinstance(in_force, bool | str):
         return False
     return abs(wanted - in_force) < block_of(setting)
 

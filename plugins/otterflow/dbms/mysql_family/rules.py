@@ -31,8 +31,9 @@ _LOG_BUFFER_MIB = {"oltp": 64, "web": 32, "analytics": 64, "mixed": 64}
 _TABLES = {"oltp": 4000, "web": 4000, "analytics": 2000, "mixed": 4000}
 _TEMPORARY_MIB = {"oltp": 32, "web": 64, "analytics": 256, "mixed": 64}
 _TEMPORARY_PART = {"oltp": 32, "web": 16, "analytics": 8, "mixed": 16}
-"""One part of so many of the RAM, for the temporary tables of all sessions at work."""
+"""On a small server: one part of so many of the RAM, for the temporary tables of all sessions at work."""
 _LOG_BUFFER_PART = 64
+SMALL = 4 * GIB
 _SORT_KIB = {"oltp": 1024, "web": 1024, "analytics": 8192, "mixed": 2048}
 _JOIN_KIB = {"oltp": 1024, "web": 1024, "analytics": 16384, "mixed": 2048}
 _THREADS = {"oltp": 100, "web": None, "analytics": 16, "mixed": 64}
@@ -57,6 +58,14 @@ class _Rules:
         value = min(setting.maximum, max(setting.minimum, wanted))
         self.config[name] = int(value) if setting.vartype == "integer" else float(value)
         self.reasons[name] = f"{rule} ({source})"
+
+    def cut(self, name: str, wanted: int, part: int, source: str) -> None:
+        """A number of bytes for the kind; on a small server at most one of so many parts of the RAM."""
+        most = max(MIB, self.facts.ram_bytes // part // MIB * MIB)
+        if self.facts.ram_bytes >= SMALL or wanted <= most:
+            self.number(name, wanted, f"for {self.kind}", source)
+        else:
+            self.number(name, most, f"the pool is short: one of {part} parts of the RAM", MEASURED)
 
     def word(self, name: str, value: Value, rule: str, source: str) -> None:
         setting = self.live.get(name)
@@ -87,7 +96,7 @@ def rule_based(
 
 def pool_bytes(facts: HostFacts, kind: str) -> int:
     """The buffer pool that the rules give a host, in whole MB."""
-    share = 0.5 if facts.ram_bytes < 4 * GIB else _POOL_SHARE[kind]
+    share = 0.5 if facts.ram_bytes < SMALL else _POOL_SHARE[kind]
     return max(8, int(facts.ram_bytes * share) // MIB) * MIB
 
 
@@ -117,9 +126,7 @@ def _redo(rules: _Rules) -> None:
 
 def _writing(rules: _Rules) -> None:
     ssd = rules.facts.disk == "ssd"
-    size = min(_LOG_BUFFER_MIB[rules.kind] * MIB, rules.facts.ram_bytes // _LOG_BUFFER_PART // MIB * MIB)
-    rule = f"for {rules.kind}, at most a {_LOG_BUFFER_PART}th of the RAM"
-    rules.number("innodb_log_buffer_size", size, rule, f"{MANUAL}; {TUNER}; {MEASURED}")
+    rules.cut("innodb_log_buffer_size", _LOG_BUFFER_MIB[rules.kind] * MIB, _LOG_BUFFER_PART, f"{MANUAL}; {TUNER}")
     rules.word("innodb_flush_method", "O_DIRECT", "no page is held twice", f"{TUNER}; {KB}, default since 10.6")
     rules.word("innodb_data_file_buffering", False, "no page is held twice", f"{KB}, innodb_data_file_buffering")
     rules.number("innodb_flush_neighbors", 0 if ssd else 1, f"for {rules.facts.disk}", f"{MANUAL}, default since 8.0")
@@ -142,13 +149,9 @@ def _tables(rules: _Rules) -> None:
 
 def _sessions(rules: _Rules) -> None:
     kind, connections = rules.kind, rules.facts.max_connections
-    size, rule, source = _TEMPORARY_MIB[kind] * MIB, f"for {kind}, both alike", TUNER
-    if "temptable_max_ram" not in rules.live:  # else all of them together have a limit of their own
-        part = rules.facts.ram_bytes // _TEMPORARY_PART[kind] // rules.facts.active_sessions // MIB * MIB
-        size, source = min(size, max(MIB, part)), f"{TUNER}; {MEASURED}"
-        rule += f", those of all sessions at work at most a {_TEMPORARY_PART[kind]}th of the RAM"
+    part = _TEMPORARY_PART[kind] * rules.facts.active_sessions if "temptable_max_ram" not in rules.live else 1
     for name in ("tmp_table_size", "max_heap_table_size"):
-        rules.number(name, size, rule, source)
+        rules.cut(name, _TEMPORARY_MIB[kind] * MIB, part, TUNER)
     rules.number("sort_buffer_size", _SORT_KIB[kind] * KIB, f"for {kind}", f"{PRACTICE}; {MANUAL}, sort_buffer_size")
     rules.number("join_buffer_size", _JOIN_KIB[kind] * KIB, f"for {kind}", f"{PRACTICE}; {MANUAL}, join_buffer_size")
     rules.number("join_buffer_space_limit", 8 * _JOIN_KIB[kind] * KIB, "eight join buffers", f"{KB}, block-based joins")

@@ -15,10 +15,12 @@ from otterflow.dbms.mysql_family import spelling
 from otterflow.dbms.mysql_family.quoting import identifier
 from otterflow.dbms.mysql_family.read_back import is_equal, is_rounded
 from otterflow.dbms.values import Query, StatementRefused
-from otterflow.errors import ServerCrashed
+from otterflow.errors import MachineryFault, ServerCrashed
 from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Value
 
+_OF_THE_VALUE = ("1210", "1231", "1232", "1292", "1367")
+"""The errors of a value: wrong in itself, for its variable, of the wrong type."""
 _PASSES = 2
 """Some settings bound one another (`innodb_io_capacity` and its maximum): what one pass could not set, the next can."""
 
@@ -28,7 +30,8 @@ def set_global(
 ) -> None:
     """Set the wanted values of the settings that take it, where others are in force.
 
-    Raises ServerCrashed for a value that the server refuses, or cuts to a limit; one that it rounds is taken.
+    Raises ServerCrashed for a value that the server refuses, or cuts to a limit (one that it rounds is taken), and
+    MachineryFault where it is not the value's fault, or nothing but a restart would do.
     """
     for _ in range(_PASSES):
         for name, setting in _differing(wanted, live_settings(query)).items():
@@ -36,7 +39,10 @@ def set_global(
             try:
                 query(f"SET GLOBAL {identifier(name)} = %s", [shown])
             except StatementRefused as error:
-                raise ServerCrashed(f"the server refuses the configuration: {name} = {shown}: {error}") from None
+                said = f"{name} = {shown}: {error}"
+                if error.code in _OF_THE_VALUE:
+                    raise ServerCrashed(f"the server refuses the configuration: {said}") from None
+                raise MachineryFault(f"the server could not be changed while it runs: {said}") from None
     for name, setting in _differing(wanted, live_settings(query)).items():
         if not is_rounded(wanted[name], setting):
             found = f"{name} = {_shown(wanted[name], setting)}, of which it made {setting.text}"
@@ -44,9 +50,17 @@ def set_global(
 
 
 def _differing(wanted: Mapping[str, Value], live: Mapping[str, LiveSetting]) -> dict[str, LiveSetting]:
-    """The settings that a statement may change, where another value is in force."""
-    settable = {name: live[name] for name in wanted if name in live and live[name].takes_reload}
-    return {name: setting for name, setting in settable.items() if not is_equal(wanted[name], setting)}
+    """The settings with another value in force. Raises MachineryFault that names those that no statement may change."""
+    differing = {name: live[name] for name, value in wanted.items() if name in live and not is_equal(value, live[name])}
+    fixed = [
+        name for name, setting in differing.items() if not (setting.takes_reload or is_rounded(wanted[name], setting))
+    ]
+    if fixed:
+        raise MachineryFault(
+            f"the server has other values than wanted of {', '.join(fixed)}, which this user may not change while it "
+            "runs; grant what that takes, or restart it when its users can bear that"
+        )
+    return {name: setting for name, setting in differing.items() if setting.takes_reload}
 
 
 def _shown(value: Value, setting: LiveSetting) -> Value:

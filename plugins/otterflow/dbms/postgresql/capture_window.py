@@ -89,7 +89,11 @@ fi
 keep_session
 # A record at the very start and one at the very end, in the format of now: what the log lacks is judged between them.
 record={quote(f"DO 'BEGIN RAISE LOG $$otterflow records {recording}$$; END'")}
-note() {{ sql "$record" > /dev/null 2>&1 || echo "$record;" >&7; }}
+note() {{
+  if ! sql "$record" > /dev/null 2>&1; then
+    printf '%s\\n' '\\set ON_ERROR_STOP off' "$record;" '\\set ON_ERROR_STOP on' >&7
+  fi
+}}
 note
 on=$(date +%s.%N)
 echo "on $on" > {CAPTURED_FILE}
@@ -115,7 +119,7 @@ note
 def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobScript:
     """Take the recording's block out of the knobs file, if it is there, and have the server read its files again."""
     script = f"{access.prologue(target.bin_dir)}\n{_functions(target, recording)}\nunread=6\nput_back\n"
-    return JobScript(script, access.files(), RELOAD_S + DOWN_S + 60.0)
+    return JobScript(script, access.files(), 2 * RELOAD_S + DOWN_S + 60.0)
 
 
 def read_capture(results: Mapping[str, str]) -> Captured | None:
@@ -164,6 +168,7 @@ def _functions(target: Target, recording: str) -> str:
     """
     return f"""knobs=$(readlink -f -- {quote(target.knobs_file)})
 own={quote(f"{_begin(recording)},")}
+loaded='SELECT pg_conf_load_time()'
 sql() {{ psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --command="$1" < /dev/null; }}
 take_turn() {{ exec 9< "$(dirname -- "$knobs")"; flock -w 30 9; }}
 end_turn() {{ exec 9<&-; }}
@@ -181,38 +186,50 @@ keep_session() {{
   (trap '' TERM INT HUP; exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 <&6 > /dev/null 6<&- 7>&-) &
   kept=$!
   exec 6<&-
+  echo "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';" >&7
 }}
 reload() {{
-  if [ -n "${{kept:-}}" ]; then
-    printf '%s\\n' 'SELECT pg_reload_conf();' '\\q' >&7
-    if wait "$kept"; then return 0; fi
-    kept=
-  fi
-  sql 'SELECT pg_reload_conf()' > /dev/null 2> refused
-}}
-read_again() {{
-  local round
-  for round in $(seq {DOWN_S // 2}); do
-    if reload; then
-      echo "the settings of the log are as they were"
-      return 0
-    fi
-    sleep 2
-  done
-  cat refused
-  pg_isready --quiet
-  if [ $? -lt 2 ]; then
-    echo "the server lets nobody have it read $knobs again, and logs statements as in the window until it does"
+  local former
+  if former=$(sql "$loaded" 2> refused); then
+    sql 'SELECT pg_reload_conf()' > /dev/null 2> refused || return 1
+    for _ in $(seq {RELOAD_S * 5}); do
+      if [ "$(sql "$loaded" 2> refused)" != "$former" ]; then return 0; fi
+      sleep 0.2
+    done
+    echo "the server has not read its files again {RELOAD_S} s after a reload: its log says why" > refused
     return 1
   fi
-  echo "the settings of the log are as they were in $knobs; the server is down, and reads that when it starts"
+  [ -n "${{kept:-}}" ] || return 1
+  printf '%s\\n' 'SELECT pg_reload_conf();' '\\q' >&7
+  for _ in $(seq {RELOAD_S * 5}); do kill -0 "$kept" 2> /dev/null || break; sleep 0.2; done
+  kill -KILL "$kept" 2> /dev/null || true
+  former=$kept kept=
+  wait "$former" 2> /dev/null
+}}
+read_again() {{
+  local last=$(( $(date +%s) + {DOWN_S} ))
+  until reload; do
+    if [ "$(date +%s)" -lt $last ]; then sleep 2; continue; fi
+    cat refused
+    pg_isready --quiet --timeout=20
+    if [ $? -lt 2 ]; then
+      echo "the server lets nobody have it read $knobs again, and logs statements as in the window until it does"
+      return 1
+    fi
+    echo "the settings of the log are as they were in $knobs; the server is down, and reads that when it starts"
+    return 0
+  done
+  echo "the settings of the log are as they were"
 }}
 put_back() {{
   local code=$?
   trap '' TERM INT HUP
   trap - EXIT
   set +e
-  if ! grep -qF -- "$own" "$knobs" 2> /dev/null; then exit $code; fi
+  if ! grep -qF -- "$own" "$knobs" 2> /dev/null; then  # gone, by whoever has replaced the file: read perhaps not yet
+    if [ $unread = 0 ]; then read_again; else reload; fi
+    exit $code
+  fi
   take_turn
   sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" > emptied && write < emptied || exit 4
   end_turn
@@ -224,4 +241,4 @@ put_back() {{
     without_block "$own" > without && write < without || exit 4
   fi
   exit $code
-}}"""
+}}"""  # noqa: S608 no SQL is put together
