@@ -65,7 +65,7 @@ class _Rules:
         if self.facts.ram_bytes >= SMALL or wanted <= most:
             self.number(name, wanted, f"for {self.kind}", source)
         else:
-            self.number(name, most, f"the pool is short: one of {part} parts of the RAM", MEASURED)
+            self.number(name, most, f"one of {part} parts of the RAM: a small server needs it for its pool", MEASURED)
 
     def word(self, name: str, value: Value, rule: str, source: str) -> None:
         setting = self.live.get(name)
