@@ -43,7 +43,7 @@ class Recorder:
             write_knobs_file=lambda text: self.steps.append(f"write {text}") or True,
             check_turn=lambda: None,
             start=lambda: self.steps.append("start"),
-            bring_into_force=lambda: self.steps.append("restart") or 0.1,
+            bring_into_force=lambda wanted: self.steps.append("restart") or 0.1,
             read_back=lambda wanted: self.steps.append("read back") or dict(wanted),
         )
         session = SimpleNamespace(run=lambda command, **kwargs: self.steps.append("free cache") or done)
