@@ -94,15 +94,17 @@ def check_order(lab: Lab, run_id: str) -> None:
 
 
 def was_fresh(lab: Lab, name: str, iteration: int) -> bool:
-    """Whether the trial began with the data as they were loaded, by what it left.
+    """Whether the trial began with the data as they were loaded, by what it and the one before it left.
 
-    A trial's own result is of its last try; no trial before the fourth has others, for the gate has to learn first.
+    What a trial says it has made is of its last try: a restored one that was tried again has left more than that, and
+    less than there was before it. No trial before the fourth is tried again, for the gate has to learn first.
     """
     results = {t.iteration: t.result for t in lab.repository.trials(name) if t.result is not None}
-    made = {number: result["transactions"] for number, result in results.items()}
-    assert all(transactions > 0 for transactions in made.values()), made
-    of_others = results[iteration]["metrics"]["updates"] - made[iteration]
-    return bool(of_others <= sum(made[number] for number in made if number < iteration) / 2)
+    assert all(result["transactions"] > 0 for result in results.values()), results
+    left = {number: result["metrics"]["updates"] for number, result in results.items()}
+    before = max((number for number in left if number < iteration), default=None)
+    is_less = before is not None and left[iteration] < left[before]
+    return bool(is_less or left[iteration] <= results[iteration]["transactions"])
 
 
 def states_so_far(lab: Lab, run_id: str) -> dict[str, str | None]:
