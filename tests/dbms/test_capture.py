@@ -315,17 +315,24 @@ def test_it_ends_early_for_a_reason_that_is_told(job: Job, why: str) -> None:
     assert told in job.captured.because
 
 
-@pytest.mark.slow
-def test_a_server_that_is_down_at_the_end_reads_the_file_when_it_starts(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def said_at_the_end(job: Job, monkeypatch: pytest.MonkeyPatch, server: str) -> str:
+    """What the job of a window says at whose end the server is `down`, or whoever asks it is `refused`."""
     monkeypatch.setattr("otterflow.dbms.postgresql.capture_window.DOWN_S", 2)
     job.knobs.write_text(FOUND)
     process = job.capture(2)
     job.wait_until_on()
-    (job.folder / "said.down").touch()
+    (job.folder / f"said.{server}").touch()
     said, _ = process.communicate(timeout=120)
-    assert (process.returncode, job.knobs.read_text()) == (0, FOUND)
+    assert process.returncode == 0, said
+    return said
+
+
+@pytest.mark.slow
+def test_a_server_that_is_down_at_the_end_reads_the_file_when_it_starts(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = said_at_the_end(job, monkeypatch, "down")
+    assert job.knobs.read_text() == FOUND
     assert "the server is down, and reads that when it starts" in said
 
 
@@ -333,13 +340,7 @@ def test_a_server_that_is_down_at_the_end_reads_the_file_when_it_starts(
 def test_the_window_is_over_once_a_server_that_is_up_has_read_the_file(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otterflow.dbms.postgresql.capture_window.DOWN_S", 2)
-    job.knobs.write_text(FOUND)
-    process = job.capture(2)
-    job.wait_until_on()
-    (job.folder / "said.refused").touch()
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    said = said_at_the_end(job, monkeypatch, "refused")
     assert job.captured.off_s is not None, "what was logged is whole"
     assert "no way in" in said
     assert "logs statements as in the window until it does" in said

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 import yaml
 
 from stack.lab import Lab
-from stack.processes import belonging_to
+from tests.e2e.folders import lab_folder, stopped_at_the_end
 from tests.e2e.watching import must_not_have_failed, states, wait_for
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import in_force_on
@@ -74,20 +72,15 @@ def prepare(lab: Lab) -> None:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    folder = Path(tempfile.mkdtemp(prefix="otterflow-e2e-"))
-    folder.chmod(0o755)
-    lab = Lab(folder / "lab", backfills=True, environment={"OTTERFLOW_INCLUDE_DIR": str(files(folder))})
-    lab.root.mkdir()
-    lab.root.chmod(0o755)
-    try:
-        lab.host.start()
-        prepare(lab)
-        lab.start(print)
-        yield lab
-    finally:
-        lab.stop()
-        assert not belonging_to(lab.root), "nothing is left running"
-        shutil.rmtree(folder)
+    with lab_folder() as folder:
+        lab = Lab(folder / "lab", backfills=True, environment={"OTTERFLOW_INCLUDE_DIR": str(files(folder))})
+        lab.root.mkdir()
+        lab.root.chmod(0o755)
+        with stopped_at_the_end(lab):
+            lab.host.start()
+            prepare(lab)
+            lab.start(print)
+            yield lab
 
 
 def backfill(lab: Lab) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from stack.lab import MariadbLab
-from stack.processes import belonging_to
 from tests.benchmarks import changed_benchmarks
+from tests.e2e.folders import lab_folder, stopped_at_the_end
 from tests.e2e.test_whole_stack import finishes, states, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -34,18 +31,12 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MariadbLab]:
-    folder = Path(tempfile.mkdtemp(prefix="otterflow-e2e-"))
-    folder.chmod(0o755)
-    environment = {"OTTERFLOW_INCLUDE_DIR": str(changed_benchmarks(folder, SMALL))}
-    lab = MariadbLab(folder / "lab", environment=environment)
-    with patch.dict(os.environ, environment):
-        try:
+    with lab_folder() as folder:
+        environment = {"OTTERFLOW_INCLUDE_DIR": str(changed_benchmarks(folder, SMALL))}
+        lab = MariadbLab(folder / "lab", environment=environment)
+        with patch.dict(os.environ, environment), stopped_at_the_end(lab):
             lab.start(print)
             yield lab
-        finally:
-            lab.stop()
-            assert not belonging_to(lab.root), "nothing is left running"
-            shutil.rmtree(folder)
 
 
 def in_force(lab: MariadbLab) -> dict[str, str]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +28,7 @@ from stack.lab import Lab, MariadbLab
 from stack.postgres import DATABASE, ROLE
 from stack.processes import belonging_to
 from tests.e2e import question, trigger_form
+from tests.e2e.folders import lab_folder, stopped_at_the_end
 from tests.e2e.pages_lab import chromium, logged_in, tuning
 from tests.e2e.watching import wait_for
 from tests.operators.conftest import small_benchmarks
@@ -110,20 +109,14 @@ def watched_when_nearly_idle(include: Path) -> None:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    folder = Path(tempfile.mkdtemp(prefix="otterflow-e2e-"))
-    folder.chmod(0o755)
-    small = {"OTTERFLOW_INCLUDE_DIR": str(small_benchmarks(folder))}
-    watched_when_nearly_idle(folder / "include")
-    made = {"OTTERFLOW_SCHEDULES_DIR": str(schedules(folder)), "OTTERFLOW_RECORDINGS_DIR": str(recordings(folder))}
-    lab = Lab(folder / "lab", backfills=True, environment=small | made)
-    with patch.dict(os.environ, small):
-        try:
+    with lab_folder() as folder:
+        small = {"OTTERFLOW_INCLUDE_DIR": str(small_benchmarks(folder))}
+        watched_when_nearly_idle(folder / "include")
+        made = {"OTTERFLOW_SCHEDULES_DIR": str(schedules(folder)), "OTTERFLOW_RECORDINGS_DIR": str(recordings(folder))}
+        lab = Lab(folder / "lab", backfills=True, environment=small | made)
+        with patch.dict(os.environ, small), stopped_at_the_end(lab):
             lab.start(print)
             yield lab
-        finally:
-            lab.stop()
-            assert not belonging_to(lab.root), "nothing is left running"
-            shutil.rmtree(folder)
 
 
 def ended(lab: Lab | MariadbLab, name: str) -> Any:

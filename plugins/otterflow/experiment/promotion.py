@@ -6,7 +6,7 @@ the answer is seen by making it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from otterflow.experiment.typed import facts_of, live_settings_of
 from otterflow.knobs.catalog import KnobCatalog
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from otterflow.repository import Experiment, Repository
 
 RELOAD, RESTART = "reload", "restart"
@@ -194,6 +196,14 @@ def _changes(translated: Translation, here: Machine, dbms: Dbms, catalog: KnobCa
 def before_of(proposed: Mapping[str, Any]) -> dict[str, Any]:
     """The values in force before, of the knobs that a proposal changes."""
     return {change["knob"]: change["before"] for change in proposed["changes"]}
+
+
+def oldest_told(told: Iterable[tuple[datetime, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Of each knob the value in force before all changes: the oldest of those that were found, each with its time."""
+    values: dict[str, Any] = {}
+    for _, found in sorted(told, key=lambda pair: pair[0], reverse=True):
+        values |= found
+    return values
 
 
 def after_of(proposed: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from otterflow.errors import (
     ServerCrashed,
 )
 from otterflow.experiment.live_verdict import AFTER
-from otterflow.experiment.promotion import RESTART, after_of, before_of, finding, moved_since, proposal
+from otterflow.experiment.promotion import RESTART, after_of, before_of, finding, moved_since, oldest_told, proposal
 from otterflow.experiment.translation import Machine
 from otterflow.hosts.inspection import Findings, inspect
 from otterflow.hosts.measurement import Measurement, measure
@@ -155,11 +155,10 @@ def put_back(bench: PromotionBench, promotion: Promotion, *, anyway: bool = Fals
 
 def _all_before(bench: PromotionBench, promotion: Promotion) -> dict[str, Any]:
     """The values in force before the promotion, of what it and all promotions after it have changed."""
-    values: dict[str, Any] = {}
-    for later in reversed(bench.repository.promotions(bench.target.name)):
-        if later.id > promotion.id and later.file_after is not None:
-            values |= before_of(later.proposal)
-    return values | before_of(promotion.proposal)
+    later = [
+        p for p in bench.repository.promotions(bench.target.name) if p.id > promotion.id and p.file_after is not None
+    ]
+    return oldest_told((p.proposed_at, before_of(p.proposal)) for p in (promotion, *later))
 
 
 def _needs_restart(bench: PromotionBench, promotion: Promotion) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from otterflow import settings as places
 from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput, MachineryFault, NotApplied, Problem, ServerCrashed
-from otterflow.experiment.promotion import before_of
+from otterflow.experiment.promotion import before_of, oldest_told
 from otterflow.hosts.fence import Fence, ServerIdentity
 from otterflow.hosts.host import both_sessions
 from otterflow.hosts.jobs import Jobs
@@ -122,10 +122,7 @@ def values_before(
         for p in promotions
         if p.file_after is not None and p.proposed_at >= before.created_at
     ]
-    values: dict[str, Any] = {}
-    for _, known in sorted(told, key=lambda pair: pair[0], reverse=True):
-        values |= known
-    return values
+    return oldest_told(told)
 
 
 def put_back(server: Server, before: Experiment, values: Mapping[str, Any]) -> None:

@@ -27,10 +27,8 @@ class ApplyOperator(OtterflowOperator):
         """Write, check and put back; returns the file's path and the text that the next run will write."""
         upcoming = repository.trial(self.experiment, self.iteration + 1)
         with self.workbench(repository) as bench:
-            server, text = (
-                bench.server,
-                knobs_file.measured_text(bench.experiment, upcoming.wanted, is_live=bench.plan.is_live),
-            )
+            server, is_live = bench.server, bench.plan.is_live
+            text = knobs_file.measured_text(bench.experiment, upcoming.wanted, is_live=is_live)
             try:
                 server.write_knobs_file(text)
                 problems = server.file_problems()

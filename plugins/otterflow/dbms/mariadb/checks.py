@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from otterflow.dbms.mariadb.product import MARIADB
-from otterflow.dbms.mariadb.settings import SETTINGS
+from otterflow.dbms.mariadb.settings import PRIVILEGES_SQL
 from otterflow.dbms.mysql_family.checks import FamilyChecks
 from otterflow.dbms.mysql_family.privileges import cannot_set_global
 from otterflow.dbms.target import Target
@@ -18,9 +18,10 @@ class MariadbChecks(FamilyChecks):
     def may_ask(self, query: Query, target: Target, *, live: bool) -> Privileges:
         """As the family's; of a `live` server also whether a knob can be changed without a restart."""
         found = super().may_ask(query, target, live=live)
-        if not live or any(setting.takes_reload for setting in SETTINGS.live_settings(query).values()):
+        if not live:
             return found
-        return replace(found, limits=[*found.limits, cannot_set_global(query, target)])
+        own = [row["PRIVILEGE_TYPE"] for row in query(PRIVILEGES_SQL)]
+        return replace(found, limits=[*found.limits, *cannot_set_global(query, target, own)])
 
 
 CHECKS = MariadbChecks(MARIADB)

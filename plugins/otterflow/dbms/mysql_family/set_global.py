@@ -34,7 +34,10 @@ def set_global(
     MachineryFault where it is not the value's fault, or nothing but a restart would do.
     """
     for _ in range(_PASSES):
-        for name, setting in _differing(wanted, live_settings(query)).items():
+        differing = _differing(wanted, live_settings(query))
+        if not differing:
+            return
+        for name, setting in differing.items():
             shown = _shown(wanted[name], setting)
             try:
                 query(f"SET GLOBAL {identifier(name)} = %s", [shown])

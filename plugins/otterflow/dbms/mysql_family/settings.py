@@ -132,8 +132,9 @@ class FamilySettings:
             files = files_read(session, self.product, target)
             reading = reading_order.read_all(session, files, target.knobs_file)
         except CommandFailed as error:
-            own = {line.name: line.value for line in option_file.readable_lines(knobs_text) if line.is_the_servers}
-            problems += overriding.lost_at_a_start(live, tuned, self.origins, own) if restarts else []
+            if restarts:
+                at_start = reading_order.Reading([], knobs_at=0).at_start(knobs_text)
+                problems += overriding.lost_at_a_start(live, tuned, self.origins, at_start)
             if any(self.origins.from_file(setting, target.knobs_file) for setting in live.values()):
                 return problems
             found = f"whether the server reads it cannot be seen: {error.stderr_tail.strip()}"
