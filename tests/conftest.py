@@ -9,9 +9,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from sqlalchemy import URL, Engine
 
 PROJECT = Path(__file__).resolve().parents[1]
 MIGRATED = PROJECT / "tests" / "repository"
@@ -42,7 +44,7 @@ os.environ.update(
     }
 )
 
-from otterflow.repository import Repository, migrating  # noqa: E402
+from otterflow.repository import Repository, database, migrating  # noqa: E402
 from otterflow.repository.database import Database  # noqa: E402
 from stack.belongings import take_back  # noqa: E402
 from stack.free_cache import FreeCacheRule  # noqa: E402
@@ -77,6 +79,25 @@ def pytest_runtestloop() -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take back what this run, or one that was killed, has made on the machine outside of the checkout."""
     take_back()
+
+
+_COMPILED: dict[Any, Any] = {}
+_make_engine = database.make_engine
+
+
+def _quick_engine(url: URL) -> Engine:
+    """As in the product, but what one test's SQLite database had compiled another one's has not to compile again.
+
+    Each test has a database of its own, and thus an engine: a third of its time went into compiling statements.
+    """
+    engine = _make_engine(url)
+    if url.get_backend_name() == "sqlite":
+        engine.dialect = _COMPILED.setdefault("dialect", engine.dialect)  # a compiled statement is kept by its dialect
+        engine.update_execution_options(compiled_cache=_COMPILED)
+    return engine
+
+
+database.make_engine = _quick_engine  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+import pytest
+
 from tests.rooms import imports, modules
 
 WORDS = re.compile(
@@ -52,6 +54,7 @@ def speaking() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_only_its_own_places_speak_of_a_dbms() -> None:
     elsewhere = [line for name, lines in speaking().items() if place_of(name) is None for line in lines]
     assert elsewhere == [], "ask the target's DBMS (otterflow.dbms.base), or move it into dbms/<name>/"
@@ -66,6 +69,7 @@ def place_of(module: str) -> str | None:
     return next((place for place in ALLOWED if f"{module}.".startswith(f"{place}.")), None)
 
 
+@pytest.mark.slow
 def test_nothing_outside_imports_the_inside_of_a_dbms() -> None:
     """But for a DBMS's own drivers, OtterTune's files, and the commands that wire things up."""
     inside = re.compile(r"otterflow\.dbms\.(postgresql|mysql_family|mariadb|mysql)\.")

@@ -171,6 +171,7 @@ def test_the_forms_fields_are_those_of_the_spec(bag: Any) -> None:
         assert param.description, name
 
 
+@pytest.mark.slow
 def test_dags_survive_serialization(bag: Any) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 

@@ -142,6 +142,7 @@ def test_a_knob_whose_name_only_begins_alike_is_not_refused(bundle: Bundle, tmp_
     assert run_apply(bundle, "rds", tmp_path, fixed="autovacuum_work_mem\twork_me.")[0] == 0
 
 
+@pytest.mark.slow
 def test_more_parameters_than_one_call_takes_go_into_more_files(
     live: dict[str, LiveSetting], catalog: KnobCatalog, tmp_path: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_what_the_rules_do_not_know_is_refused(live: dict[str, LiveSetting], fac
         rule_based(facts, kind, live, server_version=version)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(facts=hosts, kind=st.sampled_from(list(WorkloadKind)))
 def test_on_any_host_the_rules_fit_the_space_and_lock_nothing_open(

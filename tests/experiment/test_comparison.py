@@ -105,6 +105,7 @@ def test_an_arm_that_won_its_only_round_leaves_the_baseline_in_force() -> None:
     assert winner(one, broken={BASELINE}) == BASELINE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_equal_arms_leave_the_baseline_in_force(name: str) -> None:
     """Of the bench: at most 5 % false winners, in few enough runs for here; 13 of 150 are more than chance allows."""
@@ -116,12 +117,14 @@ def test_equal_arms_leave_the_baseline_in_force_where_all_rounds_are_made() -> N
     assert simulate(CASES["still"], 0.1, 5, runs=150, seed=2, looks=False).false_winners < 13 / 150
 
 
+@pytest.mark.slow
 def test_an_arm_that_is_better_by_half_is_found_and_the_comparison_ends_by_itself() -> None:
     found = simulate(CASES["still"], 0.10, 15, runs=40, seed=0, gains={BEST: 1.5})
     assert found.winners[BEST] > 0.95
     assert found.rounds < 8
 
 
+@pytest.mark.slow
 def test_a_hiccup_does_not_hide_a_gain() -> None:
     """With the mean of the logarithms, seven in ten of these gains were not found."""
     found = simulate(CASES["hiccups in 10 % of the turns"], 0.03, 15, runs=40, seed=0, gains={BEST: 1.1})

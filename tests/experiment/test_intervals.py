@@ -72,6 +72,7 @@ GAIN = {"baseline": [100.0, 101.0, 99.0], "bigger": [120.0, 122.0, 118.0]}
 LOSS = {"baseline": [100.0, 101.0, 99.0], "bigger": [80.0, 82.0, 78.0]}
 
 
+@pytest.mark.slow
 def test_the_newest_result_of_each_interval_counts_and_those_that_failed_are_told(repository: Repository) -> None:
     tried(repository, f"replay-{recording(0)}", LOSS)
     tried(repository, f"replay-{recording(0)}-2", GAIN)
@@ -90,6 +91,7 @@ def test_the_newest_result_of_each_interval_counts_and_those_that_failed_are_tol
     assert (third.start, third.end) == (BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=3))
 
 
+@pytest.mark.slow
 def test_times_and_candidates_choose(repository: Repository) -> None:
     for hour in range(3):
         arms = ARMS if hour else {**ARMS, "smaller": {"work_mem": "1MB"}}
@@ -109,12 +111,14 @@ def test_times_and_candidates_choose(repository: Repository) -> None:
         intervals_of(repository, "shop", BEGIN + timedelta(days=1), None)
 
 
+@pytest.mark.slow
 def test_a_name_stands_for_the_configuration_that_it_had_last(repository: Repository) -> None:
     tried(repository, f"replay-{recording(0)}", LOSS, {"bigger": {"work_mem": "16MB"}})
     tried(repository, f"replay-{recording(1)}", GAIN)
     assert [interval.recording for interval in intervals_of(repository, "shop", None, None)["bigger"]] == [recording(1)]
 
 
+@pytest.mark.slow
 def test_arms_with_one_configuration_are_measured_once_and_judged_each(repository: Repository) -> None:
     arms = {**ARMS, "same": {"work_mem": 65536}, "nothing": {"work_mem": 4096}}
     tried(repository, f"replay-{recording(0)}", GAIN, arms)
@@ -123,6 +127,7 @@ def test_arms_with_one_configuration_are_measured_once_and_judged_each(repositor
     assert "the candidate is what it was to be compared with" in found["nothing"][0].why_not
 
 
+@pytest.mark.slow
 def test_a_candidate_is_an_experiments_best_or_a_file(repository: Repository, tmp_path: Path) -> None:
     tried(repository, "night", GAIN)
     tried(repository, "under-way")

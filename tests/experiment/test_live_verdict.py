@@ -67,6 +67,7 @@ def test_throughput_that_falls_is_worse() -> None:
     assert judge(fell, goal_of(objective="throughput"), 5).worse
 
 
+@pytest.mark.slow
 def test_a_load_that_does_not_change_is_seldom_called_worse_though_it_is_looked_at_often() -> None:
     rng, called = random.Random(1), 0
     for _ in range(400):

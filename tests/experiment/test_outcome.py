@@ -224,6 +224,7 @@ def test_without_a_comparison_the_baseline_is_its_trials_value_and_nothing_is_be
     assert result["comparison"]["values"] == {}
 
 
+@pytest.mark.slow
 def test_trials_that_ended_are_told_with_what_was_in_force_and_their_gain(repository: Repository) -> None:
     for iteration, (kind, wanted) in enumerate([("rules", RULES), ("model", BEST), ("model", BASELINE)], start=1):
         repository.plan_trial("e", iteration, kind=kind, wanted=wanted, repairs=[], reasons={}, seed=0)
@@ -247,6 +248,7 @@ def test_the_knobs_that_changed_are_those_in_force_and_not_the_baselines(reposit
     ]
 
 
+@pytest.mark.slow
 def test_what_speaks_against_a_trials_numbers_is_said_of_those_that_were_compared(repository: Repository) -> None:
     assert result_of(repository, WON)["remarks"] == {}
     repository.plan_trial("e", 1, kind="model", wanted=BEST, repairs=[], reasons={}, seed=0)

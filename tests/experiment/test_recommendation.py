@@ -95,6 +95,7 @@ def test_what_breaks_a_constraint_is_never_the_best() -> None:
     assert "keeps constraints" in chosen.table
 
 
+@pytest.mark.slow
 def test_what_is_left_is_said_once_there_is_a_model() -> None:
     of = found(stop_below_percent=5)
     assert what_is_left(of, plan(of), measured(3)) == {}
@@ -113,6 +114,7 @@ def test_an_objective_to_minimise_is_predicted_in_its_own_unit() -> None:
     assert 100 < chosen.reasons["predicted"]["value"] < 500
 
 
+@pytest.mark.slow
 def test_a_reference_trial_is_made_when_it_is_due() -> None:
     of = found(reference_every=4)
     first, second = (recommendation(of, plan(of), measured(n), n) for n in (4, 8))

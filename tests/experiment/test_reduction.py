@@ -72,6 +72,7 @@ def ablation_trial(iteration: int, home: dict[str, Any], value: float | None = -
     return trial(iteration, gave, kind="ablation", wanted=config, reasons={loop.SENT_HOME: sorted(home)}, **more)
 
 
+@pytest.mark.slow
 def test_the_first_trial_measures_the_best_again_and_the_second_sends_a_group_home() -> None:
     of = made_up()
     first = next_ablation(of, plan(of), searched())
@@ -111,6 +112,7 @@ def test_what_is_not_missed_is_an_arm_more_and_the_best_stays_what_the_search_fo
         assert row["why"]
 
 
+@pytest.mark.slow
 def test_a_reduced_configuration_that_is_the_rules_is_no_arm_of_its_own() -> None:
     of = made_up()
     ruled = FOUND | IDLE
@@ -148,6 +150,7 @@ def test_a_crash_keeps_its_knobs_where_they_are() -> None:
     assert "there was no value" in next(row for row in said["kept"] if row["knob"] == "seq_page_cost")["why"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["baseline", "rules"])
 def test_what_nobody_searched_for_is_not_made_smaller(kind: str) -> None:
     of = made_up()
@@ -167,6 +170,7 @@ def test_a_best_that_breaks_a_constraint_is_left_as_it_is() -> None:
     assert next_ablation(of, plan(of, bound), searched()) == "the best configuration breaks a constraint"
 
 
+@pytest.mark.slow
 def test_less_is_better_for_a_latency_and_its_effects_are_gains_all_the_same() -> None:
     of = made_up()
     turned = [

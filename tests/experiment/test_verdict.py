@@ -133,6 +133,7 @@ def test_one_of_many_has_the_interval_that_it_would_have_had_among_them() -> Non
     assert widened(linear, 7).low == pytest.approx(same.low)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [0.0, 0.1])
 @pytest.mark.parametrize("intervals", [3, 8])
 def test_on_a_flat_truth_a_yes_is_rare(intervals: int, between: float) -> None:

@@ -50,6 +50,20 @@ def test_the_hash_is_of_what_is_said_not_of_how(tmp_path: Path):
     assert load_catalog(other, **POSTGRESQL).content_hash != first
 
 
+def test_a_catalog_is_checked_once_until_it_or_its_shared_rows_change(tmp_path: Path):
+    (tmp_path / "shared").mkdir()
+    path, shared = tmp_path / "small.yaml", tmp_path / "shared" / "rows.yaml"
+    path.write_text(SMALL.read_text())
+    shared.write_text("knobs: []\n")
+    first = load_catalog(path, **POSTGRESQL)
+    assert load_catalog(path, **POSTGRESQL) is first
+    shared.write_text("knobs: {}\n")
+    second = load_catalog(path, **POSTGRESQL)
+    assert second is not first
+    path.write_text(path.read_text() + "# said\n")
+    assert load_catalog(path, **POSTGRESQL) is not second
+
+
 def test_the_folder_of_bad_cases_is_not_empty() -> None:
     assert len(BAD) >= 30
 

@@ -165,6 +165,7 @@ def test_a_setting_without_an_entry_cannot_be_tuned(build: Any, live: dict[str, 
     assert "the catalog has no tuning range" in refused(build, live=odd, extra=["auto_explain.level"])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(facts=hosts)
 def test_every_host_gets_a_space_that_holds_its_baseline(

@@ -73,6 +73,7 @@ def test_what_stands_still_is_not_judged() -> None:
     assert hope(Objective.throughput, STEADY).at_best("run", 9.0, [0.0] * 9) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     st.lists(st.floats(10, 1000), min_size=20, max_size=20),

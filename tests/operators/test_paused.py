@@ -115,6 +115,7 @@ OPERATORS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operator", "dag_id", "run_id"), OPERATORS)
 def test_whoever_triggers_a_paused_dag_says_that_the_run_waits(
     under_way: Repository, caplog: pytest.LogCaptureFixture, operator: Any, dag_id: str, run_id: str

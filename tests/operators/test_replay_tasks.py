@@ -111,6 +111,7 @@ def test_an_interval_has_its_experiment_its_arms_and_its_form(repository: Reposi
     )
 
 
+@pytest.mark.slow
 def test_what_a_run_is_given_is_instead_of_what_the_file_says(repository: Repository) -> None:
     tried(repository, "night", GAIN)
     asked = check(candidates=["experiment:night"], rounds=7)

@@ -101,6 +101,7 @@ def test_a_stop_that_was_noted_is_a_success_and_not_skipped(repository: Reposito
     assert (stopping.state, stopping.stop_requested) == ("running", True)
 
 
+@pytest.mark.slow
 def test_an_experiment_whose_knobs_were_not_in_force_is_finished_now(repository: Repository) -> None:
     """As recover leaves it, and as the docs advise."""
     create(repository)
@@ -176,6 +177,7 @@ def test_a_finish_whose_run_id_is_taken_gets_a_new_one(repository: Repository) -
     assert raised.value.dag_run_id == "e-finish-1.3"
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_in_a_paused_dag_is_not_in_the_way_of_a_resume(repository: Repository) -> None:
     """Finish now takes the experiment from it, and the resume makes the same trial by a run of another id."""
     under_way(repository)

@@ -70,6 +70,7 @@ def test_an_experiment_is_made_by_hand_a_task_at_a_time(
     assert lab.cluster.is_running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

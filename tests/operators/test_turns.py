@@ -192,6 +192,7 @@ def times(values: list[float | None], factor: float) -> list[float | None]:
     return [None if value is None else value * factor for value in values[1:] + values[:1]]
 
 
+@pytest.mark.slow
 def test_rounds_go_on_until_it_is_decided(taking: Any) -> None:
     clear = taking(baseline=CALM, rules=times(CALM, 1.5), best=times(CALM, 3.0))
     said = clear.go()
@@ -202,6 +203,7 @@ def test_rounds_go_on_until_it_is_decided(taking: Any) -> None:
     assert len(clear.taken) == 9
 
 
+@pytest.mark.slow
 def test_undecided_rounds_go_on_to_the_limit_and_what_was_measured_before_a_crash_is_kept(taking: Any) -> None:
     wild = taking(baseline=WILD, best=times(WILD, 1.05))
     wild.repository.record_measurement("e", round=1, arm="baseline", value=100.0, result={}, state="ok")
@@ -212,6 +214,7 @@ def test_undecided_rounds_go_on_to_the_limit_and_what_was_measured_before_a_cras
     assert min(wild.taken)[0] == 2
 
 
+@pytest.mark.slow
 def test_an_arm_that_cannot_win_any_more_is_not_measured_again_and_the_restores_are_kept(taking: Any) -> None:
     crashing = taking(baseline=WILD, rules=times(WILD, 1.05), best=[110.0, None, *CALM[2:]])
     crashing.go()

@@ -65,6 +65,7 @@ def test_airflow_refuses_what_cannot_be(dags: Dags, conf: dict[str, Any]) -> Non
         validated(dags, "import_ottertune", conf)
 
 
+@pytest.mark.slow
 def test_import_stores_and_reports(dags: Dags, repository: Repository, folder: Path) -> None:
     changed(folder, "1__summary", summary(observation_time=-1))
     report = only_task(dags, "import_ottertune", folder=str(folder), experiment="past")

@@ -95,6 +95,7 @@ def test_a_pipe_or_a_device_in_the_folder_is_left_out_and_not_waited_for(reposit
         ]
 
 
+@pytest.mark.slow
 def test_a_file_without_end_is_left_out(folder: Path, repository: Repository) -> None:
     with (folder / "0__knobs.json").open("wb") as file:
         file.truncate(MAX_BYTES + 1)

@@ -124,6 +124,7 @@ def _findings(experiment: Any) -> dict[str, Any]:
     return {name: getattr(experiment, name) for name in kept} | {"baseline_file": "", "rules": {}}
 
 
+@pytest.mark.slow
 def test_what_the_busiest_rows_lack_is_in_a_row_of_its_own(
     repository: Repository, folder: Path, tmp_path: Path
 ) -> None:

@@ -427,6 +427,7 @@ class TestTwice:
         assert len(repository.experiments()) == 1
         assert len(repository.trials("past")) == 3
 
+    @pytest.mark.slow
     def test_more_sets_are_refused_or_replace(self, repository: Repository, folder: Path) -> None:
         later = {part: (folder / f"2__{part}.json") for part in PARTS}
         contents = {part: path.read_text() for part, path in later.items()}

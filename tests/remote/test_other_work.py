@@ -96,6 +96,7 @@ def look(programs: tuple[str, ...]) -> WorkSample:
     return parse_sample(done.stdout, programs, time.time())
 
 
+@pytest.mark.slow
 def test_this_machine_and_a_server_whose_child_has_worked_and_ended() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -109,6 +110,7 @@ def test_this_machine_and_a_server_whose_child_has_worked_and_ended() -> None:
     assert found.busy_s > found.server_s
 
 
+@pytest.mark.slow
 def test_a_job_says_what_it_took_and_ends_as_it_would_have(tmp_path: Path) -> None:
     busy = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
     job = times_after(JobScript(f"cat given\n{busy}\nexit 3\n", {"given": "text"}, 9.0, ("out",)), {"more": "x"})

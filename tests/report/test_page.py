@@ -32,6 +32,7 @@ def hostile(value: Any, key: str = "") -> Any:
     return HOSTILE if isinstance(value, str) and key not in kept else value
 
 
+@pytest.mark.slow
 def test_it_says_what_came_of_it_and_why(ended: Ended) -> None:
     said = Page(page_of(ended, ablation=ABLATION)).text
     for text in (
@@ -76,6 +77,7 @@ def test_it_stands_alone(ended: Ended) -> None:
     assert "@media print" in text
 
 
+@pytest.mark.slow
 def test_whatever_a_text_says_it_stays_a_text(ended: Ended) -> None:
     plain = ended.result(WON, ablation=ABLATION)
     loud = hostile(plain)

@@ -25,6 +25,7 @@ def beside(operator: ReportOperator, ended: Ended, folder: Path, **more: Any) ->
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_the_report_and_the_bundle_lie_beside_the_result(
     ended: Ended, operator: ReportOperator, tmp_path: Path
 ) -> None:
@@ -35,6 +36,7 @@ def test_the_report_and_the_bundle_lie_beside_the_result(
     assert "<title>Tuning report: night</title>" in (folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_changes_nothing_leaves_no_bundle_of_the_one_before(
     ended: Ended, operator: ReportOperator, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_parallel_writers_wait_for_each_other(repository: Repository, url: URL) 
     assert len(content(url)["metrics"]) == 5 * 8 * 2
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_nothing_and_holds_nobody_up(repository: Repository, url: URL) -> None:
     reached = CONTEXT.Event()
     process = workers.begin(workers.stop_half_way, url, reached)

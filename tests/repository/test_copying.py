@@ -37,6 +37,7 @@ def test_a_copy_holds_the_same_and_goes_on(repository: Repository, url: URL, bar
     assert [experiment.name for experiment in copy.experiments()] == ["night", "day"]
 
 
+@pytest.mark.slow
 def test_an_empty_repository_is_copied(repository: Repository, url: URL, bare_url: URL) -> None:
     assert set(copy_repository(url, bare_url).values()) == {0}
     measured_after = Repository.open(bare_url)
@@ -44,6 +45,7 @@ def test_an_empty_repository_is_copied(repository: Repository, url: URL, bare_ur
     measured(measured_after)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over(repository: Repository, url: URL, bare_url: URL) -> None:
     _fill(repository)
     Repository.open(bare_url).hold_target("staging", "day")
@@ -53,6 +55,7 @@ def test_nothing_is_written_over(repository: Repository, url: URL, bare_url: URL
     assert content(bare_url) == before
 
 
+@pytest.mark.slow
 def test_a_repository_is_not_copied_onto_itself(repository: Repository, url: URL) -> None:
     _fill(repository)
     before = content(url)

@@ -212,6 +212,7 @@ def test_the_tables_refuse_nonsense_by_themselves(repository: Repository, url: U
         session.execute(text(statement))
 
 
+@pytest.mark.slow
 def test_deleting_an_experiment_deletes_what_belongs_to_it_alone(repository: Repository, url: URL) -> None:
     for name in ("night", "day"):
         repository.create_experiment(new_experiment(name))

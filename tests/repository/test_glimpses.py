@@ -145,6 +145,7 @@ def test_known_configurations_are_the_baselines_and_references_that_gave_a_value
     assert filled.known_points("staging", {OURS}, since=datetime.now(UTC) + timedelta(days=1), most=9) == []
 
 
+@pytest.mark.slow
 def test_of_many_known_points_the_newest_are_read_and_put_in_the_order_of_time(filled: Repository) -> None:
     for iteration, value in ((2, 12.0), (4, 14.0)):
         measured(filled, iteration, "one", value)

@@ -93,6 +93,7 @@ def test_migrating_again_keeps_everything(repository: Repository, url: URL) -> N
     assert Repository.open(url).trials("night") == trials
 
 
+@pytest.mark.slow
 def test_an_older_repository_is_upgraded_with_all_it_holds(bare_url: URL) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_DIR))

@@ -109,6 +109,7 @@ def test_the_tables_refuse_a_model_of_an_experiment_without_one(repository: Repo
         session.execute(text(orphan))
 
 
+@pytest.mark.slow
 def test_progress_counts_iterations_with_an_ended_trial(repository: Repository) -> None:
     repository.create_experiment(new_experiment("day"))
     for iteration in range(2):

@@ -90,6 +90,7 @@ def test_the_reason_to_end_is_kept_through_the_finish_and_gone_after_a_resume(re
     assert repository.extend("night", iterations=20, time_budget_min=None).finished_because == ""
 
 
+@pytest.mark.slow
 def test_files_may_be_mended_until_the_first_trial_and_then_stay(repository: Repository) -> None:
     repository.create_experiment(new_experiment(files=FILES))
     mended = ExperimentFiles(target={"name": "mended"}, benchmark={}, catalog={}, texts={})

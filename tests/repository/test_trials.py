@@ -219,6 +219,7 @@ def test_ok_needs_an_objective(prepared: Repository) -> None:
     assert prepared.trial("night", 0).state is TrialState.failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "arguments", "said"),
     [
@@ -274,6 +275,7 @@ def test_a_damaged_log_is_kept_readable(prepared: Repository) -> None:
     assert (trial.message, trial.log_tail) == ("bad\ufffd", "FATAL: out of m\ufffdmory \ufffd \ufffd")
 
 
+@pytest.mark.slow
 def test_a_trial_belongs_to_one_experiment(prepared: Repository) -> None:
     prepared.create_experiment(new_experiment("day"))
     measured(prepared, 0, "night", 1.0)
@@ -282,6 +284,7 @@ def test_a_trial_belongs_to_one_experiment(prepared: Repository) -> None:
     assert [t.objective for t in prepared.trials("day")] == [2.0]
 
 
+@pytest.mark.slow
 def test_metrics_in_bulk_are_of_the_newest_ok_tries(prepared: Repository) -> None:
     prepared.create_experiment(new_experiment("day"))
     for iteration in (10, 2):

@@ -23,6 +23,7 @@ SCRIPTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_script_passes_shellcheck_and_is_executable(script: Path) -> None:
     done = subprocess.run(["shellcheck", script], check=False, capture_output=True, text=True)

@@ -75,6 +75,7 @@ def test_the_first_of_two_to_end_takes_no_policy_from_the_other(policy: Path, tm
     assert not policy.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "dbms", "wanted"),
     [("dev", "", True), ("run", "mariadb", True), ("run", "postgresql", False), ("run", "", False)],
@@ -84,6 +85,7 @@ def test_mariadb_is_asked_for_by_tests_and_by_its_demo_alone(policy: Path, kind:
     assert ("mariadb-server" in running.communicate()[0].split()) == wanted
 
 
+@pytest.mark.slow
 def test_a_mariadb_that_is_there_is_not_installed(policy: Path) -> None:
     running = setup(policy, "has_mariadb() { true; }; DBMS=mariadb missing_packages dev")
     assert "mariadb-server" not in running.communicate()[0].split()

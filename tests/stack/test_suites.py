@@ -44,6 +44,7 @@ def test_a_program_runs_through_the_loader_it_came_with(tmp_path: Path):
     assert command[3:] == [str(tmp_path / "usr/sbin/mysqld"), "--version"]
 
 
+@pytest.mark.slow
 def test_two_that_want_it_at_once_fetch_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     both_want_it, filled = Barrier(2), []
 

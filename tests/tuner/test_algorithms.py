@@ -82,6 +82,7 @@ def test_lhs_is_one_design_whatever_the_trials_gave(space):
     assert dict(suggest(space, trials, algorithm="lhs", budget=10, seed=4)) not in [t.config for t in trials]
 
 
+@pytest.mark.slow
 def test_random_keeps_away_from_where_the_server_is_known_to_crash(space):
     rng = np.random.default_rng(0)
     trials = []

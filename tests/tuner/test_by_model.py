@@ -96,6 +96,7 @@ def test_what_is_worth_less_for_its_crashes_elsewhere_gives_way():
     assert memory_of(crashes=(0.0, 0.0), feared=(0.3, 0.999)) <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["explore", "safe"])
 def test_where_only_crashes_are_left_the_best_is_measured_again(mode):
     trials = [measured({"memory": m, "jit": j}) for m in range(16) for j in (True, False) if m != 13]

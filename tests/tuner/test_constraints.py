@@ -54,6 +54,7 @@ def test_where_everything_breaks_a_constraint_the_least_broken_leads_and_is_said
     assert min(s["memory"] for s in asked) < 10_000
 
 
+@pytest.mark.slow
 def test_the_chance_to_keep_the_constraints_is_said(space):
     trials = [constrained({**space.baseline(), "memory": m}) for m in (100, 500, 1500, 4000, 9000, 20_000)]
     said = suggest(space, trials, budget=8)
@@ -61,6 +62,7 @@ def test_the_chance_to_keep_the_constraints_is_said(space):
     assert suggest(space, [Trial(t.config, t.value) for t in trials], budget=8).feasible_probability is None
 
 
+@pytest.mark.slow
 def test_a_constraint_that_always_holds_alike_changes_nothing(space):
     trials = [trial_of({**space.baseline(), "memory": m}) for m in (100, 500, 1500, 4000, 9000, 20_000)]
     held = [Trial(t.config, t.value, t.state, (1.0,)) for t in trials]

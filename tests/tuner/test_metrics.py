@@ -35,6 +35,7 @@ def of_the_capture() -> Pruned:
     return prune(ROWS)
 
 
+@pytest.mark.slow
 def test_known_groups_are_found_and_each_gives_one_metric():
     pruned = prune(made_up())
     assert len(pruned.names) == 4
@@ -45,6 +46,7 @@ def test_known_groups_are_found_and_each_gives_one_metric():
     assert pruned.dropped == {}
 
 
+@pytest.mark.slow
 def test_every_metric_is_in_one_group_or_dropped():
     pruned = of_the_capture()
     told = [member for group in pruned.groups.values() for member in group]

@@ -35,6 +35,7 @@ def cliffs(c):
     return 50.0 * (c["a"] > 0.62) + 40.0 * (c["b"] > 0.8) + 30.0 * (c["a"] > 0.3) + 20.0 * (c["b"] > 0.35)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", [fit_model, fit_sums])
 def test_the_process_leads_where_it_is_smooth_the_forest_on_cliffs_and_the_mixture_is_never_far_behind(fit):
     process, forest, mixture = ([error(f, s) for s in (smooth, cliffs)] for f in (fit_sharp, fit_plain_forest, fit))

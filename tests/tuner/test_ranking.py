@@ -36,6 +36,7 @@ def measured_by(space, function, n, seed=0):
     return [Trial(c, function(c) + 0.02 * float(rng.standard_normal())) for c in configs]
 
 
+@pytest.mark.slow
 def test_the_knobs_that_matter_lead(space):
     ranking = rank(space, tried(space, 40))
     assert set(ranking.names[:2]) == {"memory", "jit"}
@@ -44,6 +45,7 @@ def test_the_knobs_that_matter_lead(space):
     assert max(ranking.lasso, key=ranking.lasso.__getitem__) == "memory"
 
 
+@pytest.mark.slow
 def test_every_knob_is_ranked_once_and_shares_fall(space):
     ranking = rank(space, tried(space, 20))
     assert sorted(ranking.names) == sorted(space.names)
@@ -67,6 +69,7 @@ def test_a_peak_in_the_middle_is_seen_by_both_methods():
     assert max(ranking.lasso, key=ranking.lasso.__getitem__) == "k7"
 
 
+@pytest.mark.slow
 def test_a_pure_interaction_is_seen_by_the_lasso():
     space = wide_space(6)
     trials = measured_by(space, lambda c: 4 * (c["k1"] - 0.5) * (c["k4"] - 0.5), 60)
@@ -117,6 +120,7 @@ def test_measurements_that_are_all_alike_have_no_effects(space):
     assert set(ranking.lasso.values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_without_the_lasso_the_order_is_the_same(space):
     history = pool(space, tried(space, 30))
     model = fit_model(history, np.random.default_rng(0))
@@ -136,6 +140,7 @@ def test_trials_that_all_measured_alike_or_crashed_rank_nothing(space):
     assert rank(space, [Trial(t.config, None, "crashed") for t in trials]) == prior_ranking(space)
 
 
+@pytest.mark.slow
 def test_a_knob_that_was_never_varied_is_last_by_the_lasso_and_still_ranked(space):
     trials = [Trial({**t.config, "cost": 4.0}, t.value, t.state) for t in tried(space, 30)]
     ranking = rank(space, trials)
@@ -148,6 +153,7 @@ def test_bad_trials_are_refused_by_position(space):
         rank(space, [Trial(space.baseline(), 1.0), Trial(space.baseline(), math.nan)])
 
 
+@pytest.mark.slow
 def test_a_ranking_survives_json(space):
     ranking = rank(space, tried(space, 15))
     assert Ranking.from_dict(json.loads(json.dumps(ranking.as_dict()))) == ranking

@@ -97,6 +97,7 @@ def test_the_design_is_around_the_better_of_baseline_and_rules(space):
     assert all(m["from"] == space.baseline()[m["knob"]] for m in bad.reasons["moved"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [3, 12])
 def test_repair_has_the_last_word(space, after):
     trials, _ = run(space, after)
@@ -119,6 +120,7 @@ def test_reference_trials_do_not_disturb(space):
     assert suggest(space, trials).kind == "design"
 
 
+@pytest.mark.slow
 def test_a_space_of_one_switch_answers_beyond_its_end():
     space = KnobSpace.from_records([{"name": "jit", "type": "boolean", "default": True}])
     trials = []

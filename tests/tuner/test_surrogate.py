@@ -92,6 +92,7 @@ def test_uncertainty_grows_away_from_the_trials(data):
         assert member.predict(far)[1][0] > 3 * member.predict(x[:1])[1][0]
 
 
+@pytest.mark.slow
 def test_the_sampler_draws_from_a_known_density():
     def normal(theta):
         return 0.5 * float(((theta - 2.0) ** 2 / 0.25).sum()), (theta - 2.0) / 0.25

@@ -114,6 +114,7 @@ def test_an_alike_experiment_outweighs_few_trials_and_an_unlike_one_falls_silent
     assert more.weights.sum() < 0.05
 
 
+@pytest.mark.slow
 def test_past_models_say_where_values_are_high_before_the_trials_do(space, alike):
     history = pool(space, trials_of(space, 5, 3))
     helped = with_past(fit_model, voices(space, alike))(history, np.random.default_rng(0))
@@ -165,6 +166,7 @@ def test_without_a_weight_the_model_is_the_current_one(space, unlike):
     assert with_past(fit_model, []) is fit_model
 
 
+@pytest.mark.slow
 def test_the_best_of_the_past_is_tried_first_then_evidence_decides(space, alike):
     trials, kinds = [], []
     for _ in range(5):
@@ -297,6 +299,7 @@ def test_spaces_that_differ_in_knobs_help_too(space):
     assert throughput(taken) > 1.2 * throughput(space.baseline())
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_same_again_and_is_repaired(space, alike, unlike):
     trials = trials_of(space, 8, 3)
 

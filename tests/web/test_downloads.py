@@ -56,6 +56,7 @@ def test_a_configuration_is_an_archive_for_other_tools(client: Client, configura
         assert "trial 4" in files[README]
 
 
+@pytest.mark.slow
 def test_the_page_offers_what_there_is(client: Client) -> None:
     browser = client()
     ended, under_way = (browser.get(f"/experiment/{name}").text for name in ("done", "live"))
@@ -86,6 +87,7 @@ def test_what_there_is_not_is_told(client: Client, path: str, said: str) -> None
     assert "content-disposition" not in answer.headers
 
 
+@pytest.mark.slow
 def test_who_may_not_read_the_dag_takes_nothing_along(client: Client) -> None:
     browser = client({"tuning_experiment"})
     for path in ("report.html", "export.zip", "export.zip?configuration=2"):
@@ -95,6 +97,7 @@ def test_who_may_not_read_the_dag_takes_nothing_along(client: Client) -> None:
         assert client({"nightly_secret"}).get(f"/experiment/hidden/{path}").is_success
 
 
+@pytest.mark.slow
 def test_hostile_names_are_neither_headers_nor_markup(client: Client, repository: Repository) -> None:
     texts = [text for text in (*SCRIPTS, *SQL) if "/" not in text and "\x00" not in text]
     name = "a\r\nSet-Cookie: x=y; " + " ".join(texts)

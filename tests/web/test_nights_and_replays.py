@@ -45,6 +45,7 @@ def test_nights_are_listed_with_what_each_came_to(client: Client, repository: Re
     assert "/dags/nightly_shop" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("files")
 def test_nights_and_replays_are_for_who_may_read_their_dags(client: Client, repository: Repository) -> None:
     browser = client(OURS)
@@ -66,6 +67,7 @@ def test_a_schedule_without_a_night_says_so(client: Client, files: Path) -> None
     assert browser.get("/nights/nosuch").status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("files")
 def test_a_recordings_intervals_have_ratios_and_one_verdict(client: Client, repository: Repository) -> None:
     browser = client(OURS | {"replay_shop"})

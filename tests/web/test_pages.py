@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from otterflow.repository import Repository
-from otterflow.web import experiments, knobs
+from otterflow.web import experiments
 from tests.web import made_up
 from tests.web.conftest import Client
 
@@ -249,7 +249,6 @@ def test_a_catalog_that_cannot_be_read_says_why(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(tmp_path))
-    knobs._read.cache_clear()
     answer = client().get("/knobs")
     assert answer.status_code == 200
     assert "knob catalog: &#39;postgresql&#39; is unknown" in answer.text

@@ -87,6 +87,7 @@ def test_bash_takes_the_odd_names_for_names(tmp_path: Path) -> None:
     assert not Path("/tmp/owned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("benchmark", LOADED.values(), ids=LOADED)
 def test_every_script_is_sound_bash_and_holds_no_secret(benchmark: Benchmark) -> None:
     workload = workload_for(benchmark, DBMS)

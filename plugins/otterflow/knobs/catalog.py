@@ -12,6 +12,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,10 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.setting import LiveSetting
-from otterflow.knobs.shared_rows import with_shared_rows
+from otterflow.knobs.shared_rows import shared_files, with_shared_rows
 from otterflow.knobs.space import KnobScale, KnobType
 from otterflow.language.expressions import Expression
 from otterflow.language.quantities import Dimension, Quantity, unit_family
+from otterflow.plain_files import read_plain_file
 from otterflow.yaml_files import read_mapping
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
@@ -246,8 +248,19 @@ def evaluate(text: str, facts: HostFacts) -> Quantity:
 def load_catalog(path: Path, *, dbms: str, versions: tuple[int, int]) -> KnobCatalog:
     """Read and check the catalog of a DBMS whose oldest and newest major version are `versions`.
 
-    Raises InvalidInput that lists everything wrong in it, each with knob and field.
+    A file that has not changed is read and checked once a process. Raises InvalidInput that lists everything wrong in
+    it, each with knob and field.
     """
+    try:
+        files = (read_plain_file(path), *(read_plain_file(shared) for shared in shared_files(path)))
+    except OSError:
+        files = ()  # nothing to compare by; what is wrong is said below
+    return _loaded(path, files, dbms, versions) if files else _loaded.__wrapped__(path, files, dbms, versions)
+
+
+@lru_cache(maxsize=8)
+def _loaded(path: Path, files: tuple[bytes, ...], dbms: str, versions: tuple[int, int]) -> KnobCatalog:
+    """The catalog whose files hold just that."""
     record = read_mapping(
         path, field="knob catalog", plural="catalogs", example="include/knob_catalogs/ for an example"
     )

@@ -16,6 +16,7 @@ from otterflow.errors import InvalidInput, Problem
 from otterflow.yaml_files import NAME_PATTERN, read_mapping
 
 _OWN = ("shares", "lacks")
+_FOLDER = "shared"
 
 
 def with_shared_rows(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -36,10 +37,15 @@ def with_shared_rows(record: Mapping[str, Any], path: Path) -> dict[str, Any]:
     }
 
 
+def shared_files(path: Path) -> list[Path]:
+    """The files of shared rows that the catalog at `path` may name, sorted."""
+    return sorted((path.parent / _FOLDER).glob("*.yaml"))
+
+
 def _shared(name: object, path: Path) -> dict[str, list[dict[str, Any]]]:
     if not isinstance(name, str) or not re.match(NAME_PATTERN, name):
         raise InvalidInput(Problem(f"{path.name}: shares", f"{name!r} is not a name", "name a file in shared/"))
-    where = path.parent / "shared" / f"{name}.yaml"
+    where = path.parent / _FOLDER / f"{name}.yaml"
     record = read_mapping(where, field=f"{path.name}: shares", plural="shared rows", example="shared/ for an example")
     wrong = sorted(set(record) - {"knobs", "untuned"})
     if wrong:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from otterflow import settings
 from otterflow.dbms.registry import MODULES, dbms_named
 from otterflow.errors import OtterflowError
 from otterflow.experiment.plan import catalog_of
@@ -61,17 +59,9 @@ def knobs(
 def _catalog(dbms: str) -> tuple[KnobCatalog | None, str]:
     """The catalog, or what is wrong with its file."""
     try:
-        path = settings.include_dir() / "knob_catalogs" / f"{dbms}.yaml"
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        return _read(dbms, str(path), changed), ""
+        return catalog_of(dbms), ""
     except OtterflowError as error:
         return None, str(error)
-
-
-@lru_cache(maxsize=8)
-def _read(dbms: str, path: str, changed: int) -> KnobCatalog:
-    """A catalog takes a quarter of a second to be read and checked: once, until its file changes."""
-    return catalog_of(dbms)
 
 
 def _tunable(catalog: KnobCatalog | None, here: Experiment | None) -> list[TunableKnob]:

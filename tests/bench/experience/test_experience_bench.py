@@ -22,6 +22,7 @@ def test_no_pack_is_asked_on_its_own_load(name: str) -> None:
     assert name.rstrip("0123456789") != made_of
 
 
+@pytest.mark.slow
 def test_a_stranger_is_the_problem_that_it_hides() -> None:
     stranger, rng = Stranger(1), np.random.default_rng(0)
     names = set(past_of("stranger")[0].space.names)
@@ -32,6 +33,7 @@ def test_a_stranger_is_the_problem_that_it_hides() -> None:
     assert max(values) > stranger.baseline
 
 
+@pytest.mark.slow
 def test_a_pack_of_a_forest_says_so_and_is_on_the_baselines_scale() -> None:
     (experiment,) = pack_of(SHIPPED["mysql_sysbench"], 4).experiments
     assert experiment.origin == "modelled"
@@ -49,6 +51,7 @@ def test_the_table_pairs_runs_by_problem_and_seed() -> None:
     assert table(rows).splitlines()[-1] == "| mysql_job5 | 2 | +0.200 ± 0.000 | 0.350 |"
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_and_not_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "runs.jsonl"
     command = ["run", "--problems", "mysql_job5", "--budget", "3", "--out", str(out)]

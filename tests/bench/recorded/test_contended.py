@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
+
 from tests.bench.recorded.contended import SESSIONS, contended
 
 
@@ -23,6 +25,7 @@ def test_sessions_do_one_whole_transaction_after_the_other() -> None:
             assert all(text.startswith(last) for text in ends)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_each_time_and_has_all_that_makes_one_wait() -> None:
     made = list(contended(120.0))
     assert made == list(contended(120.0))

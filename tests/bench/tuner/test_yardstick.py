@@ -46,6 +46,7 @@ def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name):
     assert seen.std() / seen.mean() == pytest.approx(0.03, rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_seed_is_an_instance_and_the_same_one_each_time():
     first, again, other = make("synthetic8", 0), make("synthetic8", 0), make("synthetic8", 1)
     assert first.reference == again.reference != other.reference
@@ -124,6 +125,7 @@ def test_a_machine_drifts_by_no_more_than_a_factor_of_three_and_the_truth_stands
     assert problem.true(problem.default()) == inner.baseline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kept"), [("wander", 0.7), ("steps", 0.8), ("still", 1.05)])
 def test_reference_trials_take_drift_out_and_do_no_harm_on_a_still_machine(name, kept):
     errors = np.array([_errors(name, seed) for seed in range(8)]).mean(axis=0)

@@ -43,6 +43,7 @@ def test_table_pairs_runs_by_problem_and_seed():
     assert table(rows).splitlines()[-1] == "| alike20 | 2 | 0.700 / 0.400 | 2 | +0.050 ± 0.098 |"
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_and_not_made_again(tmp_path, capsys):
     out = tmp_path / "runs.jsonl"
     command = ["run", "--pairs", "sysbench5_to_20", "--budget", "4", "--out", str(out)]

@@ -104,6 +104,7 @@ def test_a_prepared_statement_has_its_name_and_its_class(log: Path) -> None:
     assert (updates[0].statement_class is not None) is (int(log.stem) >= 14)
 
 
+@pytest.mark.slow
 def test_both_settings_at_once_give_one_statement_with_its_duration(log: Path) -> None:
     statements = [each for each in _read(log) if each.session == _session_of(log, "both settings")]
     assert [each.error for each in statements] == [None, None, "22012"]

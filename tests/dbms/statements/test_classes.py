@@ -66,6 +66,7 @@ def test_a_text_that_is_wrong_or_unclear_shows_no_value(text: str) -> None:
     assert "secret" not in normalised(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="ab1'\\\"$-/* \n;\x80é", max_size=30))
 def test_a_quoted_value_is_never_shown(value: str) -> None:

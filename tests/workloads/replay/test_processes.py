@@ -65,6 +65,7 @@ def test_processes_begin_together_and_their_counts_are_joined(numbers: tuple[int
     assert ran.connections == sum(numbers)
 
 
+@pytest.mark.slow
 def test_progress_is_of_all(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[Progress] = []
 
@@ -169,6 +170,7 @@ def test_how_many_processes_a_rate_wants(per_s: float, cores: int, processes: in
     assert automatic(per_s, 1) == 1
 
 
+@pytest.mark.slow
 def test_the_rate_is_the_recordings_own(tmp_path: Path) -> None:
     statements = _sessions(*[1000] * 10, step_s=0.01)
     assert len(_hands(tmp_path, statements, schedule="clock")) == 1, "1,000 in the busiest second"
