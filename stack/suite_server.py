@@ -5,6 +5,7 @@ It is made empty, runs as the servers' user, and is thrown away: what is tried o
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -23,6 +24,8 @@ CLIENTS = {True: ("mysql", "mysqladmin", "mysqldump"), False: ("mariadb", "maria
 """The client programs that a tuned server needs, of MySQL or else of MariaDB."""
 _BOOTSTRAP = ("mariadb_system_tables.sql", "mariadb_performance_tables.sql", "mariadb_system_tables_data.sql")
 """What MariaDB's own tables are made from; MySQL makes them itself."""
+_ROOT = json.dumps({"access": 2**64 - 1, "plugin": "mysql_native_password", "authentication_string": ""})
+"""MariaDB's user root, who may all and has no password; MySQL makes it itself."""
 
 
 class SuiteServer:
@@ -136,7 +139,8 @@ class SuiteServer:
         else:
             folder = self.programs.root / "usr/share/mariadb"
             tables = "\n".join((folder / name).read_text() for name in _BOOTSTRAP if (folder / name).exists())
-            self._run("--bootstrap", given=f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}")
+            root = f"REPLACE INTO global_priv VALUES ('localhost', 'root', '{_ROOT}');"
+            self._run("--bootstrap", given=f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}\n{root}\n")
 
     def _run(self, *arguments: str, given: str = "") -> None:
         argv = self._command(f"--defaults-file={self.config_file}", *arguments)
@@ -152,7 +156,7 @@ class SuiteServer:
 
     def _configuration(self) -> str:
         files = self.programs.root / "usr"
-        own = "mysqlx = OFF\nsecure_file_priv = NULL\n" if self.is_mysql else "skip_grant_tables\n"
+        own = "mysqlx = OFF\nsecure_file_priv = NULL\n" if self.is_mysql else ""
         return (
             "# A private server: its socket alone.\n"
             "[mysqld]\n"

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
+from otterflow.dbms.mariadb.product import MARIADB
+from otterflow.dbms.mariadb.service import SERVICE
+from otterflow.dbms.mysql_family.constraints import repair
 from otterflow.dbms.values import WorkloadKind
-from otterflow.knobs.catalog import catalog_gaps
+from otterflow.errors import ServerCrashed
+from otterflow.knobs.catalog import Risk, catalog_gaps
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.select import build_space, restrict
 from otterflow.knobs.space import Config
@@ -122,3 +126,25 @@ def test_a_value_that_is_none_is_refused(server: Server, name: str):
     """The members that MySQL does not tell: the catalog lists them, and a start takes each (see above)."""
     with pytest.raises(pymysql.MySQLError):
         server.query(f"SET GLOBAL {name} = 'banana'")
+
+
+@pytest.mark.parametrize("made", [name for name, parts in ALL.items() if parts.product is MARIADB], indirect=True)
+def test_each_knob_that_a_statement_may_change_takes_the_ends_of_its_range_and_comes_back(server: Server):
+    live = server.settings()
+    values = {name: setting.value for name, setting in live.items()}
+    facts = HostFacts(16 * GIB, 4, "ssd", 151, disk_free_bytes=100 * GIB)
+    space = build_space(
+        catalog_of(server.dbms), live, facts, server_version=server.version, knob_set="extended", reload_only=True,
+        risks_allowed=list(Risk),
+    )  # fmt: skip
+    assert len(space) > 15
+    refused = []
+    for knob in space:
+        for end in knob.values or (knob.low, knob.high, *knob.special):
+            config, _ = repair({knob.name: end}, values, facts, space=space)
+            for wanted in (config, {knob.name: values[knob.name]}):
+                try:
+                    SERVICE.reload(server.query, wanted)
+                except ServerCrashed as error:
+                    refused.append(str(error))
+    assert refused == []

@@ -13,18 +13,12 @@ from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.service import SERVICE
 from otterflow.dbms.mariadb.settings import SETTINGS
 from otterflow.dbms.mysql.service import SERVICE as MYSQL_SERVICE
-from otterflow.dbms.mysql_family.constraints import repair
 from otterflow.dbms.mysql_family.rows import AT_A_START
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import StatementRefused
 from otterflow.errors import MachineryFault, ServerCrashed
-from otterflow.knobs.catalog import Risk
-from otterflow.knobs.facts import HostFacts
-from otterflow.knobs.select import build_space
 from otterflow.remote.session import Session
 from stack.mariadb_host import MariadbHost
-from tests.dbms.mysql_family.test_rules import catalog_of
-from tests.knobs.values import GIB
 
 Query = Callable[..., list[dict[str, Any]]]
 
@@ -185,25 +179,3 @@ def test_a_value_set_by_hand_is_a_problem_unless_a_start_would_bring_it_back(
 def test_mysql_does_not_tell_which_settings_a_statement_may_change() -> None:
     with pytest.raises(NotImplementedError, match="MySQL does not tell"):
         MYSQL_SERVICE.reload(lambda *_: [], {})
-
-
-@pytest.mark.integration
-def test_each_knob_that_is_tuned_so_takes_the_ends_of_its_range_and_comes_back(changing: Query) -> None:
-    live = SETTINGS.live_settings(changing)
-    values = {name: setting.value for name, setting in live.items()}
-    facts = HostFacts(16 * GIB, 4, "ssd", 151, disk_free_bytes=100 * GIB)
-    space = build_space(
-        catalog_of("mariadb"), live, facts, server_version=1011, knob_set="extended", reload_only=True,
-        risks_allowed=list(Risk),
-    )  # fmt: skip
-    assert len(space) > 15
-    refused = []
-    for knob in space:
-        for end in knob.values or (knob.low, knob.high, *knob.special):
-            config, _ = repair({knob.name: end}, values, facts, space=space)
-            for wanted in (config, {knob.name: values[knob.name]}):
-                try:
-                    SERVICE.reload(changing, wanted)
-                except ServerCrashed as error:
-                    refused.append(str(error))
-    assert refused == []
