@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event
 
 from otterflow.repository import Repository
 from otterflow.web import experiments
-from tests.experiment.test_intervals import GAIN, recorded, recording, tried
+from tests.experiment.test_intervals import ARMS, GAIN, recorded, recording, tried
 from tests.web import made_up
 from tests.web.conftest import Client
 from tests.web.many import copied
@@ -31,16 +31,19 @@ PAGES = (
 )  # fmt: skip
 MORE = 6
 SHOWN = 3
+LITTLE = 5_000
+"""Characters that a page may read of one more experiment, of which the server's own settings are a hundred thousand."""
 LARGE = re.compile(r"SCAN (experiments|trials|trial_seconds|metrics|configurations|measurements|snapshots)(_\d+)?\b")
 """How SQLite says that it goes through all of a table that grows with the experiments, by itself or by an index."""
 
 
 @dataclass
 class Asked:
-    """The statements that were sent, each with its values, and how many rows came back."""
+    """The statements that were sent, each with its values, and what came back: rows, and characters in them."""
 
     statements: list[tuple[str, Any]] = field(default_factory=list)
     rows: int = 0
+    characters: int = 0
 
 
 @contextmanager
@@ -51,6 +54,7 @@ def watched() -> Iterator[Asked]:
     def connected(connection: sqlite3.Connection, _: object) -> None:
         def counted(_: object, row: tuple[Any, ...]) -> tuple[Any, ...]:
             asked.rows += 1
+            asked.characters += sum(len(value) for value in row if isinstance(value, str))
             return row
 
         connection.row_factory = counted  # type: ignore[assignment]
@@ -129,3 +133,26 @@ def test_a_recordings_page_asks_no_more_questions_because_there_are_more_interva
             assert name in browser.get("/replays/shop").text
         asked[hour] = len(found.statements)
     assert asked[1] == asked[2] == asked[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arms", [ARMS, {**ARMS, "same": {"work_mem": 65536}, "nothing": {"work_mem": 4096}}])
+def test_a_recordings_page_reads_little_of_each_interval(
+    client: Client, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arms: Any
+) -> None:
+    monkeypatch.setenv("OTTERFLOW_RECORDINGS_DIR", str(tmp_path))
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump({"name": "shop"}))
+    browser, read, begin = client(), [], 10 * len(arms)
+    made_up.begun(repository, f"kept-{begin}")
+    files = repository.experiment(f"kept-{begin}").files
+    assert files is not None
+    for hour in range(begin, begin + 3):
+        recorded(repository, hour)
+        name = f"replay-{recording(hour)}"
+        tried(repository, name, GAIN, arms)
+        repository.keep_files(name, files)
+        assert len(str(repository.experiment(name).live)) > 20 * LITTLE
+        with watched() as asked:
+            assert name in browser.get("/replays/shop").text
+        read.append(asked.characters)
+    assert max(read[1] - read[0], read[2] - read[1]) < LITTLE, read

@@ -32,6 +32,8 @@ _GIVEN = (
 )  # fmt: skip
 """Fields of the form that come from the block's own fields."""
 _KEY = "replay"
+_EXPERIMENT = re.compile(r"replay-(?P<recording>.+?)(?:-(?P<number>\d+))?")
+"""As `experiment_name` says. A recording's id ends with a time, which is no number alone."""
 
 
 class Block(BaseModel):
@@ -139,8 +141,14 @@ def experiment_name(recording: str, number: int = 1) -> str:
 
 def number_of(experiment: str, recording: str) -> int | None:
     """Which of the recording's experiments it is, from 1; None if it is none of them."""
-    found = re.fullmatch(rf"{re.escape(experiment_name(recording))}(?:-(\d+))?", experiment)
-    return int(found[1] or 1) if found else None
+    found = recording_of(experiment)
+    return found[1] if found is not None and found[0] == recording else None
+
+
+def recording_of(experiment: str) -> tuple[str, int] | None:
+    """The recording whose interval the experiment is of, and its number there; None if it is none of a recording."""
+    found = _EXPERIMENT.fullmatch(experiment)
+    return (found["recording"], int(found["number"] or 1)) if found else None
 
 
 def arm_names(candidates: tuple[str, ...]) -> dict[str, str]:

@@ -33,6 +33,7 @@ from otterflow.yaml_files import problems_of
 
 if TYPE_CHECKING:
     from otterflow.dbms.target import Target
+    from otterflow.experiment.spec import ExperimentSpec
     from otterflow.repository import Experiment, ExperimentFiles, Repository, Trial
 
 log = logging.getLogger(__name__)
@@ -90,10 +91,17 @@ def goal_kept(experiment: Experiment) -> Goal:
 
 
 def _goal(experiment: Experiment) -> Goal:
-    spec, files = spec_of(experiment), experiment.files
+    return goal_by(spec_of(experiment), experiment.files, experiment.name)
+
+
+def goal_by(spec: ExperimentSpec, files: ExperimentFiles | None, name: str) -> Goal:
+    """The goal by the form of experiment `name` and the files kept with it; without them, as the files are now.
+
+    Raises InvalidInput where this version cannot read what was kept.
+    """
     if files is None:
         return load_plan(spec).goal
-    target, benchmark = _target_and_benchmark(files, experiment.name)
+    target, benchmark = _target_and_benchmark(files, name)
     return goal(spec.objective, spec.direction, spec.constraints, benchmark, metric_names(target, benchmark))
 
 

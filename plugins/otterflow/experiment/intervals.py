@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 from otterflow.dbms.registry import dbms_named
 from otterflow.errors import InvalidInput, Problem
 from otterflow.experiment.arms import configurations, knobs_of
-from otterflow.experiment.backfill import dag_of, experiment_name, number_of
+from otterflow.experiment.backfill import dag_of, experiment_name, recording_of
 from otterflow.experiment.comparison import BASELINE, distinct
-from otterflow.experiment.frozen import goal_kept
+from otterflow.experiment.frozen import goal_by, goal_kept
 from otterflow.experiment.interval import IntervalVerdict, interval_verdict
 from otterflow.experiment.typed import spec_of
+from otterflow.repository import Found
 
 if TYPE_CHECKING:
-    from otterflow.repository import Experiment, Measurement, RecordingRecord, Repository
+    from otterflow.measures.goal import Goal
+    from otterflow.repository import Experiment, Glimpse, Measurement, RecordingRecord, Repository
+
+_NOTHING = Found({}, {})
 
 
 def interval_of(
@@ -27,6 +31,20 @@ def interval_of(
 
     One without a result says why it has none.
     """
+    goal = goal_kept(experiment) if experiment.has_result else None
+    found = Found(experiment.baseline or {}, experiment.live)
+    return _interval(experiment, measurements, recording, candidate, goal, found)
+
+
+def _interval(
+    experiment: Experiment | Glimpse,
+    measurements: Sequence[Measurement],
+    recording: RecordingRecord,
+    candidate: str,
+    goal: Goal | None,
+    found: Found,
+) -> IntervalVerdict:
+    """`interval_of` by the experiment's goal, None without a result, and what was found on the target."""
     known: dict[str, Any] = {
         "recording": recording.id,
         "start": recording.start,
@@ -34,18 +52,30 @@ def interval_of(
         "experiment": experiment.name,
         "candidate": candidate,
     }
-    if experiment.outcome is None:
+    if goal is None:
         why_not = f"its experiment is {experiment.state}: {experiment.message or 'its runs say why'}"
         return IntervalVerdict(**known, why_not=why_not)
-    given, dbms = spec_of(experiment).arms, dbms_named(experiment.dbms)
-    live = {knob: dbms.settings.from_row(experiment.live[knob]) for knob in knobs_of(given)}
-    arms = configurations(given, experiment.baseline or {}, live, dbms.spelling)
-    measured_as = distinct(arms)[candidate]
+    measured_as = _measured_as(experiment, measurements, candidate, found)
     if measured_as == BASELINE:
         why_not = "the candidate is what it was to be compared with, so nothing was measured"
         return IntervalVerdict(**known, why_not=why_not)
-    verdict = interval_verdict(measurements, goal_kept(experiment), measured_as=measured_as, **known)
+    verdict = interval_verdict(measurements, goal, measured_as=measured_as, **known)
     return replace(verdict, worst_class=_with_text(verdict.worst_class, recording))
+
+
+def _measured_as(
+    experiment: Experiment | Glimpse, measurements: Sequence[Measurement], candidate: str, found: Found
+) -> str:
+    """The arm that was measured for the candidate: of several with the same configuration the first."""
+    if _is_measured(candidate, measurements):
+        return candidate
+    given, dbms = spec_of(experiment).arms, dbms_named(experiment.dbms)
+    live = {knob: dbms.settings.from_row(found.live[knob]) for knob in knobs_of(given)}
+    return distinct(configurations(given, found.baseline, live, dbms.spelling))[candidate]
+
+
+def _is_measured(candidate: str, measurements: Sequence[Measurement]) -> bool:
+    return any(measurement.arm == candidate for measurement in measurements)
 
 
 def _with_text(worst: dict[str, Any] | None, recording: RecordingRecord) -> dict[str, Any] | None:
@@ -71,12 +101,12 @@ def intervals_of(
     configuration that it had last: results of another one by the same name are left out. With `of`, experiments of
     these Dags alone count. Raises InvalidInput where nothing was tried, or not that candidate.
     """
-    experiments = repository.experiments(begins=experiment_name(name), of=of)
+    by_recording = _by_recording(repository.headlines(experiment_name(name), of))
     tried = [
-        (recording, own)
+        (recording, by_recording[recording.id])
         for recording in repository.recordings(name)
         if (begin is None or recording.start >= begin) and (end is None or recording.start < end)
-        if (own := _experiments(experiments, recording.id))
+        if recording.id in by_recording
     ]
     if not tried:
         advice = f"run a backfill of {dag_of(name)} over it first"
@@ -92,20 +122,63 @@ def intervals_of(
         for arm, configuration in candidates.items()
         if arm == candidate or not candidate
     }
-    measured = repository.measurements_of({newest.name for pairs in counting.values() for newest, _ in pairs})
+    return _judged(repository, counting)
+
+
+def _judged(
+    repository: Repository, counting: Mapping[str, Sequence[tuple[Glimpse, RecordingRecord]]]
+) -> dict[str, list[IntervalVerdict]]:
+    """By candidate the verdicts of the experiments that count for it, each with its recording."""
+    experiments = {newest.name: newest for pairs in counting.values() for newest, _ in pairs}
+    measured = repository.measurements_of(experiments)
+    goals = _goals(repository, [experiment for experiment in experiments.values() if experiment.has_result])
+    unmeasured = {
+        newest.name: newest
+        for arm, pairs in counting.items()
+        for newest, _ in pairs
+        if newest.has_result and not _is_measured(arm, measured[newest.name])
+    }
+    knobs = {knob for experiment in unmeasured.values() for knob in knobs_of(spec_of(experiment).arms)}
+    found = repository.found_of(unmeasured, knobs)
     return {
-        arm: [interval_of(newest, measured[newest.name], recording, arm) for newest, recording in pairs]
+        arm: [
+            _interval(
+                newest, measured[newest.name], recording, arm, goals.get(newest.name), found.get(newest.name, _NOTHING)
+            )
+            for newest, recording in pairs
+        ]
         for arm, pairs in counting.items()
     }
 
 
-def _experiments(experiments: Sequence[Experiment], recording: str) -> list[Experiment]:
-    """Those of a recording, the oldest first."""
-    numbered = [(number, e) for e in experiments if (number := number_of(e.name, recording)) is not None]
-    return [experiment for _, experiment in sorted(numbered, key=lambda pair: pair[0])]
+def _goals(repository: Repository, experiments: Sequence[Glimpse]) -> dict[str, Goal]:
+    """The goal of each by its name; those with the same files and the same words for it share one."""
+    files = repository.files_of([experiment.name for experiment in experiments])
+    made: dict[tuple[Any, ...], Goal] = {}
+    goals = {}
+    for experiment in experiments:
+        spec, kept = spec_of(experiment), files.get(experiment.name)
+        words = (id(kept), spec.objective, spec.direction, spec.constraints)
+        if kept is None or words not in made:
+            made[words] = goal_by(spec, kept, experiment.name)
+        goals[experiment.name] = made[words]
+    return goals
 
 
-def _candidates(experiments: Sequence[Experiment]) -> dict[str, dict[str, Any]]:
+def _by_recording(experiments: Sequence[Glimpse]) -> dict[str, list[Glimpse]]:
+    """Those of each recording, by its id, the oldest first."""
+    numbered: dict[str, list[tuple[int, Glimpse]]] = {}
+    for experiment in experiments:
+        if (known := recording_of(experiment.name)) is not None:
+            recording, number = known
+            numbered.setdefault(recording, []).append((number, experiment))
+    return {
+        recording: [experiment for _, experiment in sorted(pairs, key=lambda pair: pair[0])]
+        for recording, pairs in numbered.items()
+    }
+
+
+def _candidates(experiments: Sequence[Glimpse]) -> dict[str, dict[str, Any]]:
     """The arms beside the baseline, each with the configuration that it had last."""
     newest = sorted(experiments, key=lambda experiment: experiment.created_at)
     return {
@@ -116,8 +189,8 @@ def _candidates(experiments: Sequence[Experiment]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _newest(own: Sequence[Experiment], arm: str, configuration: dict[str, Any]) -> Experiment | None:
+def _newest(own: Sequence[Glimpse], arm: str, configuration: dict[str, Any]) -> Glimpse | None:
     """The newest with a result for the arm, or without one where none has."""
     asked = [e for e in own if dict(spec_of(e).arms.get(arm, {})) == configuration]
-    with_result = [experiment for experiment in asked if experiment.outcome is not None]
+    with_result = [experiment for experiment in asked if experiment.has_result]
     return next(reversed(with_result or asked), None)

@@ -17,10 +17,10 @@ from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import KnobSpace
 
 if TYPE_CHECKING:
-    from otterflow.repository import Experiment
+    from otterflow.repository import Experiment, Glimpse
 
 
-def spec_of(experiment: Experiment) -> ExperimentSpec:
+def spec_of(experiment: Experiment | Glimpse) -> ExperimentSpec:
     """The form that it was begun with. Raises InvalidInput where this version cannot read what was kept."""
     return experiment.once(_spec)
 
@@ -40,7 +40,7 @@ def live_settings_of(experiment: Experiment) -> Mapping[str, LiveSetting]:
     return experiment.once(_live)
 
 
-def _spec(experiment: Experiment) -> ExperimentSpec:
+def _spec(experiment: Experiment | Glimpse) -> ExperimentSpec:
     return ExperimentSpec.from_record(experiment.spec)
 
 

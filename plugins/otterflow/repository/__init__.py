@@ -5,6 +5,7 @@ from __future__ import annotations
 from otterflow.repository.copying import copy_repository
 from otterflow.repository.glimpses import Glimpse, Glimpses, KnownPoint, Pulse, Sought, TargetGlimpse, TrialMark
 from otterflow.repository.importing import ImportedExperiment, ImportedTrial
+from otterflow.repository.judging import Found
 from otterflow.repository.records import (
     Experiment,
     ExperimentFiles,
@@ -36,6 +37,7 @@ __all__ = [
     "ExperimentFiles",
     "ExperimentState",
     "FileKind",
+    "Found",
     "Glimpse",
     "Glimpses",
     "ImportedExperiment",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from otterflow.repository.records import ExperimentState, JsonObject, TrialKind, TrialState
+from otterflow.repository.records import ExperimentState, JsonObject, Record, TrialKind, TrialState
 from otterflow.repository.store import Store, belongs_to, dag_of
 from otterflow.repository.tables import ExperimentRow, MeasurementRow, SecondsRow, TargetRow, TrialRow
 from otterflow.repository.values import text as storable
@@ -30,7 +30,7 @@ class TrialMark(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Glimpse:
+class Glimpse(Record):
     """An experiment as a row of a list. `headline` is what lists show of its result: see `records.headline_of`."""
 
     name: str
@@ -47,6 +47,11 @@ class Glimpse:
     finished_because: str
     headline: JsonObject
     marks: list[TrialMark] = field(default_factory=list)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result: lists show something of any."""
+        return bool(self.headline)
 
     @property
     def iterations(self) -> int | None:

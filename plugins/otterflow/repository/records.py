@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 LONGEST_GAP_S = 60.0
 """Of the time between two tasks, so much counts as the experiment's: what lies beyond was a pause, or a clock set."""
@@ -169,7 +169,21 @@ class LastGood:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Record:
+    """What the repository has read of something, with what was made of that."""
+
+    _made: dict[Callable[[Any], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, make: Callable[[Self], Made]) -> Made:
+        """What `make` makes of this record, made when it is first asked for; the record carries it from then on."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Record):
     """One experiment as the repository knows it. What `prepare_experiment` records is None or empty before it."""
 
     name: str
@@ -223,14 +237,10 @@ class Experiment:
     heir: str = ""
     """The run that `run` has named to go on; empty if none, or once that one has taken the experiment."""
 
-    _made: dict[Callable[[Experiment], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def once(self, make: Callable[[Experiment], Made]) -> Made:
-        """What `make` makes of this record, made when it is first asked for; the record carries it from then on."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        made: Made = self._made[make]
-        return made
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result."""
+        return self.outcome is not None
 
     @property
     def headline(self) -> JsonObject:

@@ -10,6 +10,7 @@ from otterflow.repository.experiments import ExperimentStore
 from otterflow.repository.files import FileStore
 from otterflow.repository.glimpses import GlimpseStore
 from otterflow.repository.importing import ImportStore
+from otterflow.repository.judging import JudgingStore
 from otterflow.repository.leases import LeaseStore
 from otterflow.repository.measuring import MeasuringStore
 from otterflow.repository.migrating import check_revision, migrate
@@ -30,6 +31,7 @@ class Repository(
     TrialStore,
     MeasuringStore,
     ComparisonStore,
+    JudgingStore,
     ModelStore,
     RecordingStore,
     PromotionStore,
