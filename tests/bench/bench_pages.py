@@ -50,6 +50,7 @@ PAGES = {
     "trial": "/experiment/ended/trial/57",
     "targets": "/targets",
     "target": "/target/example_command",
+    "target, a part of its drift": "/target/example_command?first=20&last=40",
     "compare": "/compare?a=ended&b=running",
     "nights": "/nights",
     "nights of a schedule": "/nights/shop",

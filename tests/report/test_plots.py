@@ -12,6 +12,7 @@ import pytest
 
 from otterflow.report.plots import (
     CSS,
+    Counted,
     Effect,
     ForestRow,
     Svg,
@@ -143,6 +144,15 @@ def test_a_part_is_drawn_with_axes_of_its_own_and_the_best_of_all() -> None:
     share = (axes["bottom"] - height) / (axes["bottom"] - axes["top"])
     assert axes["low"] + share * (axes["high"] - axes["low"]) == pytest.approx(130, abs=0.05), "what trial 1 had found"
     assert "data-axes" not in trials_plot(TRIALS, title="t", unit="/s", maximise=True)
+
+
+def test_what_is_counted_is_said_below_and_in_words() -> None:
+    counted = Counted("measurement", "measurements")
+    whole = trials_plot(TRIALS, title="t", unit="x first", maximise=True, counted=counted)
+    part = trials_plot(TRIALS, title="t", unit="x first", maximise=True, view=View(2, 4), counted=counted)
+    assert "6 measurements, 1 of them without a value" in read(whole).attrib["aria-label"]
+    assert "Measurements 2 to 4: 3 of 6 measurements." in read(part).attrib["aria-label"]
+    assert all("measurement" in texts(picture) and "iteration" not in texts(picture) for picture in (whole, part))
 
 
 def test_what_is_beyond_the_values_looked_at_is_not_drawn_at_their_edge() -> None:

@@ -26,6 +26,7 @@ from tests.web.many import copied
 
 PAGES = (
     "/", "/?page=2", "/?q=shop", "/?state=finished", "/?target=example_command", "/targets", "/target/example_command",
+    "/target/example_command?first=2&last=3",
     "/compare", "/compare?a=done&b=live", "/nights", "/nights/shop", "/replays", "/knobs?target=example_command",
     "/experiment/done", "/experiment/live", "/experiment/done/trial/3", "/run/tuning_experiment/done",
 )  # fmt: skip

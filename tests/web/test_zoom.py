@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
 
 from otterflow.report.plots import View
-from otterflow.repository import Repository
+from otterflow.repository import KnownPoint, Repository
+from otterflow.web.targets import series_of
 from otterflow.web.zoom import query_of, zoom
 from tests.web import made_up
 from tests.web.conftest import Client
@@ -116,3 +119,90 @@ def test_two_experiments_show_the_same_part(client: Client) -> None:
     assert text.count("Iterations 3 to 6: 4 of 12 trials.") >= 2
     assert text.count('id="zoom-closer"') == 1
     assert '<input type="hidden" name="b" value="done">' in text
+
+
+TARGET = "/target/example_command"
+AGAIN = 6
+
+
+@pytest.fixture
+def _measured_again(repository: Repository, _whole: None) -> None:
+    """One configuration measured twice by the first experiment, and then by so many others."""
+    for number in range(AGAIN):
+        name = f"again-{number}"
+        if repository.opener(name) is None:
+            made_up.begun(repository, name)
+            made_up.tried(repository, name, 0)
+
+
+def told(text: str) -> list[str]:
+    """The experiments whose measurements are drawn."""
+    return re.findall(r"UTC, ([a-z0-9-]+): ", text)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_measured_again")
+def test_a_part_of_the_drift_shows_that_part_alone(client: Client) -> None:
+    browser = client()
+    whole, part = (browser.get(f"{TARGET}{query}").text for query in ("", "?first=4&last=6"))
+    assert told(whole) == ["done", "done", *(f"again-{number}" for number in range(AGAIN))]
+    assert "8 measurements" in whole
+    assert told(part) == ["again-1", "again-2", "again-3"]
+    assert "Measurements 4 to 6: 3 of 8 measurements." in part
+    axes = json.loads(html.unescape(re.findall(r'data-axes="([^"]+)"', part)[0]))
+    assert (axes["first"], axes["last"]) == (4, 6)
+    for text in (whole, part):
+        assert ">measurement</text>" in text
+        assert ">iteration</text>" not in text
+        assert '<div class="zoom" data-least="1" data-most="8">' in text
+    assert "First measurement" in part
+    assert 'name="first" min="1" max="8" value="4"' in part
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_measured_again")
+def test_every_way_on_from_a_part_of_the_drift_is_a_page(client: Client) -> None:
+    browser = client()
+    text = browser.get(f"{TARGET}?first=4&last=6").text
+    links = dict(re.findall(r'<a id="zoom-([a-z]+)"[^>]* href="([^"]*)"', text))
+    assert set(links) == {"closer", "wider", "earlier", "later", "all"}
+    shown = {name: len(told(browser.get(f"{TARGET}{html.unescape(link)}").text)) for name, link in links.items()}
+    assert shown == {"closer": 2, "wider": 5, "earlier": 3, "later": 3, "all": 8}
+    assert re.findall(r'aria-keyshortcuts="([^"]+)"', text) == ["+", "-", "ArrowLeft", "ArrowRight", "0"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_measured_again")
+def test_the_words_below_a_part_of_the_drift_are_of_that_part(client: Client) -> None:
+    browser = client()
+    below = [re.findall(r"between .+ at last", browser.get(f"{TARGET}{q}").text) for q in ("", "?first=3&last=4")]
+    assert len(below[0]) == len(below[1]) == 1
+    assert below[0] != below[1]
+    nowhere = browser.get(f"{TARGET}?first=100&last=200").text
+    assert "It was not measured in this part." in nowhere
+    assert told(nowhere) == []
+    assert told(browser.get(f"{TARGET}?low=5&high=9").text) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_measured_again")
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("first=&last=&low=&high=", 200), ("first=6&last=4", 200), ("first=-1", 422), ("first=x", 422), ("low=nan", 422),
+     ("high=inf", 422), ("low=1e300", 422), ("low=2&high=1", 200), ("first=999999", 200), ("last=1000001", 422)],
+)  # fmt: skip
+def test_of_the_drift_what_is_no_part_is_refused(client: Client, query: str, status: int) -> None:
+    answer = client().get(f"{TARGET}?{query}")
+    assert answer.status_code == status
+    if query == "first=6&last=4":
+        assert "Measurements 4 to 6:" in answer.text
+
+
+def test_the_same_part_of_several_series_is_of_the_same_days() -> None:
+    begin = datetime(2026, 11, 29, tzinfo=UTC)
+    points = [
+        KnownPoint("tpcb", "throughput", configuration, begin + timedelta(days=day), 100.0, f"night-{day}")
+        for day, configuration in enumerate("abacab")
+    ]
+    found = [[(number, point.experiment) for number, point in series] for series in series_of(points)]
+    assert found == [[(1, "night-0"), (3, "night-2"), (5, "night-4")], [(2, "night-1"), (6, "night-5")]]

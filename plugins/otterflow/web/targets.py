@@ -12,13 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from otterflow.experiment.comparison import BASELINE
-from otterflow.report.plots import TrialPoint, sparkline, trials_plot
+from otterflow.report.plots import Counted, TrialPoint, View, trials_plot
 from otterflow.repository import KnownPoint, Repository, Sought, TargetGlimpse
 from otterflow.web.experiments import row_of
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page, short, when
 from otterflow.web.shown import KnobTexts, knob_rows
+from otterflow.web.zoom import Viewed, zoom
 
 router = APIRouter()
 
@@ -29,6 +30,10 @@ MOST_POINTS = 500
 _NEWEST = 10
 _LEAST = 2
 _MOST_SERIES = 6
+_MEASUREMENTS = Counted("measurement", "measurements")
+
+Series = list[tuple[int, KnownPoint]]
+"""Measurements of one configuration in the order of time, each with its number."""
 
 
 @router.get("/targets")
@@ -53,20 +58,22 @@ def targets(request: Request, asking: Asking, repository: Opened) -> Response:
 
 
 @router.get("/target/{name}")
-def target(request: Request, asking: Asking, repository: Opened, name: str) -> Response:
-    """One target."""
+def target(request: Request, asking: Asking, repository: Opened, name: str, seen: Viewed) -> Response:
+    """One target; of its drift the part that the address says."""
     dags = asking.dags(repository)
     found = next((each for each in repository.targets_of(dags) if each.name == name), None)
     if found is None:
         raise HTTPException(404)
     points = repository.known_points(name, dags, since=datetime.now(UTC) - timedelta(weeks=WEEKS), most=MOST_POINTS)
+    series = series_of(points)
     return page(
         request,
         "target",
         target=found,
         holder=found.holder if found.holder in _seen(repository, dags, [found]) else None,
         good=last_good(repository, name, dags),
-        drifts=drifts(points),
+        drifts=[_drift(each, seen) for each in series],
+        zoom=zoom([number for each in series for number, _ in each], seen, {}, "measurement"),
         weeks=WEEKS,
         most=MOST_POINTS if len(points) == MOST_POINTS else None,
         rows=[row_of(g) for g in repository.glimpses(Sought(dags=dags, target=name), most=_NEWEST).rows],
@@ -99,38 +106,48 @@ def last_good(repository: Repository, target: str, dags: set[str]) -> dict[str, 
     }
 
 
-def drifts(points: Sequence[KnownPoint]) -> list[dict[str, Any]]:
+def series_of(points: Sequence[KnownPoint]) -> list[Series]:
     """The same configuration measured again and again for the same benchmark: what moves is the machine, or the load.
 
-    The longest series first; each value as a share of the series' first.
+    The longest first. A measurement's number is its place in time among all of `points`, so that the same part of
+    several series is of the same days.
     """
-    series: defaultdict[tuple[str, str, str], list[KnownPoint]] = defaultdict(list)
-    for point in points:
-        series[point.benchmark, point.objective, point.configuration].append(point)
-    longest = sorted((s for s in series.values() if len(s) >= _LEAST), key=len, reverse=True)[:_MOST_SERIES]
-    return [_drift(each) for each in longest]
+    series: defaultdict[tuple[str, str, str], Series] = defaultdict(list)
+    for number, point in enumerate(points, 1):
+        series[point.benchmark, point.objective, point.configuration].append((number, point))
+    return sorted((s for s in series.values() if len(s) >= _LEAST), key=len, reverse=True)[:_MOST_SERIES]
 
 
-def _drift(points: Sequence[KnownPoint]) -> dict[str, Any]:
-    first, last = points[0], points[-1]
-    values = [point.value / first.value if first.value else 1.0 for point in points]
-    title = f"{first.objective} of {first.benchmark}, one configuration measured {len(points)} times"
+def _drift(series: Series, seen: View) -> dict[str, Any]:
+    """The picture of a part of a series, and what the part comes to; each value as a share of the series' first."""
+    first = series[0][1]
     marks = [
         TrialPoint(
             iteration=number,
-            value=value,
+            value=point.value / first.value if first.value else 1.0,
             kind="reference",
             told=f"{when(point.at)} UTC, {point.experiment}: {short(point.value)}",
         )
-        for number, (point, value) in enumerate(zip(points, values, strict=True), 1)
+        for number, point in series
     ]
+    title = f"{first.objective} of {first.benchmark}, one configuration measured {len(series)} times"
+    lines = {"first": 1.0}
     return {
-        "title": title,
-        "from": first.at,
-        "to": last.at,
-        "low": min(values),
-        "high": max(values),
-        "last": values[-1],
-        "plot": trials_plot(marks, title=title, unit="x first", maximise=True, lines={"first": 1.0}),
-        "small": sparkline(values, title=title),
+        "plot": trials_plot(
+            marks, title=title, unit="x first", maximise=True, lines=lines, view=seen, counted=_MEASUREMENTS
+        ),
+        "part": _part_of(series, marks, seen),
     }
+
+
+def _part_of(series: Series, marks: Sequence[TrialPoint], seen: View) -> dict[str, Any] | None:
+    """From when to when the part is, and between which values; None where nothing is in it."""
+    shown = [
+        (point.at, mark.value)
+        for (number, point), mark in zip(series, marks, strict=True)
+        if mark.value is not None and seen.holds(number, mark.value)
+    ]
+    if not shown:
+        return None
+    values = [value for _, value in shown]
+    return {"from": shown[0][0], "to": shown[-1][0], "low": min(values), "high": max(values), "last": values[-1]}

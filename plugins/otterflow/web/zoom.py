@@ -37,10 +37,11 @@ def view(first: _Iteration = None, last: _Iteration = None, low: _Value = None, 
 Viewed = Annotated[View, Depends(view)]
 
 
-def zoom(iterations: Sequence[int], seen: View, kept: Mapping[str, str]) -> dict[str, Any] | None:
+def zoom(iterations: Sequence[int], seen: View, kept: Mapping[str, str], of: str = "trial") -> dict[str, Any] | None:
     """The way to other parts of a plot of these iterations; None where there are too few.
 
-    `kept` is what else the address says. A step along the iterations lets the values' axis fit by itself again.
+    `kept` is what else the address says, `of` what is numbered. A step along the iterations lets the values' axis fit
+    by itself again.
     """
     if len(iterations) < _LEAST:
         return None
@@ -49,7 +50,7 @@ def zoom(iterations: Sequence[int], seen: View, kept: Mapping[str, str]) -> dict
         for name, keys, step in _steps(min(iterations), max(iterations), seen)
     ]
     return {"view": seen, "kept": kept, "steps": steps, "whole": _query(kept, View()), "least": min(iterations),
-            "most": max(iterations)}  # fmt: skip
+            "most": max(iterations), "of": of}  # fmt: skip
 
 
 def query_of(seen: View) -> str:

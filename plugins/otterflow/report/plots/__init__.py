@@ -10,11 +10,12 @@ from otterflow.report.plots.forest import ForestRow, forest_plot, narrow_forest_
 from otterflow.report.plots.sparkline import sparkline
 from otterflow.report.plots.style import CSS
 from otterflow.report.plots.svg import Svg, on_white
-from otterflow.report.plots.trials import TrialPoint, trials_plot
+from otterflow.report.plots.trials import Counted, TrialPoint, trials_plot
 from otterflow.report.plots.view import View
 
 __all__ = [
     "CSS",
+    "Counted",
     "Effect",
     "ForestRow",
     "Svg",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from otterflow.report.plots.axis import Axis, number
 from otterflow.report.plots.style import LIGHT
@@ -37,6 +38,16 @@ class TrialPoint:
     href: str = ""
 
 
+class Counted(NamedTuple):
+    """What stands along the picture, in words: what the marks are numbered by, and what they are."""
+
+    number: str = "iteration"
+    marks: str = "trials"
+
+
+_TRIALS = Counted()
+
+
 def trials_plot(
     points: Sequence[TrialPoint],
     *,
@@ -45,12 +56,14 @@ def trials_plot(
     maximise: bool,
     lines: Mapping[str, float] | None = None,
     view: View | None = None,
+    counted: Counted = _TRIALS,
 ) -> Svg:
     """Every trial by its iteration, a stepped line of the best so far, and level `lines` by name (the baseline's, say).
 
     Trials without a value stand as crosses in a lane below. The axis is logarithmic where positive values differ by
     twenty times or more. Without any trial the picture says so. With a `view` that part alone is drawn, the best so far
-    still of all trials, and the picture's `data-axes` say to a script what stands where.
+    still of all trials, and the picture's `data-axes` say to a script what stands where. `counted` is what is said in
+    words of what the marks are.
     """
     if not points:
         return picture(WIDTH, 60.0, label(8, 34, "No trial has ended yet."), title=title, description="No trial yet.")
@@ -63,13 +76,15 @@ def trials_plot(
     return picture(
         WIDTH,
         HEIGHT,
-        *_grid(up, across, points, unit),
+        *_grid(up, across, points, unit, counted.number),
         *_levels({name: value for name, value in levels.items() if value == up.within(value)}, up),
         *([_steps(_within(best, across), across, up)] if best else []),
         *(_mark(point, across, up) for point in shown),
         *_legend(shown, best=bool(best)),
         title=title,
-        description=_description(points, best, unit) if part.is_whole else _description_of(part, points, shown, across),
+        description=_description(points, best, unit, counted.marks)
+        if part.is_whole
+        else _description_of(part, points, shown, across, counted),
         data_axes=None if view is None else _axes(across, up),
     )
 
@@ -126,7 +141,7 @@ def _steps(best: Sequence[tuple[float, float]], across: Axis, up: Axis) -> Svg:
     return path(*strokes, class_="best-line", stroke=LIGHT["best"], width=2)
 
 
-def _grid(up: Axis, across: Axis, points: Sequence[TrialPoint], unit: str) -> Iterator[Svg]:
+def _grid(up: Axis, across: Axis, points: Sequence[TrialPoint], unit: str, below: str) -> Iterator[Svg]:
     for mark in up.marks():
         y = up.at(mark)
         yield line(_LEFT, y, WIDTH - _RIGHT, y, class_="grid-line", stroke=LIGHT["grid"])
@@ -137,7 +152,7 @@ def _grid(up: Axis, across: Axis, points: Sequence[TrialPoint], unit: str) -> It
         yield label(place, HEIGHT - 24, f"{mark:g}", anchor="middle", class_="muted", fill=LIGHT["muted"])
     yield label(_LEFT - 6, _TOP - 12, unit, anchor="end", class_="muted", fill=LIGHT["muted"])
     middle = (_LEFT + WIDTH - _RIGHT) / 2
-    yield label(middle, HEIGHT - 6, "iteration", anchor="middle", class_="muted", fill=LIGHT["muted"])
+    yield label(middle, HEIGHT - 6, below, anchor="middle", class_="muted", fill=LIGHT["muted"])
 
 
 def _levels(levels: Mapping[str, float], up: Axis) -> Iterator[Svg]:
@@ -211,15 +226,18 @@ def _legend(points: Sequence[TrialPoint], *, best: bool) -> Iterator[Svg]:
         x += 26 + 6.6 * len(name)
 
 
-def _description_of(part: View, points: Sequence[TrialPoint], shown: Sequence[TrialPoint], across: Axis) -> str:
-    said = f"Iterations {across.low:g} to {across.high:g}: {len(shown)} of {len(points)} trials"
+def _description_of(
+    part: View, points: Sequence[TrialPoint], shown: Sequence[TrialPoint], across: Axis, counted: Counted
+) -> str:
+    ends_of = f"{counted.number.capitalize()}s {across.low:g} to {across.high:g}"
+    said = f"{ends_of}: {len(shown)} of {len(points)} {counted.marks}"
     ends = [f"{word} {number(end)}" for word, end in (("from", part.low), ("to", part.high)) if end is not None]
     return f"{said}{', values ' + ' '.join(ends) if ends else ''}."
 
 
-def _description(points: Sequence[TrialPoint], best: Sequence[tuple[float, float]], unit: str) -> str:
+def _description(points: Sequence[TrialPoint], best: Sequence[tuple[float, float]], unit: str, marks: str) -> str:
     failed = sum(point.value is None or point.state != OK for point in points)
-    said = f"{len(points)} trials" + (f", {failed} of them without a value" if failed else "")
+    said = f"{len(points)} {marks}" + (f", {failed} of them without a value" if failed else "")
     if not best:
         return said + "."
     return f"{said}; the best so far went from {number(best[0][1])} to {number(best[-1][1])} {unit}".rstrip() + "."
