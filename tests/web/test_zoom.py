@@ -178,8 +178,11 @@ def test_the_words_below_a_part_of_the_drift_are_of_that_part(client: Client) ->
     below = [re.findall(r"between .+ at last", browser.get(f"{TARGET}{q}").text) for q in ("", "?first=3&last=4")]
     assert len(below[0]) == len(below[1]) == 1
     assert below[0] != below[1]
+    figures = browser.get(f"{TARGET}?first=3&last=4").text.partition("<summary>Figures</summary>")[2]
+    assert re.findall(r'<th scope="row" class="number">(\d+)</th>', figures.partition("</table>")[0]) == ["3", "4"]
     nowhere = browser.get(f"{TARGET}?first=100&last=200").text
     assert "It was not measured in this part." in nowhere
+    assert "Figures" not in nowhere
     assert told(nowhere) == []
     assert told(browser.get(f"{TARGET}?low=5&high=9").text) == []
 

@@ -120,7 +120,8 @@ class CheckIntervalOperator(OtterflowOperator):
 
     def _named(self, repository: Repository, context: Context, recording: str, spec: ExperimentSpec) -> ExperimentSpec:
         """The form under the name that is right: that of the experiment under way, or of a new one."""
-        own = [(number, e) for e in repository.experiments() if (number := number_of(e.name, recording)) is not None]
+        begun = repository.experiments(begins=spec.experiment)
+        own = [(number, e) for e in begun if (number := number_of(e.name, recording)) is not None]
         newest = max(own, key=lambda pair: pair[0], default=None)
         if newest is None:
             return spec

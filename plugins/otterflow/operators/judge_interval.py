@@ -34,7 +34,7 @@ class JudgeIntervalOperator(OtterflowOperator):
         from otterflow.experiment.verdict import table
 
         asked = asked_for(context, CHECK_INTERVAL)
-        known = {experiment.name: experiment for experiment in repository.experiments()}
+        known = {experiment.name: experiment for experiment in repository.experiments(begins=asked["experiment"])}
         experiment = known.get(asked["experiment"])
         if experiment is None:
             raise MachineryFault(

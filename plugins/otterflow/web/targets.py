@@ -42,7 +42,7 @@ def targets(request: Request, asking: Asking, repository: Opened) -> Response:
     dags = asking.dags(repository)
     found = repository.targets_of(dags)
     seen = _seen(repository, dags, found)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": each.name,
             "dbms": each.dbms,
@@ -141,13 +141,13 @@ def _drift(series: Series, seen: View) -> dict[str, Any]:
 
 
 def _part_of(series: Series, marks: Sequence[TrialPoint], seen: View) -> dict[str, Any] | None:
-    """From when to when the part is, and between which values; None where nothing is in it."""
-    shown = [
-        (point.at, mark.value)
+    """The measurements of the part, the oldest first, and between which shares; None where nothing is in it."""
+    rows: list[dict[str, Any]] = [
+        {"number": number, "at": point.at, "experiment": point.experiment, "value": point.value, "share": mark.value}
         for (number, point), mark in zip(series, marks, strict=True)
         if mark.value is not None and seen.holds(number, mark.value)
     ]
-    if not shown:
+    if not rows:
         return None
-    values = [value for _, value in shown]
-    return {"from": shown[0][0], "to": shown[-1][0], "low": min(values), "high": max(values), "last": values[-1]}
+    shares = [row["share"] for row in rows]
+    return {"rows": rows, "low": min(shares), "high": max(shares)}
