@@ -25,7 +25,7 @@ CLIENTS = {True: ("mysql", "mysqladmin", "mysqldump"), False: ("mariadb", "maria
 _BOOTSTRAP = ("mariadb_system_tables.sql", "mariadb_performance_tables.sql", "mariadb_system_tables_data.sql")
 """What MariaDB's own tables are made from; MySQL makes them itself."""
 _ROOT = json.dumps({"access": 2**64 - 1, "plugin": "mysql_native_password", "authentication_string": ""})
-"""MariaDB's user root, who may all and has no password; MySQL makes it itself."""
+"""MariaDB's user root, who may do everything (each bit is a right) and has no password; MySQL makes it itself."""
 
 
 class SuiteServer:

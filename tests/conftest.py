@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, make_url
 
 PROJECT = Path(__file__).resolve().parents[1]
 MIGRATED = PROJECT / "tests" / "repository"
@@ -82,17 +82,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 _COMPILED: dict[Any, Any] = {}
+_DIALECTS: list[Any] = []
 _make_engine = database.make_engine
 
 
 def _quick_engine(url: URL) -> Engine:
-    """As in the product, but what one test's SQLite database had compiled another one's has not to compile again.
+    """The product's engine; on SQLite it shares dialect and compiled statements with all engines of this process.
 
-    Each test has a database of its own, and thus an engine: a third of its time went into compiling statements.
+    Each test has a database of its own, and thus an engine: a third of its time went into compiling statements. An
+    event on the dialect of one of them would reach them all.
     """
     engine = _make_engine(url)
     if url.get_backend_name() == "sqlite":
-        engine.dialect = _COMPILED.setdefault("dialect", engine.dialect)  # a compiled statement is kept by its dialect
+        if not _DIALECTS:
+            nowhere = _make_engine(make_url("sqlite+pysqlite://"))
+            nowhere.connect().close()  # by which a dialect gets to know its database
+            _DIALECTS.append(nowhere.dialect)
+        engine.dialect = _DIALECTS[0]  # a compiled statement is kept by its dialect
         engine.update_execution_options(compiled_cache=_COMPILED)
     return engine
 

@@ -114,7 +114,7 @@ def _fill(repository: Repository) -> None:
     for hour in range(INTERVALS):
         recorded(repository, hour)
         name = f"replay-{recording(hour)}"
-        tried(repository, name, GAIN)
+        tried(repository, name, GAIN, whole=True)
         repository.keep_files(name, files)
     count = len(repository.newest_names(DAGS, 10**6))
     assert count == EXPERIMENTS + INTERVALS

@@ -197,6 +197,25 @@ def test_a_part_is_looked_at_without_script_as_well(lab: PagesLab, browser: Any)
     context.close()
 
 
+def test_a_part_of_a_targets_drift_is_looked_at_by_keys_and_its_figures_stay_open(lab: PagesLab, browser: Any) -> None:
+    page = logged_in(browser, lab, VIEWER)
+    page.goto(f"{lab.airflow.url}/otterflow/target/example_command")
+    sees(page, r"^\d measurements")
+    page.locator("#figures-1 summary").click()
+    rows = page.locator("#figures-1 tbody tr")
+    whole = rows.count()
+    page.locator("#zoom-closer").focus()
+    page.keyboard.press("+")
+    sees(page, r"^Measurements \d to \d: \d of \d measurements")
+    assert 0 < rows.count() < whole
+    assert rows.first.is_visible()
+    assert re.search(r"Measurements \d to \d", page.locator("#said").inner_text())
+    page.keyboard.press("0")
+    sees(page, r"^\d measurements")
+    assert rows.count() == whole
+    page.context.close()
+
+
 def test_a_link_leaves_the_frame_for_airflows_own_page(lab: PagesLab, browser: Any) -> None:
     page = logged_in(browser, lab, VIEWER)
     shown = tuning(page)
@@ -238,7 +257,7 @@ QUESTIONS: dict[str, tuple[list[Step], Step]] = {
     "What is it doing now, and what comes next?": ([LIVE], lambda shown: heading(shown, "and why")),
     "Is the server free, and can its numbers be trusted?": (
         [lambda shown: shown.get_by_role("link", name="example_command").first],
-        lambda shown: shown.get_by_text("of the first value").first,
+        lambda shown: shown.get_by_text("against the first value").first,
     ),
     "May I undo it?": ([ENDED, link("Undo")], lambda shown: None),
 }

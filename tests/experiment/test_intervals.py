@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from otterflow.experiment.candidates import configuration_of
 from otterflow.experiment.intervals import intervals_of
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.operators.connections import open_repository
-from otterflow.repository import Repository
+from otterflow.repository import ExperimentFiles, Repository
 from tests.experiment.test_outcome import BASELINE, SETTINGS
 from tests.repository.samples import new_experiment, prepare
+from tests.web import made_up
 
 BEGIN = datetime(2026, 11, 29, 2, tzinfo=UTC)
 ARMS = {"bigger": {"work_mem": "64MB"}}
@@ -46,18 +48,28 @@ def recorded(repository: Repository, hour: int) -> None:
 
 
 def tried(
-    repository: Repository, name: str, values: dict[str, list[float]] | None = None, arms: Any = None, **more: Any
+    repository: Repository,
+    name: str,
+    values: dict[str, list[float]] | None = None,
+    arms: Any = None,
+    *,
+    whole: bool = False,
+    words: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> None:
-    """An experiment with given arms, and with a result if `values` are given."""
+    """An experiment with given arms, and with a result if `values` are given; `whole`: with all of its settings.
+
+    `words`: what else the form says.
+    """
     form = {
         "experiment": name, "target": "example_command", "benchmark": "pgbench_tpcb", "install": False,
-        "arms": arms or ARMS,
+        "arms": arms or ARMS, **(words or {}),
     }  # fmt: skip
     spec = ExperimentSpec.from_params(form)
     repository.create_experiment(
         new_experiment(name, target=spec.target, benchmark=spec.benchmark, objective="throughput", spec=spec.record())
     )
-    live = {row["name"]: row for row in json.loads(SETTINGS.read_text())}
+    live = {row["name"]: row for row in json.loads(SETTINGS.read_text()) if whole or row["name"] == "work_mem"}
     prepare(repository, name, live=live, rules=BASELINE, baseline=BASELINE)
     for arm, of in (values or {}).items():
         for number, value in enumerate(of, 1):
@@ -72,7 +84,6 @@ GAIN = {"baseline": [100.0, 101.0, 99.0], "bigger": [120.0, 122.0, 118.0]}
 LOSS = {"baseline": [100.0, 101.0, 99.0], "bigger": [80.0, 82.0, 78.0]}
 
 
-@pytest.mark.slow
 def test_the_newest_result_of_each_interval_counts_and_those_that_failed_are_told(repository: Repository) -> None:
     tried(repository, f"replay-{recording(0)}", LOSS)
     tried(repository, f"replay-{recording(0)}-2", GAIN)
@@ -91,7 +102,28 @@ def test_the_newest_result_of_each_interval_counts_and_those_that_failed_are_tol
     assert (third.start, third.end) == (BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=3))
 
 
-@pytest.mark.slow
+def test_each_is_judged_by_its_own_words_though_the_files_are_the_same(repository: Repository) -> None:
+    made_up.begun(repository, "kept")
+    files = repository.experiment("kept").files
+    assert files is not None
+    for hour, direction in enumerate(("maximise", "minimise")):
+        name = f"replay-{recording(hour)}"
+        tried(repository, name, GAIN, words={"objective": "throughput * 2", "direction": direction})
+        repository.keep_files(name, files)
+    more, less = intervals_of(repository, "shop", None, None)["bigger"]
+    assert more.ratio == pytest.approx(1.2, rel=0.01)
+    assert less.ratio == pytest.approx(1 / 1.2, rel=0.01)
+
+
+def test_files_that_cannot_be_read_any_more_are_in_the_way_of_what_was_measured_alone(repository: Repository) -> None:
+    """Of an interval whose candidate is what was in force nothing was measured, so that nothing is judged."""
+    name = f"replay-{recording(0)}"
+    tried(repository, name, {"baseline": [100.0]}, {"bigger": {"work_mem": 4096}})
+    repository.keep_files(name, ExperimentFiles(target={}, benchmark={}, catalog={}, texts={}))
+    (found,) = intervals_of(repository, "shop", None, None)["bigger"]
+    assert "nothing was measured" in found.why_not
+
+
 def test_times_and_candidates_choose(repository: Repository) -> None:
     for hour in range(3):
         arms = ARMS if hour else {**ARMS, "smaller": {"work_mem": "1MB"}}
@@ -111,14 +143,12 @@ def test_times_and_candidates_choose(repository: Repository) -> None:
         intervals_of(repository, "shop", BEGIN + timedelta(days=1), None)
 
 
-@pytest.mark.slow
 def test_a_name_stands_for_the_configuration_that_it_had_last(repository: Repository) -> None:
     tried(repository, f"replay-{recording(0)}", LOSS, {"bigger": {"work_mem": "16MB"}})
     tried(repository, f"replay-{recording(1)}", GAIN)
     assert [interval.recording for interval in intervals_of(repository, "shop", None, None)["bigger"]] == [recording(1)]
 
 
-@pytest.mark.slow
 def test_arms_with_one_configuration_are_measured_once_and_judged_each(repository: Repository) -> None:
     arms = {**ARMS, "same": {"work_mem": 65536}, "nothing": {"work_mem": 4096}}
     tried(repository, f"replay-{recording(0)}", GAIN, arms)
@@ -127,7 +157,6 @@ def test_arms_with_one_configuration_are_measured_once_and_judged_each(repositor
     assert "the candidate is what it was to be compared with" in found["nothing"][0].why_not
 
 
-@pytest.mark.slow
 def test_a_candidate_is_an_experiments_best_or_a_file(repository: Repository, tmp_path: Path) -> None:
     tried(repository, "night", GAIN)
     tried(repository, "under-way")

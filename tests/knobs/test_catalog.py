@@ -51,17 +51,28 @@ def test_the_hash_is_of_what_is_said_not_of_how(tmp_path: Path):
 
 
 def test_a_catalog_is_checked_once_until_it_or_its_shared_rows_change(tmp_path: Path):
+    """As a process that lives on sees it: changed, taken back, broken and mended."""
     (tmp_path / "shared").mkdir()
     path, shared = tmp_path / "small.yaml", tmp_path / "shared" / "rows.yaml"
-    path.write_text(SMALL.read_text())
-    shared.write_text("knobs: []\n")
+    (tmp_path / "shared" / ".#rows.yaml").symlink_to("nowhere")
+    record = yaml.safe_load(SMALL.read_text())
+    rows = {"knobs": record.pop("knobs"), "untuned": record.pop("untuned")}
+    path.write_text(yaml.safe_dump(record | {"shares": "rows", "knobs": [], "untuned": []}))
+
+    def with_most(most: str) -> str:
+        rows["knobs"][0]["max"] = most
+        shared.write_text(yaml.safe_dump(rows))
+        return str(load_catalog(path, **POSTGRESQL).knobs[0].max)
+
+    assert [with_most(each) for each in ("ram / 4", "ram / 8", "ram / 4")] == ["ram / 4", "ram / 8", "ram / 4"]
     first = load_catalog(path, **POSTGRESQL)
     assert load_catalog(path, **POSTGRESQL) is first
-    shared.write_text("knobs: {}\n")
-    second = load_catalog(path, **POSTGRESQL)
-    assert second is not first
-    path.write_text(path.read_text() + "# said\n")
-    assert load_catalog(path, **POSTGRESQL) is not second
+    good = path.read_text()
+    path.write_text("knobs: [")
+    with pytest.raises(InvalidInput):
+        load_catalog(path, **POSTGRESQL)
+    path.write_text(good)
+    assert load_catalog(path, **POSTGRESQL).content_hash == first.content_hash
 
 
 def test_the_folder_of_bad_cases_is_not_empty() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from otterflow.repository import Found, Repository
+from otterflow.repository import Found, GoalFiles, Repository
 from tests.repository.samples import BASELINE, FILES, findings, new_experiment
 
 LIVE = {
@@ -29,10 +29,12 @@ def repository(repository: Repository) -> Repository:
 
 
 def test_files_are_those_of_the_whole_record_and_shared_where_they_are_the_same(repository: Repository) -> None:
-    found = repository.files_of(["one", "two", "three", "bare", "nobody"])
-    assert found == {name: repository.experiment(name).files for name in ("one", "two", "three")}
+    found = repository.goal_files_of(["one", "two", "three", "bare", "nobody"])
+    kept = {name: repository.experiment(name).files for name in ("one", "two", "three")}
+    assert found == {name: GoalFiles(of.target, of.benchmark, of.texts) for name, of in kept.items() if of is not None}
+    assert len(found) == 3
     assert found["one"] is found["two"]
-    assert repository.files_of([]) == {}
+    assert repository.goal_files_of([]) == {}
 
 
 def test_of_the_settings_those_of_the_knobs_are_read(repository: Repository) -> None:

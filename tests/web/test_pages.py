@@ -278,7 +278,7 @@ def test_two_experiments_side_by_side(client: Client) -> None:
 def test_the_machines_drift_is_of_one_configuration(client: Client) -> None:
     text = client().get("/target/example_command").text
     assert "one configuration measured" in text
-    assert "of the first value" in text
+    assert "against the first value" in text
 
 
 def test_a_repository_that_cannot_be_reached_is_told(

@@ -143,17 +143,19 @@ def test_a_recordings_page_reads_little_of_each_interval(
 ) -> None:
     monkeypatch.setenv("OTTERFLOW_RECORDINGS_DIR", str(tmp_path))
     (tmp_path / "shop.yaml").write_text(yaml.safe_dump({"name": "shop"}))
-    browser, read, begin = client(), [], 10 * len(arms)
+    browser, read, questions, begin = client(), [], [], 10 * len(arms)
     made_up.begun(repository, f"kept-{begin}")
     files = repository.experiment(f"kept-{begin}").files
     assert files is not None
     for hour in range(begin, begin + 3):
         recorded(repository, hour)
         name = f"replay-{recording(hour)}"
-        tried(repository, name, GAIN, arms)
+        tried(repository, name, GAIN, arms, whole=True)
         repository.keep_files(name, files)
         assert len(str(repository.experiment(name).live)) > 20 * LITTLE
         with watched() as asked:
             assert name in browser.get("/replays/shop").text
         read.append(asked.characters)
+        questions.append(len(asked.statements))
+    assert questions[1] == questions[2]
     assert max(read[1] - read[0], read[2] - read[1]) < LITTLE, read

@@ -12,6 +12,7 @@ import pytest
 
 from otterflow.report.plots import View
 from otterflow.repository import KnownPoint, Repository
+from otterflow.web.rendering import percent
 from otterflow.web.targets import series_of
 from otterflow.web.zoom import query_of, zoom
 from tests.web import made_up
@@ -173,15 +174,23 @@ def test_every_way_on_from_a_part_of_the_drift_is_a_page(client: Client) -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_measured_again")
-def test_the_words_below_a_part_of_the_drift_are_of_that_part(client: Client) -> None:
+def test_the_words_and_figures_below_a_part_of_the_drift_are_of_that_part(
+    client: Client, repository: Repository
+) -> None:
     browser = client()
-    below = [re.findall(r"between .+ at last", browser.get(f"{TARGET}{q}").text) for q in ("", "?first=3&last=4")]
-    assert len(below[0]) == len(below[1]) == 1
-    assert below[0] != below[1]
-    figures = browser.get(f"{TARGET}?first=3&last=4").text.partition("<summary>Figures</summary>")[2]
-    assert re.findall(r'<th scope="row" class="number">(\d+)</th>', figures.partition("</table>")[0]) == ["3", "4"]
+    since = datetime.now(UTC) - timedelta(weeks=1)
+    values = [p.value for p in repository.known_points("example_command", {"tuning_experiment"}, since=since, most=500)]
+    shares = [value / values[0] for value in values]
+    for query, seen in (("", range(8)), ("?first=3&last=4", (2, 3))):
+        text = browser.get(f"{TARGET}{query}").text
+        of = [shares[number] for number in seen]
+        said = f"{percent(min(of))} to {percent(max(of))} against the first value, {percent(of[-1])} at last."
+        assert said in text
+        figures = text.partition("<summary>Figures of ")[2].partition("</table>")[0]
+        assert re.findall(r'<th scope="row" class="number">(\d+)</th>', figures) == [str(n + 1) for n in seen]
+        assert re.findall(r'data-label="Against the first" class="number">([^<]+)<', figures) == [*map(percent, of)]
     nowhere = browser.get(f"{TARGET}?first=100&last=200").text
-    assert "It was not measured in this part." in nowhere
+    assert "None of its measurements is in this part." in nowhere
     assert "Figures" not in nowhere
     assert told(nowhere) == []
     assert told(browser.get(f"{TARGET}?low=5&high=9").text) == []

@@ -34,7 +34,7 @@ from otterflow.yaml_files import problems_of
 if TYPE_CHECKING:
     from otterflow.dbms.target import Target
     from otterflow.experiment.spec import ExperimentSpec
-    from otterflow.repository import Experiment, ExperimentFiles, Repository, Trial
+    from otterflow.repository import Experiment, ExperimentFiles, GoalFiles, Repository, Trial
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _goal(experiment: Experiment) -> Goal:
     return goal_by(spec_of(experiment), experiment.files, experiment.name)
 
 
-def goal_by(spec: ExperimentSpec, files: ExperimentFiles | None, name: str) -> Goal:
+def goal_by(spec: ExperimentSpec, files: ExperimentFiles | GoalFiles | None, name: str) -> Goal:
     """The goal by the form of experiment `name` and the files kept with it; without them, as the files are now.
 
     Raises InvalidInput where this version cannot read what was kept.
@@ -105,7 +105,7 @@ def goal_by(spec: ExperimentSpec, files: ExperimentFiles | None, name: str) -> G
     return goal(spec.objective, spec.direction, spec.constraints, benchmark, metric_names(target, benchmark))
 
 
-def _target_and_benchmark(files: ExperimentFiles, name: str) -> tuple[Target, Benchmark]:
+def _target_and_benchmark(files: ExperimentFiles | GoalFiles, name: str) -> tuple[Target, Benchmark]:
     target = target_of(files.target, _whose(name))
     try:
         return target, Benchmark.model_validate(files.benchmark, context={"folder": _folder_of(files.texts)})

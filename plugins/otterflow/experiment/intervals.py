@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.registry import dbms_named
@@ -19,7 +20,7 @@ from otterflow.repository import Found
 
 if TYPE_CHECKING:
     from otterflow.measures.goal import Goal
-    from otterflow.repository import Experiment, Glimpse, Measurement, RecordingRecord, Repository
+    from otterflow.repository import Experiment, Glimpse, GoalFiles, Measurement, RecordingRecord, Repository
 
 _NOTHING = Found({}, {})
 
@@ -31,9 +32,8 @@ def interval_of(
 
     One without a result says why it has none.
     """
-    goal = goal_kept(experiment) if experiment.has_result else None
     found = Found(experiment.baseline or {}, experiment.live)
-    return _interval(experiment, measurements, recording, candidate, goal, found)
+    return _interval(experiment, measurements, recording, candidate, lambda: goal_kept(experiment), found)
 
 
 def _interval(
@@ -41,10 +41,10 @@ def _interval(
     measurements: Sequence[Measurement],
     recording: RecordingRecord,
     candidate: str,
-    goal: Goal | None,
+    goal: Callable[[], Goal],
     found: Found,
 ) -> IntervalVerdict:
-    """`interval_of` by the experiment's goal, None without a result, and what was found on the target."""
+    """`interval_of` by the experiment's goal, asked for where something was measured, and what the target had."""
     known: dict[str, Any] = {
         "recording": recording.id,
         "start": recording.start,
@@ -52,14 +52,14 @@ def _interval(
         "experiment": experiment.name,
         "candidate": candidate,
     }
-    if goal is None:
+    if not experiment.has_result:
         why_not = f"its experiment is {experiment.state}: {experiment.message or 'its runs say why'}"
         return IntervalVerdict(**known, why_not=why_not)
     measured_as = _measured_as(experiment, measurements, candidate, found)
     if measured_as == BASELINE:
         why_not = "the candidate is what it was to be compared with, so nothing was measured"
         return IntervalVerdict(**known, why_not=why_not)
-    verdict = interval_verdict(measurements, goal, measured_as=measured_as, **known)
+    verdict = interval_verdict(measurements, goal(), measured_as=measured_as, **known)
     return replace(verdict, worst_class=_with_text(verdict.worst_class, recording))
 
 
@@ -131,7 +131,7 @@ def _judged(
     """By candidate the verdicts of the experiments that count for it, each with its recording."""
     experiments = {newest.name: newest for pairs in counting.values() for newest, _ in pairs}
     measured = repository.measurements_of(experiments)
-    goals = _goals(repository, [experiment for experiment in experiments.values() if experiment.has_result])
+    goals = _Goals(repository.goal_files_of([name for name, newest in experiments.items() if newest.has_result]))
     unmeasured = {
         newest.name: newest
         for arm, pairs in counting.items()
@@ -143,7 +143,12 @@ def _judged(
     return {
         arm: [
             _interval(
-                newest, measured[newest.name], recording, arm, goals.get(newest.name), found.get(newest.name, _NOTHING)
+                newest,
+                measured[newest.name],
+                recording,
+                arm,
+                partial(goals.of, newest),
+                found.get(newest.name, _NOTHING),
             )
             for newest, recording in pairs
         ]
@@ -151,18 +156,20 @@ def _judged(
     }
 
 
-def _goals(repository: Repository, experiments: Sequence[Glimpse]) -> dict[str, Goal]:
-    """The goal of each by its name; those with the same files and the same words for it share one."""
-    files = repository.files_of([experiment.name for experiment in experiments])
-    made: dict[tuple[Any, ...], Goal] = {}
-    goals = {}
-    for experiment in experiments:
-        spec, kept = spec_of(experiment), files.get(experiment.name)
+class _Goals:
+    """What experiments tuned for, by their files; those with the same files and the same words for it share a goal."""
+
+    def __init__(self, files: Mapping[str, GoalFiles]) -> None:
+        self._files = files
+        self._made: dict[tuple[Any, ...], Goal] = {}
+
+    def of(self, experiment: Glimpse) -> Goal:
+        """That of an experiment. Raises InvalidInput where this version cannot read what was kept."""
+        spec, kept = spec_of(experiment), self._files.get(experiment.name)
         words = (id(kept), spec.objective, spec.direction, spec.constraints)
-        if kept is None or words not in made:
-            made[words] = goal_by(spec, kept, experiment.name)
-        goals[experiment.name] = made[words]
-    return goals
+        if kept is None or words not in self._made:
+            self._made[words] = goal_by(spec, kept, experiment.name)
+        return self._made[words]
 
 
 def _by_recording(experiments: Sequence[Glimpse]) -> dict[str, list[Glimpse]]:

@@ -1,6 +1,6 @@
 """What the repository keeps of an experiment as plain JSON, as the types that it stands for.
 
-Here alone is it parsed, and once: the record carries what was made of it (`Experiment.once`), since the repository
+Here alone is it parsed, and once: the record carries what was made of it (`Record.once`), since the repository
 lies below the rooms whose types these are. `experiment.frozen.plan_of` gives the files.
 """
 

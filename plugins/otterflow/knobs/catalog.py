@@ -26,7 +26,6 @@ from otterflow.knobs.shared_rows import shared_files, with_shared_rows
 from otterflow.knobs.space import KnobScale, KnobType
 from otterflow.language.expressions import Expression
 from otterflow.language.quantities import Dimension, Quantity, unit_family
-from otterflow.plain_files import read_plain_file
 from otterflow.yaml_files import read_mapping
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
@@ -251,16 +250,22 @@ def load_catalog(path: Path, *, dbms: str, versions: tuple[int, int]) -> KnobCat
     A file that has not changed is read and checked once a process. Raises InvalidInput that lists everything wrong in
     it, each with knob and field.
     """
+    marks = tuple(_mark(file) for file in (path, *shared_files(path)))
+    return _loaded(path, marks, dbms, versions)
+
+
+def _mark(path: Path) -> tuple[str, int, int, int] | None:
+    """What is another once a file was written anew or replaced; None where there is none that can be asked."""
     try:
-        files = (read_plain_file(path), *(read_plain_file(shared) for shared in shared_files(path)))
+        found = path.stat()
     except OSError:
-        files = ()  # nothing to compare by; what is wrong is said below
-    return _loaded(path, files, dbms, versions) if files else _loaded.__wrapped__(path, files, dbms, versions)
+        return None
+    return path.name, found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @lru_cache(maxsize=8)
-def _loaded(path: Path, files: tuple[bytes, ...], dbms: str, versions: tuple[int, int]) -> KnobCatalog:
-    """The catalog whose files hold just that."""
+def _loaded(path: Path, marks: tuple[object, ...], dbms: str, versions: tuple[int, int]) -> KnobCatalog:
+    """The catalog as its files are now; kept until a mark of theirs is another."""
     record = read_mapping(
         path, field="knob catalog", plural="catalogs", example="include/knob_catalogs/ for an example"
     )

@@ -66,7 +66,7 @@ class CheckWindowOperator(OtterflowOperator):
         asked = schedule.recording
         if asked is None:
             return None
-        begun = next((e for e in repository.experiments(begins=experiment) if e.name == experiment), None)
+        begun = next((e for e in repository.headlines(experiment) if e.name == experiment), None)
         if begun is not None:
             return str(begun.spec["recording"])
         there = repository.recordings(asked.name)
@@ -81,7 +81,7 @@ class CheckWindowOperator(OtterflowOperator):
 
     def _name(self, repository: Repository, schedule: Schedule, opens: datetime) -> tuple[str, int]:
         """The night's experiment: the one that this date has under way, or the first name that is free."""
-        begun = repository.experiments(begins=schedule.experiment(opens))
+        begun = repository.headlines(schedule.experiment(opens))
         states = {experiment.name: experiment.state for experiment in begun}
         number = 1
         while (name := schedule.experiment(opens, number)) in states and states[name].ended:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otterflow.repository.copying import copy_repository
 from otterflow.repository.glimpses import Glimpse, Glimpses, KnownPoint, Pulse, Sought, TargetGlimpse, TrialMark
 from otterflow.repository.importing import ImportedExperiment, ImportedTrial
-from otterflow.repository.judging import Found
+from otterflow.repository.judging import Found, GoalFiles
 from otterflow.repository.records import (
     Experiment,
     ExperimentFiles,
@@ -40,6 +40,7 @@ __all__ = [
     "Found",
     "Glimpse",
     "Glimpses",
+    "GoalFiles",
     "ImportedExperiment",
     "ImportedTrial",
     "JsonObject",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import JSON, column, func, select, true
 from sqlalchemy.orm import Session
 
-from otterflow.repository.records import ExperimentFiles, FileKind, JsonObject
+from otterflow.repository.records import JsonObject
 from otterflow.repository.store import Store
 from otterflow.repository.tables import ConfigurationRow, DefinitionRow, ExperimentFileRow, ExperimentRow
 
@@ -24,31 +24,39 @@ class Found(NamedTuple):
     live: JsonObject
 
 
+class GoalFiles(NamedTuple):
+    """Of the files that an experiment was begun with, those that say what it tunes for: not its knob catalog."""
+
+    target: JsonObject
+    benchmark: JsonObject
+    texts: JsonObject
+
+
 class JudgingStore(Store):
     """Questions about many experiments by their names, each of them one for all."""
 
-    def files_of(self, experiments: Collection[str]) -> dict[str, ExperimentFiles]:
+    def goal_files_of(self, experiments: Collection[str]) -> dict[str, GoalFiles]:
         """What the files of each said when it began, without those that began before files were kept.
 
-        Experiments that began with the same files share one object.
+        Experiments that began with the same ones share one object.
         """
         query = (
             select(ExperimentRow.name, ExperimentFileRow.kind, ExperimentFileRow.hash)
             .join(ExperimentFileRow, ExperimentFileRow.experiment_id == ExperimentRow.id)
-            .where(ExperimentRow.name.in_(set(experiments)))
+            .where(ExperimentRow.name.in_(set(experiments)), ExperimentFileRow.kind.in_(GoalFiles._fields))
         )
         kept: dict[str, dict[str, str]] = {}
         with self._database.read() as session:
             for name, kind, digest in session.execute(query):
                 kept.setdefault(name, {})[kind] = digest
             contents = _definitions(session, {digest for hashes in kept.values() for digest in hashes.values()})
-        made: dict[tuple[tuple[str, str], ...], ExperimentFiles] = {}
+        made: dict[tuple[tuple[str, str], ...], GoalFiles] = {}
         found = {}
         for name, hashes in kept.items():
-            if set(hashes) == set(FileKind):
+            if set(hashes) == set(GoalFiles._fields):
                 key = tuple(sorted(hashes.items()))
                 if key not in made:
-                    made[key] = ExperimentFiles(**{kind: contents[digest] for kind, digest in key})
+                    made[key] = GoalFiles(**{kind: contents[digest] for kind, digest in key})
                 found[name] = made[key]
         return found
 

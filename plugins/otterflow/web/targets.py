@@ -58,7 +58,7 @@ def targets(request: Request, asking: Asking, repository: Opened) -> Response:
 
 
 @router.get("/target/{name}")
-def target(request: Request, asking: Asking, repository: Opened, name: str, seen: Viewed) -> Response:
+def target(request: Request, asking: Asking, repository: Opened, name: str, part: Viewed) -> Response:
     """One target; of its drift the part that the address says."""
     dags = asking.dags(repository)
     found = next((each for each in repository.targets_of(dags) if each.name == name), None)
@@ -72,8 +72,8 @@ def target(request: Request, asking: Asking, repository: Opened, name: str, seen
         target=found,
         holder=found.holder if found.holder in _seen(repository, dags, [found]) else None,
         good=last_good(repository, name, dags),
-        drifts=[_drift(each, seen) for each in series],
-        zoom=zoom([number for each in series for number, _ in each], seen, {}, "measurement"),
+        drifts=[_drift(each, part) for each in series],
+        zoom=zoom([number for each in series for number, _ in each], part, {}, "measurement", "share of the first"),
         weeks=WEEKS,
         most=MOST_POINTS if len(points) == MOST_POINTS else None,
         rows=[row_of(g) for g in repository.glimpses(Sought(dags=dags, target=name), most=_NEWEST).rows],
@@ -118,7 +118,7 @@ def series_of(points: Sequence[KnownPoint]) -> list[Series]:
     return sorted((s for s in series.values() if len(s) >= _LEAST), key=len, reverse=True)[:_MOST_SERIES]
 
 
-def _drift(series: Series, seen: View) -> dict[str, Any]:
+def _drift(series: Series, part: View) -> dict[str, Any]:
     """The picture of a part of a series, and what the part comes to; each value as a share of the series' first."""
     first = series[0][1]
     marks = [
@@ -134,18 +134,19 @@ def _drift(series: Series, seen: View) -> dict[str, Any]:
     lines = {"first": 1.0}
     return {
         "plot": trials_plot(
-            marks, title=title, unit="x first", maximise=True, lines=lines, view=seen, counted=_MEASUREMENTS
+            marks, title=title, unit="x first", maximise=True, lines=lines, view=part, counted=_MEASUREMENTS
         ),
-        "part": _part_of(series, marks, seen),
+        "title": title,
+        "stretch": _stretch_of(series, marks, part),
     }
 
 
-def _part_of(series: Series, marks: Sequence[TrialPoint], seen: View) -> dict[str, Any] | None:
+def _stretch_of(series: Series, marks: Sequence[TrialPoint], part: View) -> dict[str, Any] | None:
     """The measurements of the part, the oldest first, and between which shares; None where nothing is in it."""
     rows: list[dict[str, Any]] = [
         {"number": number, "at": point.at, "experiment": point.experiment, "value": point.value, "share": mark.value}
         for (number, point), mark in zip(series, marks, strict=True)
-        if mark.value is not None and seen.holds(number, mark.value)
+        if mark.value is not None and part.holds(number, mark.value)
     ]
     if not rows:
         return None

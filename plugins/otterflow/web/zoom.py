@@ -37,11 +37,13 @@ def view(first: _Iteration = None, last: _Iteration = None, low: _Value = None, 
 Viewed = Annotated[View, Depends(view)]
 
 
-def zoom(iterations: Sequence[int], seen: View, kept: Mapping[str, str], of: str = "trial") -> dict[str, Any] | None:
+def zoom(
+    iterations: Sequence[int], seen: View, kept: Mapping[str, str], of: str = "trial", value: str = "value"
+) -> dict[str, Any] | None:
     """The way to other parts of a plot of these iterations; None where there are too few.
 
-    `kept` is what else the address says, `of` what is numbered. A step along the iterations lets the values' axis fit
-    by itself again.
+    `kept` is what else the address says, `of` what is numbered, `value` what each has. A step along the iterations lets
+    the values' axis fit by itself again.
     """
     if len(iterations) < _LEAST:
         return None
@@ -50,7 +52,7 @@ def zoom(iterations: Sequence[int], seen: View, kept: Mapping[str, str], of: str
         for name, keys, step in _steps(min(iterations), max(iterations), seen)
     ]
     return {"view": seen, "kept": kept, "steps": steps, "whole": _query(kept, View()), "least": min(iterations),
-            "most": max(iterations), "of": of}  # fmt: skip
+            "most": max(iterations), "of": of, "value": value}  # fmt: skip
 
 
 def query_of(seen: View) -> str:

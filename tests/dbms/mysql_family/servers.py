@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from otterflow.dbms.base import Constraints, Rules, Settings
@@ -23,6 +24,7 @@ from otterflow.dbms.mysql import rules as mysql_rules
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql.settings import SETTINGS as MYSQL_SETTINGS
 from otterflow.dbms.mysql_family.product import Product
+from otterflow.dbms.values import Query, StatementRefused
 from otterflow.knobs.catalog import KnobCatalog, Risk, load_catalog
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.select import build_space
@@ -86,6 +88,19 @@ class Server:
             self.private.stop()
             self.private.knobs_file.unlink()
         self.private.start()
+
+
+def as_asked(cursor: pymysql.cursors.Cursor) -> Query:
+    """SQL as otterflow's client gives it."""
+
+    def query(sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+        try:
+            cursor.execute(sql, parameters)
+        except pymysql.MySQLError as error:
+            raise StatementRefused(str(error.args[0]), str(error.args[-1])) from None
+        return list(cursor.fetchall()) if cursor.description else []
+
+    return query
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from otterflow.knobs.space import Config
 from tests.dbms.mysql_family.servers import (
     ALL,
     Server,
+    as_asked,
     catalog_of,
     differing,
     everything,
@@ -139,12 +140,15 @@ def test_each_knob_that_a_statement_may_change_takes_the_ends_of_its_range_and_c
     )  # fmt: skip
     assert len(space) > 15
     refused = []
-    for knob in space:
-        for end in knob.values or (knob.low, knob.high, *knob.special):
-            config, _ = repair({knob.name: end}, values, facts, space=space)
-            for wanted in (config, {knob.name: values[knob.name]}):
-                try:
-                    SERVICE.reload(server.query, wanted)
-                except ServerCrashed as error:
-                    refused.append(str(error))
+    with server.private.connect() as connection, connection.cursor() as cursor:
+        query = as_asked(cursor)
+        for knob in space:
+            for end in knob.values or (knob.low, knob.high, *knob.special):
+                config, _ = repair({knob.name: end}, values, facts, space=space)
+                for wanted in (config, {knob.name: values[knob.name]}):
+                    try:
+                        SERVICE.reload(query, wanted)
+                    except ServerCrashed as error:
+                        refused.append(str(error))
+    server.private.restart()
     assert refused == []

@@ -15,28 +15,15 @@ from otterflow.dbms.mariadb.settings import SETTINGS
 from otterflow.dbms.mysql.service import SERVICE as MYSQL_SERVICE
 from otterflow.dbms.mysql_family.rows import AT_A_START
 from otterflow.dbms.target import Target
-from otterflow.dbms.values import StatementRefused
 from otterflow.errors import MachineryFault, ServerCrashed
 from otterflow.remote.session import Session
 from stack.mariadb_host import MariadbHost
+from tests.dbms.mysql_family.servers import as_asked
 
 Query = Callable[..., list[dict[str, Any]]]
 
 SET = ("innodb_io_capacity", "innodb_io_capacity_max", "innodb_flush_neighbors", "table_open_cache", "query_cache_size",
        "sql_mode")  # fmt: skip
-
-
-def as_asked(cursor: pymysql.cursors.Cursor) -> Query:
-    """SQL as otterflow's client gives it."""
-
-    def query(sql: str, parameters: Any = None) -> list[dict[str, Any]]:
-        try:
-            cursor.execute(sql, parameters)
-        except pymysql.MySQLError as error:
-            raise StatementRefused(str(error.args[0]), str(error.args[-1])) from None
-        return list(cursor.fetchall()) if cursor.description else []
-
-    return query
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ class TrialPoint:
 
 
 class Counted(NamedTuple):
-    """What stands along the picture, in words: what the marks are numbered by, and what they are."""
+    """What the plot calls the number of a mark, and its marks."""
 
     number: str = "iteration"
     marks: str = "trials"

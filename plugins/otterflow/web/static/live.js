@@ -12,15 +12,25 @@ const busy = () =>
   changing.querySelector("svg .chosen") !== null ||
   [...changing.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
 
+// The first of these that can take the focus has it: a way on that leads nowhere any more is no link.
+const focus = (selectors) => {
+  for (const each of selectors) {
+    const found = each && changing.querySelector(each);
+    found?.focus({ preventScroll: true });
+    if (found && document.activeElement === found) return;
+  }
+};
+
 const replace = (text) => {
   const found = new DOMParser().parseFromString(text, "text/html");
   const open = new Set([...changing.querySelectorAll("details[open]")].map((each) => each.id));
   const focused = changing.contains(document.activeElement) ? document.activeElement : null;
   const again = focused && (focused.id ? `#${CSS.escape(focused.id)}` : `[href="${CSS.escape(focused.getAttribute("href"))}"]`);
+  const within = focused?.closest("details")?.id;
   const part = found.getElementById(changing.id) ?? found.body;
   changing.replaceChildren(...part.childNodes);
   for (const each of changing.querySelectorAll("details")) each.open = open.has(each.id);
-  if (again) (changing.querySelector(again) ?? changing.querySelector(".zoom a"))?.focus({ preventScroll: true });
+  if (again) focus([again, within && `#${CSS.escape(within)} summary`, ".zoom .steps a[href]"]);
   return document.getElementById("live-state")?.dataset;
 };
 

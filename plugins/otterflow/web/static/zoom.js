@@ -34,7 +34,7 @@ const go = async (ends) => {
 
 const follow = async (address) => {
   await show(address);
-  say(document.querySelector(".zoom svg desc")?.textContent ?? "");
+  say([...document.querySelectorAll(".zoom svg desc")].map((each) => each.textContent).join(" "));
 };
 
 const iterations = (axes, one, other) => {
@@ -135,9 +135,9 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const zoom = event.target.closest?.(".zoom");
-  if (!zoom || event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const step = zoom.querySelector(`.steps a[aria-keyshortcuts="${CSS.escape(event.key)}"][href]`);
+  const steps = event.target.closest?.(".zoom .steps");
+  if (!steps || event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = steps.querySelector(`a[aria-keyshortcuts="${CSS.escape(event.key)}"][href]`);
   if (!step) return;
   event.preventDefault();
   step.click();
