@@ -27,7 +27,8 @@ READS = {
     "measurements_of",
     "models", "progress", "standing", "identity", "same_server", "is_free", "recording", "recordings", "manifests",
     "promotion", "promotions", "name", "glimpses", "known_points", "newest_names", "newest_with_last_good",
-    "opened_by", "opener", "openers", "pulse", "targets_of", "headlines", "openers_of", "recorded",
+    "opened_by", "opener", "openers", "pulse", "targets_of", "headlines", "goal_files_of", "found_of",
+    "openers_of", "recorded",
 }  # fmt: skip
 CLOCK = {"start_clock", "count_time", "stop_clock"}
 """What these write is the time that has passed: `test_running_time.py`."""

@@ -45,7 +45,6 @@ def test_nights_are_listed_with_what_each_came_to(client: Client, repository: Re
     assert "/dags/nightly_shop" in text
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("files")
 def test_nights_and_replays_are_for_who_may_read_their_dags(client: Client, repository: Repository) -> None:
     browser = client(OURS)
