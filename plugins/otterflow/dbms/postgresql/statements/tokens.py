@@ -20,15 +20,20 @@ class Token(NamedTuple):
     text: str
 
 
-_SKIPPED = re.compile(r"(?:\s+|--[^\r\n]*)+")
 _COMMENT = re.compile(r"/\*|\*/")
-_STRING = re.compile(r"(?P<prefix>[eE]|[bBxXnN]|[uU]&)?'")
-_DOLLAR = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _MARKS = re.compile(r"'+")
-_PARAMETER = re.compile(r"\$\d+")
-_NUMBER = re.compile(r"\.?\d[\w.]*(?:(?<=[eE])[+-]\d\w*)?")
-_WORD = re.compile(r"[^\W\d][\w$]*")
-_QUOTED = re.compile(r'(?:[uU]&)?"(?:[^"]|"")*"')
+_STRING, _DOLLAR, _SKIPPED, _NESTED = "string", "dollar", "skipped", "nested"
+_TOKEN = re.compile(
+    r"(?P<skipped>(?:\s+|--[^\r\n]*)+)"
+    r"|(?P<nested>/\*)"
+    r"|(?P<string>(?P<prefix>[eE]|[bBxXnN]|[uU]&)?')"
+    r'|(?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")'
+    r"|(?P<word>[^\W\d][\w$]*)"
+    r"|(?P<parameter>\$\d+)"
+    r"|(?P<constant>\.?\d[\w.]*(?:(?<=[eE])[+-]\d\w*)?)"
+    r"|(?P<dollar>\$(?:[^\W\d]\w*)?\$)"
+)
+"""How a token begins, or what lies between two, by what it is; the first that fits. Nothing fits an operator."""
 _PUNCTUATION = frozenset("()[],;:.")
 _SYMBOLS = frozenset("+-*/<>=~!@#%^&|`?")
 
@@ -37,26 +42,25 @@ def tokens(text: str) -> Iterator[Token]:
     """The tokens of a text in their order, without white space and comments."""
     position, end = 0, len(text)
     while position < end:
-        if skipped := _SKIPPED.match(text, position):
-            position = skipped.end()
-        elif text.startswith("/*", position):
+        found = _TOKEN.match(text, position)
+        if found is not None and found.lastgroup == _SKIPPED:
+            position = found.end()
+        elif found is not None and found.lastgroup == _NESTED:
             position = _after_comment(text, position)
         else:
-            token = _next(text, position)
+            token = _operator(text, position) if found is None else _token(text, found)
             position += len(token.text)
             yield token
 
 
-def _next(text: str, at: int) -> Token:
-    if string := _STRING.match(text, at):
-        return Token(CONSTANT, text[at : _after_string(text, string.end(), string["prefix"] or "")])
-    for kind, pattern in ((QUOTED, _QUOTED), (WORD, _WORD), (PARAMETER, _PARAMETER), (CONSTANT, _NUMBER)):
-        if found := pattern.match(text, at):
-            return Token(kind, found[0])
-    if dollar := _DOLLAR.match(text, at):
-        closing = text.find(dollar[0], dollar.end())
-        return Token(CONSTANT, text[at:] if closing < 0 else text[at : closing + len(dollar[0])])
-    return _operator(text, at)
+def _token(text: str, found: re.Match[str]) -> Token:
+    start, kind = found.start(), str(found.lastgroup)
+    if kind == _STRING:
+        return Token(CONSTANT, text[start : _after_string(text, found.end(), found["prefix"] or "")])
+    if kind == _DOLLAR:
+        closing = text.find(found[0], found.end())
+        return Token(CONSTANT, text[start:] if closing < 0 else text[start : closing + len(found[0])])
+    return Token(kind, found[0])
 
 
 def _operator(text: str, at: int) -> Token:

@@ -18,23 +18,26 @@ class Sieve:
     """Judges statements, and knows what it thought of the texts that came before."""
 
     def __init__(self) -> None:
-        self._judged: dict[str, Judgement] = {}
+        self._judged: dict[str, tuple[Judgement, int]] = {}
 
     def judge(self, statement: Statement) -> Judgement:
         """Why the statement is left out, or what is to be told of it."""
         text = statement.text
-        judgement = self._judged.get(text)
-        if judgement is None:
-            judgement = judge(text)
-            if len(self._judged) < _CACHED and len(text) < _CACHED_LENGTH:
-                self._judged[text] = judgement
+        judgement, wanted = self._judged.get(text) or self._thought(text)
         if judgement.left_out is not None:
             return judgement
-        if "$" in text and _wants(text) > len(statement.parameters or ()):
+        if wanted > len(statement.parameters or ()):
             return Judgement(VALUES)
         if "\0" in text:
             return Judgement(ZERO_BYTE)
         return judgement
+
+    def _thought(self, text: str) -> tuple[Judgement, int]:
+        """What is thought of a text, and how many parameters it wants: both take a walk over all of it."""
+        thought = judge(text), _wants(text)
+        if len(self._judged) < _CACHED and len(text) < _CACHED_LENGTH:
+            self._judged[text] = thought
+        return thought
 
 
 def _wants(text: str) -> int:
