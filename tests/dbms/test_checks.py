@@ -103,6 +103,7 @@ def test_what_a_copy_needs() -> None:
     assert [p.partition(":")[0] for p in problems] == ["snapshot.method"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVICES)
 def test_the_probe_is_whole_bash_and_runs_on_a_host_that_has_nothing(kind: str) -> None:
     target = target_of(service=SERVICES[kind], free_cache="sudo")

@@ -81,6 +81,7 @@ def test_of_a_group_that_gave_no_value_no_more_than_half_is_tried_again(searched
     assert any(effect.fatal for effect in asked.effects() if not effect.is_home)
 
 
+@pytest.mark.slow
 def test_what_breaks_a_constraint_does_not_stay_at_home(searched: list[Trial]) -> None:
     home = dict(WINNER, **{name: 0.0 for name in IDLE})
     held = [Trial(t.config, t.value, slacks=(0.5,)) for t in searched]

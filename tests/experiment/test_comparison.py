@@ -229,6 +229,7 @@ def test_the_reduced_one_stands_for_a_best_that_cannot_win() -> None:
     assert standing(compared(best=1.5, reduced=1.5, faulty=REDUCED), GOAL, LOOKS).winner == BEST
 
 
+@pytest.mark.slow
 def test_a_comparison_goes_on_until_it_is_known_whether_the_reduced_one_loses() -> None:
     """Both are far better than the baseline; of 5 % of noise nobody can say that 3 % are not lost."""
     noisy = [1.0, 1.06, 0.95, 1.04, 0.97]
@@ -244,6 +245,7 @@ def test_a_comparison_goes_on_until_it_is_known_whether_the_reduced_one_loses() 
     assert settled.decided == "reduced is better than the baseline"
 
 
+@pytest.mark.slow
 def test_one_more_equal_arm_makes_no_more_false_winners() -> None:
     found = simulate(CASES["still"], 0.1, 5, runs=150, seed=2, reduced=True)
     assert found.false_winners < 13 / 150

@@ -102,6 +102,7 @@ def test_the_newest_result_of_each_interval_counts_and_those_that_failed_are_tol
     assert (third.start, third.end) == (BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=3))
 
 
+@pytest.mark.slow
 def test_each_is_judged_by_its_own_words_though_the_files_are_the_same(repository: Repository) -> None:
     made_up.begun(repository, "kept")
     files = repository.experiment("kept").files
@@ -124,6 +125,7 @@ def test_files_that_cannot_be_read_any_more_are_in_the_way_of_what_was_measured_
     assert "nothing was measured" in found.why_not
 
 
+@pytest.mark.slow
 def test_times_and_candidates_choose(repository: Repository) -> None:
     for hour in range(3):
         arms = ARMS if hour else {**ARMS, "smaller": {"work_mem": "1MB"}}
@@ -143,6 +145,7 @@ def test_times_and_candidates_choose(repository: Repository) -> None:
         intervals_of(repository, "shop", BEGIN + timedelta(days=1), None)
 
 
+@pytest.mark.slow
 def test_a_name_stands_for_the_configuration_that_it_had_last(repository: Repository) -> None:
     tried(repository, f"replay-{recording(0)}", LOSS, {"bigger": {"work_mem": "16MB"}})
     tried(repository, f"replay-{recording(1)}", GAIN)

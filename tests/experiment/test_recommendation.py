@@ -59,6 +59,7 @@ def measured(n_trials: int, *, p99_of: Any = lambda config: 5.0) -> list[Trial]:
     return trials
 
 
+@pytest.mark.slow
 def test_a_suggestion_is_recorded_with_what_it_is_expected_to_bring() -> None:
     chosen = recommendation(found(), plan(found()), measured(12), 12)
     assert chosen.kind == "model"
@@ -73,6 +74,7 @@ def test_a_suggestion_is_recorded_with_what_it_is_expected_to_bring() -> None:
     assert any(line.split()[0] == "work_mem" and line.endswith("%") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["lhs", "random", "forest", "gpr"])
 def test_the_algorithm_of_the_form_is_the_one_that_is_asked(algorithm: str) -> None:
     asked = found(algorithm=algorithm)
@@ -106,6 +108,7 @@ def test_what_is_left_is_said_once_there_is_a_model() -> None:
     assert "below_percent" not in what_is_left(found(), plan(found()), measured(16))
 
 
+@pytest.mark.slow
 def test_an_objective_to_minimise_is_predicted_in_its_own_unit() -> None:
     slow = [trial(t.iteration, 1e6 / t.objective, kind=t.kind, wanted=t.wanted) for t in measured(12) if t.objective]
     chosen = recommendation(found(), plan(found(), Goal(Objective.latency_p99)), slow, 12)

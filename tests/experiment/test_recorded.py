@@ -42,6 +42,7 @@ def folder(plan: Plan) -> str | None:
     return plan.benchmark.workload.recording
 
 
+@pytest.mark.slow
 def test_the_form_names_it_by_its_folder_or_its_id(repository: Repository) -> None:
     assert folder(planned(recording="/elsewhere/a b")) == "/elsewhere/a b"
     assert folder(planned(repository, recording=ID)) == FOLDER

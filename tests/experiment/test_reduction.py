@@ -123,6 +123,7 @@ def test_a_reduced_configuration_that_is_the_rules_is_no_arm_of_its_own() -> Non
     assert found[RULES] == ruled
 
 
+@pytest.mark.slow
 def test_a_knob_that_was_sent_home_alone_has_its_measured_effect() -> None:
     of = made_up()
     trials = [*searched(), ablation_trial(20, {"jit": True}), ablation_trial(21, IDLE | {"work_mem": 4096})]
@@ -164,6 +165,7 @@ def test_what_nobody_searched_for_is_not_made_smaller(kind: str) -> None:
     assert isinstance(ablation_of(of, plan(of), searched()), Ablation)
 
 
+@pytest.mark.slow
 def test_a_best_that_breaks_a_constraint_is_left_as_it_is() -> None:
     of = made_up()
     bound = Goal(Objective.throughput, constraints(["latency_p99 < 1"], {"latency_p99": "number"}))

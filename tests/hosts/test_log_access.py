@@ -65,6 +65,7 @@ def test_a_folder_above_that_is_closed_is_told(folder: Path, user: ServerUser) -
     assert f"{folder.parent}: mode 700, root:root" in problem
 
 
+@pytest.mark.slow
 def test_no_log_at_all_is_told(tmp_path: Path) -> None:
     patterns = [f"{tmp_path}/nothing*"]
     (problem,) = look_at_log(ThisMachine(), patterns).problems(patterns)

@@ -143,6 +143,7 @@ def extremes(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [broken_json, all_alike, no_common_unit, extremes])
 def test_a_broken_pack_is_said_and_the_others_are_used(folder: Path, broken: Callable[[Path], None]) -> None:
     broken(folder)

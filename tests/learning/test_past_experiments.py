@@ -90,6 +90,7 @@ def test_the_likeliest_are_read_first_and_only_those_that_can_teach():
     assert len(worth_reading(now, [experiment(f"e{i}") for i in range(50)])) == MOST_READ
 
 
+@pytest.mark.slow
 def test_among_those_of_one_benchmark_the_nearest_workload_comes_first():
     now = experiment("now")
     others = [other(experiment("far", day=2), 1000.0), other(experiment("near"), 1.0)]

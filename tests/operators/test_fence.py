@@ -53,6 +53,7 @@ def test_an_identity_is_read_back_as_it_was_written() -> None:
     assert moved.lock_path != SERVER.lock_path, "a copy of the cluster in another folder is another server"
 
 
+@pytest.mark.slow
 def test_a_second_airflow_is_refused_and_told_who_holds_the_server(tmp_path: Path) -> None:
     here: Any = ThisMachine()
     ours, theirs = airflow(tmp_path, "ours", "night"), airflow(tmp_path, "theirs", "night")
@@ -70,6 +71,7 @@ def test_a_second_airflow_is_refused_and_told_who_holds_the_server(tmp_path: Pat
         first.begin_turn(here)
 
 
+@pytest.mark.slow
 def test_a_lock_that_an_experiment_of_ones_own_left_behind_is_taken_over(tmp_path: Path) -> None:
     here: Any = ThisMachine()
     repository = airflow(tmp_path, "ours", "night", "day")
@@ -81,6 +83,7 @@ def test_a_lock_that_an_experiment_of_ones_own_left_behind_is_taken_over(tmp_pat
     fence(repository, "day").take(here, repository)
 
 
+@pytest.mark.slow
 def test_a_restart_that_recover_has_overtaken_touches_nothing_more(tmp_path: Path) -> None:
     here: Any = ThisMachine()
     repository = airflow(tmp_path, "ours", "night")

@@ -156,6 +156,7 @@ def test_a_night_without_a_result_is_red_and_says_why(repository: Repository) ->
         summary.execute(context(check_window=night))
 
 
+@pytest.mark.slow
 def test_a_night_replays_the_latest_recording_and_goes_on_with_it(repository: Repository, tmp_path: Path) -> None:
     recorded = GOOD | {"benchmark": "replay", "recording": {"name": "shop"}}
     (tmp_path / "staging.yaml").write_text(yaml.safe_dump(recorded))

@@ -207,6 +207,7 @@ def finished(repository: Repository, asked: Any) -> None:
     repository.close_experiment(asked["experiment"], "finished", "")
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_unless_the_run_was_cleared(repository: Repository) -> None:
     finished(repository, check())
     with pytest.raises(AirflowSkipException, match=f"experiment {NAME} has the result; clear this run to measure it"):

@@ -52,6 +52,7 @@ def test_a_first_trial_that_was_planned_already_is_the_one_to_trigger(repository
     assert len(repository.trials("e")) == 1
 
 
+@pytest.mark.slow
 def test_a_resumed_experiment_leaves_the_run_of_a_trial_that_was_begun_alone(repository: Repository) -> None:
     """That run's id exists, so triggering it again would start nothing."""
     create(repository)
@@ -145,6 +146,7 @@ def under_way(repository: Repository) -> None:
     repository.begin_try("e", 0)
 
 
+@pytest.mark.slow
 def test_finish_now_during_a_trial_waits_for_it(repository: Repository) -> None:
     under_way(repository)
     stop = StopOperator(task_id="request_stop", experiment="e", finish_now="True")
@@ -157,6 +159,7 @@ def test_finish_now_during_a_trial_waits_for_it(repository: Repository) -> None:
     assert repository.experiment("e").heir == "tuning_finish/e-finish-1"
 
 
+@pytest.mark.slow
 def test_a_stop_that_is_begun_again_triggers_the_finish_that_it_has_named(repository: Repository) -> None:
     under_way(repository)
     stop = StopOperator(task_id="request_stop", experiment="e", finish_now="True")
@@ -168,6 +171,7 @@ def test_a_stop_that_is_begun_again_triggers_the_finish_that_it_has_named(reposi
     stop.execute(with_runs(("tuning_finish", "e-finish-1", "running")))
 
 
+@pytest.mark.slow
 def test_a_finish_whose_run_id_is_taken_gets_a_new_one(repository: Repository) -> None:
     """Airflow remembers an experiment of that name which the repository does not."""
     under_way(repository)

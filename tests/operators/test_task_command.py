@@ -86,6 +86,7 @@ def test_wrong_input_is_told(words: list[str], said: str, capsys: pytest.Capture
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_form_that_is_wrong_fails_the_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["task", "check_experiment", "--experiment", "e", "--conf", '{"target": "nowhere"}']) == FAILED
     assert "check_experiment failed: InvalidInput: " in capsys.readouterr().err

@@ -37,6 +37,7 @@ def test_import_prints_the_report(folder: Path, repository: Repository, capsys: 
     assert repository.experiment("past").facts["ram_bytes"] == 16 * 2**30
 
 
+@pytest.mark.slow
 def test_import_again_says_that_nothing_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("import", folder, "--experiment", "past")
     assert run("import", folder, "--experiment", "past") == 0

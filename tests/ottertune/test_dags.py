@@ -84,6 +84,7 @@ def test_an_empty_form_names_what_is_missing(dags: Dags, repository: Repository)
     assert repository.experiments() == []
 
 
+@pytest.mark.slow
 def test_export_writes_what_import_read(dags: Dags, folder: Path, tmp_path: Path) -> None:
     only_task(dags, "import_ottertune", folder=str(folder), experiment="past")
     report = only_task(dags, "export_ottertune", experiment="past", folder=str(tmp_path / "out"))

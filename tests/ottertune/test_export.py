@@ -94,6 +94,7 @@ def test_one_trial_alone(exported: Path, repository: Repository, tmp_path: Path)
     assert len(list((tmp_path / "one").iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_a_crash_goes_out_and_comes_back(repository: Repository, folder: Path, tmp_path: Path) -> None:
     changed(folder, "1__summary", summary(error="DB_RESTART_ERROR"))
     imported(repository, folder)
@@ -107,6 +108,7 @@ def test_a_crash_goes_out_and_comes_back(repository: Repository, folder: Path, t
     assert not any("warm-up" in note for note in report.notes)
 
 
+@pytest.mark.slow
 def test_passwords_do_not_leave(repository: Repository, folder: Path, tmp_path: Path) -> None:
     imported(repository, folder)
     experiment = repository.experiment("past")
@@ -188,6 +190,7 @@ class TestRefused:
             export(repository, "past", tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_settings_of_a_newer_server_go_out_and_come_back(repository: Repository, folder: Path, tmp_path: Path) -> None:
     for i, compression in enumerate(("off", "lz4", "pglz")):
         removed = dict.fromkeys(("min_parallel_relation_size", "replacement_sort_tuples", "sql_inheritance"))

@@ -410,6 +410,7 @@ class TestNothingIsStored:
             imported(repository, folder)
         assert self.nothing(repository)
 
+    @pytest.mark.slow
     def test_when_the_workload_has_no_usable_name(self, repository: Repository, folder: Path) -> None:
         for i in range(3):
             changed(folder, f"{i}__summary", summary(workload_name="TPC-C, 200 warehouses"))

@@ -53,6 +53,7 @@ def test_it_says_what_came_of_it_and_why(ended: Ended) -> None:
         assert text in said, text
 
 
+@pytest.mark.slow
 def test_it_has_a_picture_of_the_trials_the_comparison_and_the_effects(ended: Ended) -> None:
     named = [
         found["aria-label"] or "" for tag, found in Page(page_of(ended, ablation=ABLATION)).elements if tag == "svg"
@@ -122,6 +123,7 @@ def test_what_was_not_tuned_is_said_with_its_reason(ended: Ended) -> None:
     assert "They are locked" in Page(page_of(ended)).text
 
 
+@pytest.mark.slow
 def test_without_a_comparison_and_without_a_change_it_says_so(ended: Ended) -> None:
     result = ended.result([])
     result["changed_knobs"] = []

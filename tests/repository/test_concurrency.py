@@ -87,6 +87,7 @@ def test_metrics_are_replaced_whole_or_not_at_all(repository: Repository, url: U
     assert set(trial.metrics.values()) == {float(len(trial.metrics))}
 
 
+@pytest.mark.slow
 def test_a_hold_outlives_the_process_that_took_it(repository: Repository, url: URL) -> None:
     """The hold is the experiment's, not a task's: it ends when the experiment says so."""
     (holder,) = at_once(workers.hold, url, 1)

@@ -233,6 +233,7 @@ def test_the_last_good_configuration_and_the_outcome_are_kept(created: Repositor
     assert experiment.outcome == {"ratio": 1.6, "best": None}
 
 
+@pytest.mark.slow
 def test_a_name_of_any_length_and_script_is_kept(repository: Repository) -> None:
     name = "nächt'; DROP TABLE trials; --" + "x" * 300
     repository.create_experiment(new_experiment(name))

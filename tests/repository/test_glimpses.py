@@ -70,6 +70,7 @@ def test_only_experiments_of_the_given_dags_are_seen(filled: Repository) -> None
     assert filled.newest_with_last_good("staging", {THEIRS}) is None
 
 
+@pytest.mark.slow
 def test_they_are_searched_by_parts_of_words_and_not_by_patterns(filled: Repository) -> None:
     assert names(filled) == ["three", "two", "one"]
     assert names(filled, text="TWO") == ["two"]

@@ -86,6 +86,7 @@ def test_the_migrations_make_what_the_tables_say(bare_url: URL) -> None:
     assert _ddl(bare_url) == migrated
 
 
+@pytest.mark.slow
 def test_migrating_again_keeps_everything(repository: Repository, url: URL) -> None:
     repository.create_experiment(new_experiment())
     measured(repository)
@@ -138,6 +139,7 @@ def test_passwords_that_were_kept_are_forgotten_by_the_upgrade(bare_url: URL) ->
     assert (experiment.files, experiment.ran_s, experiment.finished_because) == (None, 0.0, "")
 
 
+@pytest.mark.slow
 def test_an_experiment_of_before_was_postgresqls(bare_url: URL) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_DIR))
@@ -225,6 +227,7 @@ def test_there_is_no_way_down(repository: Repository, url: URL) -> None:
     assert [experiment.name for experiment in repository.experiments()] == ["night"]
 
 
+@pytest.mark.slow
 def test_a_migration_that_fails_leaves_nothing(bare_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS_DIR, broken)
@@ -241,6 +244,7 @@ def test_a_migration_that_fails_leaves_nothing(bare_url: URL, tmp_path: Path, mo
     assert Repository.open(bare_url).experiments() == []
 
 
+@pytest.mark.slow
 def test_an_empty_database_is_not_opened_unmigrated(bare_url: URL) -> None:
     with pytest.raises(
         RepositoryUnavailable, match=rf"has no tables, revision {HEAD_REVISION} is needed; upgrade it with Repos"

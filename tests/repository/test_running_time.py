@@ -101,6 +101,7 @@ def test_files_may_be_mended_until_the_first_trial_and_then_stay(repository: Rep
     assert [e.files for e in repository.experiments()] == [mended]
 
 
+@pytest.mark.slow
 def test_an_experiment_of_before_takes_files_when_it_is_resumed(repository: Repository) -> None:
     repository.create_experiment(new_experiment())
     measured(repository)

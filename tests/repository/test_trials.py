@@ -106,6 +106,7 @@ def test_a_cleared_run_opens_the_next_try_and_keeps_the_older(prepared: Reposito
     assert [t.message for t in prepared.trials("night")] == ["second"]
 
 
+@pytest.mark.slow
 def test_a_result_is_not_hidden_by_newer_tries_that_say_nothing_of_the_configuration(prepared: Repository) -> None:
     measured(prepared, 0)
     prepared.begin_try("night", 0)
@@ -142,6 +143,7 @@ def test_an_unplanned_iteration_is_refused(prepared: Repository) -> None:
         prepared.record_seconds("night", 2, "apply", 1, attempt=4)
 
 
+@pytest.mark.slow
 def test_all_that_a_try_measured_is_kept(prepared: Repository) -> None:
     plan(prepared)
     prepared.begin_try("night", 0)

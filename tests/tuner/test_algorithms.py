@@ -73,6 +73,7 @@ def test_a_latin_hypercube_spreads_each_knob_and_gives_special_values_their_shar
     assert sorted(np.unique(points[:, space.names.index("method")], return_counts=True)[1]) == [13, 13, 14]
 
 
+@pytest.mark.slow
 def test_lhs_is_one_design_whatever_the_trials_gave(space):
     good, _ = run(space, 10, algorithm="lhs", budget=10, seed=4)
     trials = []

@@ -9,6 +9,7 @@ from otterflow.tuner import Trial, incumbent
 from .conftest import throughput
 
 
+@pytest.mark.slow
 def test_repeats_are_pooled_and_a_lucky_one_does_not_win(space):
     rng = np.random.default_rng(0)
     good = {**space.baseline(), "memory": 9000}

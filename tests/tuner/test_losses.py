@@ -60,6 +60,7 @@ def test_a_difference_is_surer_than_either_value(losses: Losses) -> None:
     assert float(apart.mean()) < math.hypot(*stds.mean(axis=0))
 
 
+@pytest.mark.slow
 def test_the_same_trials_give_the_same_answer_and_wrong_ones_are_refused() -> None:
     trials = [Trial(config(), 0.0), Trial(config("k0"), 0.5), Trial(config("k1", "k2"), 0.2)]
     one, two = (fit_losses(SPACE, trials, config("k0"), seed=3).to([config()]) for _ in range(2))

@@ -93,6 +93,7 @@ def test_metrics_that_never_change_or_are_unknown_are_left_out():
     assert math.isinf(map_workloads(now, past, ["still"])[0].distance)
 
 
+@pytest.mark.slow
 def test_same_arguments_same_answer():
     now, past = experiment("now", rising, [0.2, 0.8]), [experiment("p", falling, POINTS)]
     assert map_workloads(now, past, ["reads"], seed=3) == map_workloads(now, past, ["reads"], seed=3)

@@ -159,6 +159,7 @@ def test_leaving_out_one_trial_changes_the_answer_little():
     assert np.mean(alike) > 0.5
 
 
+@pytest.mark.slow
 def test_the_answer_survives_json():
     pruned = of_the_capture()
     assert Pruned.from_dict(json.loads(json.dumps(pruned.as_dict()))) == pruned

@@ -45,6 +45,7 @@ def test_the_process_leads_where_it_is_smooth_the_forest_on_cliffs_and_the_mixtu
     assert mixture[1] < process[1]
 
 
+@pytest.mark.slow
 def test_the_sharp_model_is_surer_of_itself_than_the_mixture_of_what_it_has_not_seen():
     encoder = Encoder(SPACE)
     corners = encoder.features(np.array([[a, b, 0.5] for a in (0.0, 1.0) for b in (0.0, 1.0)]))
@@ -62,5 +63,6 @@ def test_improvement_is_expected_where_it_is_and_the_weights_share_out_one(fit):
     assert model.best == model.tried_means.max()
 
 
+@pytest.mark.slow
 def test_the_forest_has_its_share_of_the_mixture():
     assert learned(fit_model, smooth, n=5).weights[-1] == FOREST_WEIGHT

@@ -59,6 +59,7 @@ def test_too_few_measurements_say_nothing(space):
     assert outlook(space, []) is None
 
 
+@pytest.mark.slow
 def test_what_is_likely_to_crash_or_to_break_a_constraint_is_no_hope(space):
     rng = np.random.default_rng(0)
     trials = []

@@ -102,6 +102,7 @@ def test_units_do_not_matter_to_the_lasso():
     assert scores(1024.0) == pytest.approx(scores(1.0))
 
 
+@pytest.mark.slow
 def test_total_effects_add_up_for_an_additive_function():
     space = wide_space(4)
     trials = measured_by(space, lambda c: 3 * c["k0"] + c["k1"], 60)

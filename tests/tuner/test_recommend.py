@@ -105,6 +105,7 @@ def test_repair_has_the_last_word(space, after):
     assert suggestion["workers"] == 3
 
 
+@pytest.mark.slow
 def test_all_crashed_still_answers_and_does_not_repeat(space):
     trials = []
     for _ in range(15):

@@ -195,6 +195,7 @@ def test_a_crashed_warm_start_is_survived(space, alike):
     assert suggest(space, trials, past=[alike]).reasons["idea"].startswith("design")
 
 
+@pytest.mark.slow
 def test_what_crashed_an_alike_server_is_feared_before_it_crashes_this_one(space, alike, unlike):
     """As an unlike experiment has no weight, its crashes say nothing."""
     trials = [t for t in trials_of(space, 12, 3) if t.value is not None]
@@ -317,6 +318,7 @@ def test_a_batch_takes_one_configuration_from_the_past_and_differs(space, alike)
     assert [s.reasons["idea"].startswith("warm start") for s in batch] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_other_algorithms_are_helped_and_those_without_a_model_are_not(space, alike):
     trials = trials_of(space, 8, 3)
     assert suggest(space, trials, algorithm="forest", past=[alike]).reasons["past"]

@@ -34,6 +34,7 @@ def archive(content: bytes) -> dict[str, str]:
         return {name: found.read(name).decode() for name in found.namelist()}
 
 
+@pytest.mark.slow
 def test_the_report_is_one_file_that_is_kept(client: Client, repository: Repository) -> None:
     answer = client().get("/experiment/done/report.html")
     assert answer.headers["content-disposition"] == f"{KEPT}done-report.html"
@@ -44,6 +45,7 @@ def test_the_report_is_one_file_that_is_kept(client: Client, repository: Reposit
     assert any(name == "svg" for name, _ in page.elements)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("configuration", ["best", "rules", "4"])
 def test_a_configuration_is_an_archive_for_other_tools(client: Client, configuration: str) -> None:
     answer = client().get("/experiment/done/export.zip", params={"configuration": configuration})
@@ -70,6 +72,7 @@ def test_the_page_offers_what_there_is(client: Client) -> None:
     assert ["export.zip?configuration=" in text for text in trials] == [False, True, False], "unchanged, ok, crashed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "said"),
     [

@@ -57,6 +57,7 @@ def test_nights_and_replays_are_for_who_may_read_their_dags(client: Client, repo
     assert "shop-2026" not in hidden
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("files")
 def test_a_schedule_without_a_night_says_so(client: Client, files: Path) -> None:
     (files / "schedules" / "fresh.yaml").write_text(yaml.safe_dump({"name": "fresh"}))

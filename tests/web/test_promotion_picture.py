@@ -46,6 +46,7 @@ def test_what_is_no_promotion_is_404(client: Client, number: str) -> None:
     assert client().get(f"/promotion/{number}/plot.svg").status_code in (404, 422)
 
 
+@pytest.mark.slow
 def test_a_configuration_that_was_not_measured_has_none(client: Client, repository: Repository) -> None:
     proposal = {"changes": [], "compared": None}
     found = repository.propose("shop", run="promote_configuration/two", form={}, proposal=proposal)

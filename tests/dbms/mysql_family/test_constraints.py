@@ -157,6 +157,7 @@ configs = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(wanted=configs, host=hosts, live=st.sampled_from([MARIADB, MYSQL]))
 def test_a_repaired_configuration_needs_no_repair(wanted: Config, host: HostFacts, live: dict[str, Value]):
     config = {name: value for name, value in wanted.items() if name in live}

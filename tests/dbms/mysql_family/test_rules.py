@@ -158,6 +158,7 @@ def test_rules_touch_no_locked_knob_and_stand_as_they_are(server: str, kind: Wor
     assert [change.knob for change in repairs] == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(host=hosts, kind=st.sampled_from(list(WorkloadKind)), server=st.sampled_from(list(SERVERS)))
 def test_rules_are_within_the_servers_limits_on_every_host(host: HostFacts, kind: WorkloadKind, server: str):

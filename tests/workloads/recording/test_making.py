@@ -128,6 +128,7 @@ def test_what_cannot_be_read_after_the_interval_is_not_missing(tmp_path: Path) -
         assert len(found) == lost, text
 
 
+@pytest.mark.slow
 def test_of_the_sessions_a_share_is_taken_the_same_each_time(tmp_path: Path) -> None:
     log = tmp_path / "server.json"
     lines = [json.loads(_logged("jsonlog", FIRST + timedelta(seconds=1)))] * 1000

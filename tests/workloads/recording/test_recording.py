@@ -96,6 +96,7 @@ with RecordingWriter(Path(sys.argv[1]), ORIGIN, Classes(), max_bytes=10**9) as w
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_recording_and_is_taken_over(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], env={"PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.returncode == -9
@@ -117,6 +118,7 @@ def test_two_writers_do_not_mix(folder: Path) -> None:
     assert open_recording(folder).manifest.statements == 1
 
 
+@pytest.mark.slow
 def test_a_limit_of_bytes(folder: Path) -> None:
     noise = random.Random(1)
     many = [Statement("a", float(at), f"SELECT '{noise.randbytes(50).hex()}'") for at in range(2000)]
@@ -153,6 +155,7 @@ def _flip(path: Path, place: int) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_is_told(folder: Path) -> None:
     write(folder)
     path = folder / "statements.jsonl.gz"

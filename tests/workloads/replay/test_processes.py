@@ -56,6 +56,7 @@ def _play(*makes: Callable[[], Run], deadline_s: float = 30) -> Ran:
     return play(makes, lambda seconds, now: None, deadline_s, 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", [(3,), (3, 4, 5)])
 def test_processes_begin_together_and_their_counts_are_joined(numbers: tuple[int, ...]) -> None:
     ran = _play(*(partial(Counting, number) for number in numbers))
@@ -87,6 +88,7 @@ def _fail() -> None:
     raise RuntimeError("a secret")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("leaves_no_process")
 @pytest.mark.parametrize(("does", "said"), [(_die, "was killed"), (_fail, "failed: RuntimeError$")])
 def test_without_one_process_there_is_no_result(does: Callable[[], Any], said: str) -> None:
