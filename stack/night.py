@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from otterflow.experiment.comparison import BASELINE
 from otterflow.experiment.nights import nights_of
 from otterflow.experiment.nights import table as table_of_nights
 from otterflow.repository import RecordingRecord
@@ -96,6 +97,9 @@ class NightLab(Lab):
             (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(record, sort_keys=False))
 
 
+NOTHING_BETTER = "The night has found nothing better than what is in force, so there is nothing to try on the five."
+
+
 def run(lab: NightLab, console: Console) -> tuple[dict[str, Any], str]:
     """The whole demo: what `.demo/night.json` holds, and what is said of it."""
     say: Say = console.print
@@ -111,20 +115,18 @@ def run(lab: NightLab, console: Console) -> tuple[dict[str, Any], str]:
     recordings = _record(lab, client, begin, say)
     say("A night on staging, which replays the busiest of them ...")
     _tune(lab, client, night, console)
+    nights = nights_of(NAME, lab.repository.experiments())
+    result = {"nights": [each.record() for each in nights], "recordings": [_of(each) for each in recordings]}
+    if nights[-1].winner == BASELINE:
+        return result | {"intervals": [], "verdict": None}, "\n".join([table_of_nights(nights), "", NOTHING_BETTER])
     say("The night's winner, tried on all five ...")
     _try_on_all(client, begin, say)
     judged = _verdict(client)
-    nights = nights_of(NAME, lab.repository.experiments())
-    result = {
-        "nights": [each.record() for each in nights],
-        "recordings": [_of(each) for each in recordings],
-        "intervals": judged["intervals"],
-        "verdict": judged["verdict"],
-    }
     log = client.task_log(VERDICT, VERDICT_RUN, "verdict")
     lines = [line for entry in log for line in entry.splitlines()]
     table = [line for line in lines if line.strip().startswith((f"{NAME}-", "interval "))]
-    return result, "\n".join([table_of_nights(nights), "", *table, "", judged["verdict"]["sentence"]])
+    text = "\n".join([table_of_nights(nights), "", *table, "", judged["verdict"]["sentence"]])
+    return result | {"intervals": judged["intervals"], "verdict": judged["verdict"]}, text
 
 
 @contextmanager

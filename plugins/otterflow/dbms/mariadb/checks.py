@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from otterflow.dbms.mariadb.product import MARIADB
-from otterflow.dbms.mariadb.settings import PRIVILEGES_SQL
 from otterflow.dbms.mysql_family.checks import FamilyChecks
-from otterflow.dbms.mysql_family.privileges import cannot_set_global
+from otterflow.dbms.mysql_family.privileges import GLOBAL_SQL, cannot_set_global
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Privileges, Query
 
@@ -20,7 +19,7 @@ class MariadbChecks(FamilyChecks):
         found = super().may_ask(query, target, live=live)
         if not live:
             return found
-        own = [row["PRIVILEGE_TYPE"] for row in query(PRIVILEGES_SQL)]
+        own = [row["privilege"] for row in query(GLOBAL_SQL)]
         return replace(found, limits=[*found.limits, *cannot_set_global(query, target, own)])
 
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mysql_family.origins import Origins
+from otterflow.dbms.mysql_family.privileges import GLOBAL_SQL
 from otterflow.dbms.mysql_family.secrets import withheld_sql
 from otterflow.dbms.mysql_family.settings import Asking, FamilySettings
 
-_HOST_SQL = "SUBSTRING_INDEX(CURRENT_USER(), '@', -1)"
-_NAME_SQL = f"LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH({_HOST_SQL}) - 1)"
-PRIVILEGES_SQL = f"""
-SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
- WHERE GRANTEE = CONCAT(QUOTE({_NAME_SQL}), '@', QUOTE({_HOST_SQL}))"""  # noqa: S608
-"""This user's own privileges on everything: some users are shown those of all, and few those of their roles."""
 NEEDED_SQL = """
 CASE WHEN VARIABLE_NAME LIKE 'thread\\_pool\\_%' OR VARIABLE_NAME LIKE '%max\\_connect%' THEN 'CONNECTION ADMIN'
      WHEN VARIABLE_NAME LIKE '%binlog%' THEN 'BINLOG ADMIN'
      WHEN VARIABLE_NAME LIKE '%slave%' OR VARIABLE_NAME LIKE '%gtid%' THEN 'REPLICATION SLAVE ADMIN'
      ELSE 'SUPER' END"""
 """What changing a global variable takes; until 11.0 SUPER alone is enough. https://mariadb.com/kb/en/grant/"""
-MAY_SET_SQL = f"{NEEDED_SQL} IN ({PRIVILEGES_SQL})"
+MAY_SET_SQL = f"{NEEDED_SQL} IN ({GLOBAL_SQL})"
 SETTINGS_SQL = f"""
 SELECT LOWER(VARIABLE_NAME) AS name, GLOBAL_VALUE AS value, GLOBAL_VALUE_ORIGIN AS origin, GLOBAL_VALUE_PATH AS path,
        DEFAULT_VALUE AS default_value, VARIABLE_TYPE AS type, NUMERIC_MIN_VALUE AS minimum,

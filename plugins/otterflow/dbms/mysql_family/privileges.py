@@ -1,6 +1,7 @@
 """What the SQL user may do, and what it lacks for tuning its target.
 
-A user sees its own privileges only, and those of the roles that are on; a privilege on all databases counts for each.
+A user's own privileges count, not those of its roles, of which a server shows few; whoever may read the servers' own
+tables is shown those of all users. A privilege on all databases counts for each.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from otterflow.dbms.target import Target
 from otterflow.dbms.values import Query
 from otterflow.errors import Problem
 
-GLOBAL_SQL = "SELECT PRIVILEGE_TYPE AS privilege, GRANTEE AS grantee FROM information_schema.USER_PRIVILEGES"
-SCHEMA_SQL = """
-SELECT TABLE_SCHEMA AS pattern, PRIVILEGE_TYPE AS privilege FROM information_schema.SCHEMA_PRIVILEGES"""
+_HOST_SQL = "SUBSTRING_INDEX(CURRENT_USER(), '@', -1)"
+_NAME_SQL = f"LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH({_HOST_SQL}) - 1)"
+_OWN_SQL = f"GRANTEE = CONCAT(QUOTE({_NAME_SQL}), '@', QUOTE({_HOST_SQL}))"
+GLOBAL_SQL = f"SELECT PRIVILEGE_TYPE AS privilege FROM information_schema.USER_PRIVILEGES WHERE {_OWN_SQL}"  # noqa: S608
+"""This user's own privileges on everything."""
+SCHEMA_SQL = f"""
+SELECT TABLE_SCHEMA AS pattern, PRIVILEGE_TYPE AS privilege FROM information_schema.SCHEMA_PRIVILEGES
+ WHERE {_OWN_SQL}"""  # noqa: S608
 USER_SQL = "SELECT CURRENT_USER() AS name"
 
 TO_OBSERVE = ("PROCESS",)
