@@ -28,7 +28,7 @@ SCRIPTS = {
     "ranks": "SELECT aid FROM (SELECT aid, rank() OVER (ORDER BY filler, abalance DESC, aid) AS place "
     "FROM pgbench_accounts) AS ranked WHERE place % 20000 = 7;\n",
 }
-"""Reports, beside what pgbench has of its own. A sort that fits `work_mem` is what there is to be gained."""
+"""Reports, beside what pgbench has of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Hour:
 DAY = (
     Hour("early", 40, {"select-only": 90, "simple-update": 8, "bands": 2}),
     Hour("morning", 80, {"select-only": 60, "simple-update": 39, "bands": 1}),
-    Hour("noon", 100, {"select-only": 30, "tpcb-like": 69, "ranks": 1}),
-    Hour("afternoon", 60, {"select-only": 50, "tpcb-like": 46, "bands": 2, "ranks": 2}),
-    Hour("evening", 20, {"select-only": 70, "simple-update": 10, "bands": 12, "ranks": 8}),
+    Hour("noon", 100, {"select-only": 60, "tpcb-like": 139, "ranks": 1}),
+    Hour("afternoon", 60, {"select-only": 50, "tpcb-like": 47, "bands": 2, "ranks": 1}),
+    Hour("evening", 20, {"select-only": 74, "simple-update": 10, "bands": 12, "ranks": 4}),
 )
 LENGTH = timedelta(minutes=1)
 _REST_S = 2.0
