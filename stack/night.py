@@ -36,6 +36,8 @@ RECORD, NIGHTLY, REPLAY, VERDICT = f"record_{NAME}", f"nightly_{NAME}", f"replay
 BENCHMARK = "replay_fast"
 ITERATIONS, ROUNDS = 4, 3
 PATIENCE_S = 1800.0
+SCHEDULED_S = 30.0
+"""So long the scheduler has to make the run that is due."""
 
 
 class NightLab(Lab):
@@ -157,8 +159,7 @@ def _users(lab: NightLab, begin: datetime, say: Say) -> Iterator[Callable[[], No
 
 
 def _record(lab: NightLab, client: AirflowClient, begin: datetime, say: Say) -> list[RecordingRecord]:
-    client.unpause(RECORD)
-    client.backfill(RECORD, begin + LENGTH, begin + len(DAY) * LENGTH)
+    _backfill(client, RECORD, begin)
     said: set[str] = set()
 
     def all_there() -> bool:
@@ -173,6 +174,18 @@ def _record(lab: NightLab, client: AirflowClient, begin: datetime, say: Say) -> 
     return lab.repository.recordings(NAME)
 
 
+def _backfill(client: AirflowClient, dag_id: str, begin: datetime) -> None:
+    """Begin the runs of the day, once the scheduler has made the one that is due when the Dag is unpaused.
+
+    Where both make the run of one interval at the same time, Airflow's scheduler ends by the duplicate key (3.3.2).
+    """
+    client.unpause(dag_id)
+    until = time.monotonic() + SCHEDULED_S
+    while not client.dag_runs(dag_id) and time.monotonic() < until:
+        time.sleep(1)
+    client.backfill(dag_id, begin + LENGTH, begin + len(DAY) * LENGTH)
+
+
 def _tune(lab: NightLab, client: AirflowClient, night: str, console: Console) -> None:
     client.unpause(NIGHTLY)  # whose window has opened with production's day
     _wait(lambda: any(run["dag_run_id"] == night for run in client.dag_runs("tuning_experiment")), client, NIGHTLY)
@@ -185,8 +198,7 @@ def _tune(lab: NightLab, client: AirflowClient, night: str, console: Console) ->
 
 
 def _try_on_all(client: AirflowClient, begin: datetime, say: Say) -> None:
-    client.unpause(REPLAY)
-    client.backfill(REPLAY, begin + LENGTH, begin + len(DAY) * LENGTH)
+    _backfill(client, REPLAY, begin)
     said: set[str] = set()
 
     def all_judged() -> bool:
