@@ -38,6 +38,7 @@ ITERATIONS, ROUNDS = 4, 3
 PATIENCE_S = 1800.0
 SCHEDULED_S = 30.0
 """So long the scheduler has to make the run that is due."""
+NOTHING_BETTER = "The night has found nothing better than what is in force, so there is nothing to try on the five."
 
 
 class NightLab(Lab):
@@ -97,9 +98,6 @@ class NightLab(Lab):
         for folder, record in ((self.recordings, recording), (self.schedules, schedule)):
             folder.mkdir(exist_ok=True)
             (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(record, sort_keys=False))
-
-
-NOTHING_BETTER = "The night has found nothing better than what is in force, so there is nothing to try on the five."
 
 
 def run(lab: NightLab, console: Console) -> tuple[dict[str, Any], str]:

@@ -64,7 +64,7 @@ def test_a_catalog_is_checked_once_until_it_or_its_shared_rows_change(tmp_path: 
         shared.write_text(yaml.safe_dump(rows))
         return str(load_catalog(path, **POSTGRESQL).knobs[0].max)
 
-    assert [with_most(each) for each in ("ram / 4", "ram / 8", "ram / 4")] == ["ram / 4", "ram / 8", "ram / 4"]
+    assert [with_most(each) for each in ("ram / 4", "ram / 16", "ram / 4")] == ["ram / 4", "ram / 16", "ram / 4"]
     first = load_catalog(path, **POSTGRESQL)
     assert load_catalog(path, **POSTGRESQL) is first
     good = path.read_text()

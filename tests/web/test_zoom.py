@@ -92,20 +92,6 @@ def test_the_address_says_the_part_and_every_way_on_is_a_page(client: Client) ->
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_whole")
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [("first=&last=&low=&high=", 200), ("first=6&last=3", 200), ("first=-1", 422), ("first=x", 422), ("low=nan", 422),
-     ("high=inf", 422), ("low=1e300", 422), ("low=2&high=1", 200), ("first=999999", 200)],
-)  # fmt: skip
-def test_a_form_may_be_empty_and_what_is_no_part_is_refused(client: Client, query: str, status: int) -> None:
-    answer = client().get(f"/experiment/done?{query}")
-    assert answer.status_code == status
-    if query == "first=6&last=3":
-        assert "Iterations 3 to 6:" in answer.text
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("_whole")
 def test_a_look_at_another_part_is_not_said_to_be_the_same(client: Client) -> None:
     browser, path = client(), "/experiment/done?live=true"
     tag = {"If-None-Match": browser.get(path).headers["etag"]}
@@ -203,11 +189,14 @@ def test_the_words_and_figures_below_a_part_of_the_drift_are_of_that_part(
     [("first=&last=&low=&high=", 200), ("first=6&last=4", 200), ("first=-1", 422), ("first=x", 422), ("low=nan", 422),
      ("high=inf", 422), ("low=1e300", 422), ("low=2&high=1", 200), ("first=999999", 200), ("last=1000001", 422)],
 )  # fmt: skip
-def test_of_the_drift_what_is_no_part_is_refused(client: Client, query: str, status: int) -> None:
-    answer = client().get(f"{TARGET}?{query}")
+@pytest.mark.parametrize(("path", "numbered"), [("/experiment/done", "Iterations"), (TARGET, "Measurements")])
+def test_a_form_may_be_empty_and_what_is_no_part_is_refused(
+    client: Client, path: str, numbered: str, query: str, status: int
+) -> None:
+    answer = client().get(f"{path}?{query}")
     assert answer.status_code == status
     if query == "first=6&last=4":
-        assert "Measurements 4 to 6:" in answer.text
+        assert f"{numbered} 4 to 6:" in answer.text
 
 
 def test_the_same_part_of_several_series_is_of_the_same_days() -> None:
