@@ -171,6 +171,13 @@ class PrivateCluster:
         share = re.search(r"^share_path=(.+)$", self._try("initdb", "--show", "-D", self.data_dir).stdout, re.MULTILINE)
         return share is not None and (Path(share[1]) / "extension/pg_stat_statements.control").exists()
 
+    def renew_database(self) -> None:
+        """Drop the database, with whatever is in it and whoever is connected, and make it again: empty, unmarked."""
+        name = sql.Identifier(DATABASE)
+        with self.connect("postgres") as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+
     def _refuse_other_programs(self) -> None:
         asked, made_with = self._asked_bin_dir, (self.bin_dir / "postgres").resolve()
         if asked is not None and (asked / "postgres").resolve() != made_with:

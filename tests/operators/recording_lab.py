@@ -42,16 +42,19 @@ compute_query_id = on
 
 @contextmanager
 def pgbench_tables(host: DatabaseHost) -> Iterator[None]:
-    """Pgbench's tables in the database `bench` of the host, while the block runs."""
+    """Pgbench's tables, and nothing else, in the database `bench` of the host while the block runs.
+
+    It is made anew before and after: a mark of what an experiment loaded there would say what is no longer true.
+    """
     cluster = host.cluster
+    cluster.renew_database()
     arguments = ["-i", "-q", "-h", cluster.host, "-p", str(cluster.port), "-U", "otterflow", "bench"]
     subprocess.run(
         [str(cluster.bin_dir / "pgbench"), *arguments], check=True, capture_output=True,
         env={"PGPASSWORD": cluster.password, "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     yield
-    with cluster.connect() as connection:
-        connection.execute("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
+    cluster.renew_database()
 
 
 SHORTEST = timedelta(seconds=1)

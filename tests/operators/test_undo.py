@@ -65,9 +65,7 @@ def tuned(lab: DatabaseHost) -> Iterator[DatabaseHost]:
 def bench_again(tuned: DatabaseHost) -> Any:
     """The host's database is there for the tests that come after."""
     yield
-    with tuned.cluster.connect("postgres") as connection:
-        connection.execute("DROP DATABASE IF EXISTS bench")
-        connection.execute("CREATE DATABASE bench")
+    tuned.cluster.renew_database()
 
 
 @pytest.mark.parametrize(("experiment", "file", "value"), [("", BEFORE, "5MB"), ("second", "work_mem = 6MB\n", "6MB")])

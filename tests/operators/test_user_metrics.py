@@ -55,9 +55,7 @@ def test_their_numbers_are_recorded_with_the_trial(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
     """The tables that the SQL speaks of are made by the benchmark's own load, after check_target."""
-    with lab.cluster.connect("postgres") as connection:
-        connection.execute("DROP DATABASE bench WITH (FORCE)")
-        connection.execute("CREATE DATABASE bench")
+    lab.cluster.renew_database()
     define(*GOOD)
     runs = dags.follow("tuning_experiment", form, most=2)
     assert all(r.state == SUCCESS for r in runs), explain(runs)
@@ -127,9 +125,7 @@ def _tables(host: DatabaseHost) -> list[Any]:
 def test_a_metric_that_the_load_does_not_make_is_found_after_it(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
-    with lab.cluster.connect("postgres") as connection:
-        connection.execute("DROP DATABASE bench WITH (FORCE)")
-        connection.execute("CREATE DATABASE bench")
+    lab.cluster.renew_database()
     define({"sql": "SELECT count(*) AS orders FROM orders", "numbers": {"orders": "gauge"}})
     run = dags.run("tuning_experiment", form)
     assert run.states["check_target"] == SUCCESS, run.errors

@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as home:
     repository.add_recording(
         recording(0), name="shop", target="t", path="/srv", start=BEGIN, end=BEGIN + timedelta(hours=1), manifest={}
     )
-    tried(repository, f"replay-{recording(0)}", GAIN)
+    tried(repository, f"replay-{recording(0)}", GAIN, whole=True)
     app = pages()
     app.dependency_overrides |= {get_user: FakeUser, reader: lambda: Reader(FakeRights())}
     said = {}
