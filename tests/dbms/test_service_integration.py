@@ -19,13 +19,14 @@ from otterflow.dbms.postgresql.service import (
     log_tail_command,
     reload,
     restart_command,
+    service_functions,
     start_command,
-    stop_command,
 )
 from otterflow.dbms.postgresql.target import PostgresqlTarget
 from otterflow.dbms.target import Target
 from otterflow.remote.session import Completed
 from stack.host import DatabaseHost
+from tests.dbms.stopping import stop_command
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -46,8 +47,8 @@ def test_stop_and_start_are_what_they_say_however_often(run: Run, target: Target
     up = is_up_command(target, access)
     assert run(up).exit_code == 0
     assert run(start_command(target)).exit_code == 0
-    assert run(stop_command(target)).exit_code == 0
-    assert run(stop_command(target)).exit_code == 0
+    assert run(stop_command(service_functions(target))).exit_code == 0
+    assert run(stop_command(service_functions(target))).exit_code == 0
     assert run(up).exit_code == 2
     assert run(start_command(target)).exit_code == 0
     assert run(up).exit_code == 0
@@ -106,7 +107,7 @@ def test_a_taken_port_is_not_the_configurations_fault(run: Run, target: Target, 
 def test_a_command_that_cannot_run_is_not_the_configurations_fault(
     run: Run, target: Target, changes: dict[str, str]
 ) -> None:
-    run(stop_command(target))
+    run(stop_command(service_functions(target)))
     outcome, stderr = restart(run, target.model_copy(update=changes))
     assert outcome is StartOutcome.not_run, stderr
 
