@@ -61,6 +61,21 @@ class TaskInstance:
     known: dict[tuple[str, str], str] = field(default_factory=dict)
     map_index: int = -1
 
+    @property
+    def dag_id(self) -> str:
+        """The Dag of its run."""
+        return self.run.dag_id
+
+    @property
+    def run_id(self) -> str:
+        """Its run."""
+        return self.run.run_id
+
+    def get_task_states(self, *, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
+        """The states of tasks of its own run, as Airflow's API server tells them."""
+        assert (dag_id, run_ids) == (self.dag_id, [self.run_id])
+        return {self.run_id: {task: self.run.states[task] for task in task_ids if task in self.run.states}}
+
     def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
         """How many of those runs there are, in one of the states."""
         found = [self.known.get((dag_id, run_id)) for run_id in run_ids]
