@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from stack.airflow import PROJECT
+from stack.checkout import PROJECT
 from stack.lab import Lab
 from tests.operators.conftest import small_benchmarks
 

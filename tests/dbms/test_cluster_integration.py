@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from otterflow.dbms.postgresql.service import (
-    StartOutcome,
     classify_start,
     restart_command,
     service_functions,
     start_command,
 )
 from otterflow.dbms.target import Target
-from stack.postgres import find_bin_dir
+from otterflow.dbms.values import StartOutcome
 from stack.processes import free_port
+from stack.programs import find_bin_dir
 from stack.users import server_user
 from tests.dbms.conftest import target_of
 from tests.dbms.stopping import stop_command

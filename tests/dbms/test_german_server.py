@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
-from otterflow.dbms.postgresql.service import StartOutcome, classify_start, restart_command, service_functions
+from otterflow.dbms.postgresql.service import classify_start, restart_command, service_functions
 from otterflow.dbms.target import Target
+from otterflow.dbms.values import StartOutcome
 from otterflow.remote.session import Completed, Session
 from stack.host import DatabaseHost
 from stack.sshd import PrivateSshd

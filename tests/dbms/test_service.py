@@ -6,8 +6,6 @@ import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.service import (
-    STILL_RUNNING,
-    StartOutcome,
     classify_start,
     is_up_command,
     log_tail_command,
@@ -16,6 +14,8 @@ from otterflow.dbms.postgresql.service import (
     service_functions,
     start_command,
 )
+from otterflow.dbms.start_report import STILL_RUNNING
+from otterflow.dbms.values import StartOutcome
 from tests.dbms.conftest import SERVICES, is_bash, target_of
 from tests.dbms.stopping import stop_command
 

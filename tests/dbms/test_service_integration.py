@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.service import (
-    StartOutcome,
     classify_start,
     is_up_command,
     log_tail_command,
@@ -24,6 +24,7 @@ from otterflow.dbms.postgresql.service import (
 )
 from otterflow.dbms.postgresql.target import PostgresqlTarget
 from otterflow.dbms.target import Target
+from otterflow.dbms.values import StartOutcome
 from otterflow.remote.session import Completed
 from stack.host import DatabaseHost
 from tests.dbms.stopping import stop_command
@@ -66,7 +67,11 @@ def test_a_restart_and_a_reload_bring_the_knobs_file_into_force(
     assert (shown("shared_buffers"), shown("work_mem")) == ("96MB", "5MB")
     write_knobs(clean_host, "shared_buffers = 96MB\nwork_mem = 6MB\n")
     with clean_host.cluster.connect() as connection:
-        reload(lambda sql: connection.execute(sql).fetchall(), {})
+
+        def ask(sql: str) -> list[Any]:
+            return connection.execute(sql).fetchall()
+
+        reload(ask, {})
     wait_until(lambda: shown("work_mem") == "6MB")
 
 

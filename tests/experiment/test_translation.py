@@ -170,10 +170,10 @@ def test_there_and_back_again_on_one_machine_is_the_same(
     same = translate(measured, machine(live, facts), dbms, catalog, restart=True)
     value = same.config.get("shared_buffers", wanted)
     if value != wanted:  # on a small machine the connections leave no room for a larger share
-        assert value < wanted
+        assert int(value) < wanted
         assert "may be planned" in same.carried[0].why
     there = translate(
         measured, machine(live, HostFacts(other_ram * GIB, cores, "ssd", 100)), dbms, catalog, restart=True
     )
-    value = there.config.get("shared_buffers")
-    assert value is None or float(value) * 8192 <= other_ram * GIB * 0.8
+    scaled = there.config.get("shared_buffers")
+    assert scaled is None or float(scaled) * 8192 <= other_ram * GIB * 0.8

@@ -124,7 +124,7 @@ def test_one_of_many_has_the_interval_that_it_would_have_had_among_them() -> Non
     assert alone is not None
     assert among is not None
     found = widened(alone, 7)
-    assert (found.low, found.high) == (pytest.approx(among.low), pytest.approx(among.high))
+    assert (found.low, found.high) == pytest.approx((among.low, among.high))
     assert widened(Ratio(1.0, None, None, 1), 7).low is None
     linear = improvement({1: -1.0, 2: 0.5, 3: 2.0}, {1: 1.0, 2: 2.0, 3: 2.5}, maximise=True)
     same = improvement({1: -1.0, 2: 0.5, 3: 2.0}, {1: 1.0, 2: 2.0, 3: 2.5}, maximise=True, comparisons=7)

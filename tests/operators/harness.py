@@ -17,7 +17,10 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException, DownstreamTasksSkipped, TaskDeferred
 
-from tests.dags.orders import ENDED, FAILED, RUNNING, SKIPPED, SUCCESS, UPSTREAM_FAILED, what_airflow_does
+from tests.dags.orders import ENDED, RUNNING, UPSTREAM_FAILED, what_airflow_does
+from tests.dags.orders import FAILED as FAILED
+from tests.dags.orders import SKIPPED as SKIPPED
+from tests.dags.orders import SUCCESS as SUCCESS
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -150,7 +153,7 @@ class Dags:
         dag_run: Any = None,
     ) -> Run:
         """One run; `before` is called ahead of each task that is to be executed."""
-        dag = self.dags[dag_id]
+        dag: Any = self.dags[dag_id]
         params = {**{name: dag.params[name] for name in dag.params}, **conf}
         run = Run(dag_id, conf, run_id or self.run_id(dag_id, conf), dag_run=dag_run)
         self.known[dag_id, run.run_id] = "running"
@@ -204,7 +207,8 @@ class Dags:
 
     def _returned(self, task: Any, context: Any) -> Any:
         """What the task returns, in the end, where it is deferred on the way."""
-        method, arguments = "execute", ()
+        method = "execute"
+        arguments: tuple[Any, ...] = ()
         while True:
             try:
                 return getattr(task, method)(context, *arguments)

@@ -37,7 +37,7 @@ class Clock(datetime):
     at = OPENS
 
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
+    def now(cls, tz: Any = None) -> Any:
         return cls.at.astimezone(tz)
 
 
@@ -174,6 +174,7 @@ def test_a_night_replays_the_latest_recording_and_goes_on_with_it(repository: Re
     assert check()["form"]["recording"] == "shop-20261120T1830Z", "what it has begun with"
     with pytest.raises(DagRunTriggerException) as caught:
         StartNightOperator(task_id="start", schedule="staging", dag=dag()).execute(context(check_window=night))
+    assert caught.value.conf is not None
     assert caught.value.conf["recording"] == "shop-20261120T1830Z"
 
 
@@ -232,7 +233,12 @@ def test_a_night_whose_first_task_failed_is_red_and_told(
     with pytest.raises(MachineryFault, match="check_window is failed, and nothing was begun; its log says why"):
         SummariseNightOperator(task_id="summary", schedule="staging", dag=dag()).execute(failed)
     sent: list[Any] = []
-    monkeypatch.setattr(notify_night, "send", lambda notices, message, context: sent.append(message) or [])
+
+    def send(notices: Any, message: Any, context: Any) -> list[Any]:
+        sent.append(message)
+        return []
+
+    monkeypatch.setattr(notify_night, "send", send)
     NotifyNightOperator(task_id="notify", notices=(), dag=dag()).execute(failed)
     assert sent[0]["subject"] == "otterflow: nightly_staging needs a look"
     assert "check_window is failed" in sent[0]["text"]

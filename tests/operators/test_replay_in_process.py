@@ -67,7 +67,7 @@ def copy(lab: DatabaseHost) -> Iterator[Callable[[str], list[Any]]]:
 
     def run(sql: str) -> list[Any]:
         with lab.cluster.connect(COPY) as connection:
-            done = connection.execute(sql)  # type: ignore[call-overload]
+            done = connection.execute(sql)
             return list(done.fetchall()) if done.description else []
 
     run(f"CREATE TABLE stock AS SELECT i AS id, 1000 AS n FROM generate_series(1, {ROWS}) i")

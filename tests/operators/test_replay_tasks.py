@@ -262,7 +262,8 @@ def test_the_verdicts_of_an_interval_and_of_all(
     assert (verdict["recording"], verdict["candidate"], verdict["believed"]) == (RECORDING, "bigger", True)
 
     task = JudgeBackfillOperator(task_id="verdict")
-    record = task.execute({**context(), "params": {"recording": "shop", "from": None, "to": None, "candidate": ""}})
+    of_all: Any = {**context(), "params": {"recording": "shop", "from": None, "to": None, "candidate": ""}}
+    record = task.execute(of_all)
     assert record["candidates"][0]["verdict"]["answer"] == "yes"
     assert len(record["candidates"][0]["intervals"]) == 4
     assert json.loads((tmp_path / "home" / "verdicts" / "shop.json").read_text()) == record
