@@ -13,7 +13,7 @@ from otterflow.dbms.values import Answer, Started
 from otterflow.errors import ServerCrashed, ServerStopped
 from otterflow.hosts import stoppage
 
-BEFORE = Started(1000.0, 500.0)
+BEFORE = Started(1000.0, 500.0, 1000.1)
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,9 @@ def test_a_shutdown_in_order_is_nobodys_lesson(
         ([(Answer.rejects, "in production"), (Answer.accepts, "in production")], Started(1100.0, 1100.2)),
         ([(Answer.none, None)], Started(1100.0, 1100.2)),
         ([(Answer.none, None)], Started(1100.0, None)),
+        ([(Answer.rejects, "in production"), (Answer.accepts, "in production")], Started(1000.0, 1100.2, 1100.1)),
     ],
-    ids=["gone", "recovered by itself", "cannot be seen", "its statistics say nothing"],
+    ids=["gone", "recovered by itself", "cannot be seen", "its statistics say nothing", "one of its processes died"],
 )
 def test_a_server_that_died_is_the_configurations_doing(looks: list[tuple[Answer, str | None]], now: Started) -> None:
     with pytest.raises(ServerCrashed, match="died under the benchmark"):

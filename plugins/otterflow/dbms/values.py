@@ -77,10 +77,14 @@ class StartOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Started:
-    """Which start of a server it is, in seconds of its own clock, and since when it counts."""
+    """Which start of a server it is, in seconds of its own clock, and since when it counts.
+
+    `helpers_since_s` is the start of its helper processes, where they may all begin anew under the same first process.
+    """
 
     started_s: float
     counting_since_s: float | None
+    helpers_since_s: float | None = None
 
     SAME_S = 0.001
     """Two times of a start that differ by less are of the same start."""
@@ -88,11 +92,14 @@ class Started:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Started:
         """From a row that names both."""
-        return cls(row["started_s"], row["counting_since_s"])
+        return cls(row["started_s"], row["counting_since_s"], row.get("helpers_since_s"))
 
     def is_same_start(self, other: Started) -> bool:
         """Whether both are of one and the same start of the server."""
-        return abs(self.started_s - other.started_s) < self.SAME_S
+        pairs = [(self.started_s, other.started_s)]
+        if self.helpers_since_s is not None and other.helpers_since_s is not None:
+            pairs.append((self.helpers_since_s, other.helpers_since_s))
+        return all(abs(one - another) < self.SAME_S for one, another in pairs)
 
     @property
     def after_shutdown(self) -> bool:

@@ -15,9 +15,12 @@ from otterflow.remote.shell import quote
 
 STARTED_SQL = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS started_s,
-       (SELECT extract(epoch FROM stats_reset)::float8 FROM pg_stat_bgwriter) AS counting_since_s
+       (SELECT extract(epoch FROM stats_reset)::float8 FROM pg_stat_bgwriter) AS counting_since_s,
+       (SELECT extract(epoch FROM backend_start)::float8 FROM pg_stat_activity
+         WHERE backend_type = 'checkpointer') AS helpers_since_s
 """
-"""When the running server was started, and since when it counts; one row."""
+"""When the running server was started, and since when it counts; one row. Where one of its processes was killed, as the
+kernel does for want of memory, the postmaster stays and begins all others anew, the checkpointer among them."""
 
 
 def started(query: Query) -> Started:
