@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, Outcome
-from otterflow.workloads.replay.replayer.connection import Connection
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from stack.host import DatabaseHost
 from stack.postgres import PrivateCluster
 from tests.waiting import wait_until

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from otterflow.dbms.postgresql.statements.transactions import ends_block
-from otterflow.workloads.replay.replayer import wire
+from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.answers import (
     FAILED,
     IDLE,
@@ -22,7 +22,7 @@ from otterflow.workloads.replay.replayer.answers import (
     Outcome,
     to_bytes,
 )
-from otterflow.workloads.replay.replayer.connection import Connection
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import LEAST_SLEEP_S, Paced
 from otterflow.workloads.replay.replayer.spool import Item
 from otterflow.workloads.replay.replayer.tally import Tally

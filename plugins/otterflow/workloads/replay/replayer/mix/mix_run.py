@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, ConnectionLost, to_bytes
-from otterflow.workloads.replay.replayer.connection import Connection
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.mix.draws import Draws
 from otterflow.workloads.replay.replayer.mix.store import DrawnUnit, Store
 from otterflow.workloads.replay.replayer.pace import wait_until

@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import Mapping, Sequence
 
-from otterflow.workloads.replay.replayer import wire
+from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.answers import (
     CONNECT_TIMEOUT_S,
     IDLE,
@@ -19,7 +19,7 @@ from otterflow.workloads.replay.replayer.answers import (
     tls_context,
     to_bytes,
 )
-from otterflow.workloads.replay.replayer.scram import MECHANISM, Scram, ScramError
+from otterflow.workloads.replay.replayer.postgresql.scram import MECHANISM, Scram, ScramError
 
 _PASSED = frozenset(b"Dd12T3ntsN")
 """Kinds of messages of which nothing is needed: rows and what announces them, data of COPY, notices."""
