@@ -232,7 +232,7 @@ def test_bytes_that_are_no_utf8_arrive(server: Place) -> None:
         text = "SELECT 1 FROM DUAL WHERE HEX(_binary'\udce9\udcffä') = 'E9FFC3A4'"
         connection.send(connection.message(text, None, None), waiter)
         assert await waiter == Outcome(1, None)
-        assert await connection.rows(b"SELECT _binary'\xe9\xff', 'ä'".replace(b"\xc3\xa4", b"x")) == (
+        assert await connection.rows(b"SELECT _binary'\xe9\xff', 'x'") == (
             [["\udce9\udcff", "x"]], None,
         )  # fmt: skip
         connection.close()

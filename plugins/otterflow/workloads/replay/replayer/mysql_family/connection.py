@@ -116,9 +116,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._kept = None
 
-    def heed(
-        self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None
-    ) -> None:
+    def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
         """Take note of what became of a statement: nothing is kept here from one to the next."""
 
     def settings_back(self) -> Sequence[bytes]:
