@@ -19,7 +19,7 @@ from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import Pace
 from otterflow.workloads.replay.replayer.ran import Ran, Used, joined
 from otterflow.workloads.replay.replayer.settings import ReplaySettings, read_settings
-from otterflow.workloads.replay.replayer.sieve import ZERO_BYTE
+from otterflow.dbms.postgresql.statements.replaying import ZERO_BYTE
 from otterflow.workloads.replay.replayer.spool import Item, Spool, most_at_once
 from otterflow.workloads.replay.replayer.tally import Tally, Times
 
@@ -106,8 +106,8 @@ def test_how_many_sessions_were_open_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        (Statement("a", 0, "SELECT $1"), replaying.VALUES),
-        (Statement("a", 0, "SELECT $1, $2", parameters=("1",)), replaying.VALUES),
+        (Statement("a", 0, "SELECT $1"), judging.VALUES),
+        (Statement("a", 0, "SELECT $1, $2", parameters=("1",)), judging.VALUES),
         (Statement("a", 0, "SELECT $1, $2", parameters=("1", None)), None),
         (Statement("a", 0, "SELECT '$1'"), None),
         (Statement("a", 0, "PREPARE p AS SELECT $1"), None),

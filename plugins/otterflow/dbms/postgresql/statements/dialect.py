@@ -9,5 +9,6 @@ from otterflow.dbms.postgresql.statements.transactions import commits_before, en
 from otterflow.dbms.statements.dialect import Dialect
 
 DIALECT = Dialect(
-    judge, wanted_values, comes_again, fingerprint, ends_block, commits_before, state_after, touch_of, mentions, ASKED
+    judge, wanted_values, comes_again, fingerprint, ends_block, commits_before, state_after, touch_of, mentions, ASKED,
+    values_apart=True,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -60,6 +62,60 @@ class Waiter(Protocol):
 
     def set_exception(self, error: Exception) -> None:
         """No answer will come."""
+
+
+class Link(Protocol):
+    """A connection to a server of one DBMS: a message is sent, its rows are dropped, and its outcome comes back.
+
+    `status` is its transaction's state, `parameters` are the server's own words of the session. In a session that has
+    FAILED the server, or what it has given up of the transaction, wants nothing any more but the transaction's end.
+    """
+
+    ROLLBACK: bytes
+    """The message that rolls back what is open."""
+    status: str
+    is_lost: bool
+    parameters: dict[str, str]
+
+    async def open(self, settings: Mapping[str, str]) -> None:
+        """Connect and log in with `settings` in force. Raises CannotConnect."""
+
+    def message(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None) -> bytes:
+        """A statement to send: as text alone without `parameters`, else prepared, under a name where it has one."""
+
+    def send(self, message: bytes, waiter: Waiter) -> None:
+        """Send a message to whose answer somebody waits. Raises ConnectionLost."""
+
+    def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
+        """What is prepared on the server may not be what was thought, after such a statement ended so."""
+
+    async def simple(self, text: bytes) -> Outcome:
+        """Send a text, and wait. Raises ConnectionLost."""
+
+    async def rows(self, text: bytes) -> tuple[list[list[str | None]], str | None]:
+        """The rows of a query of the replayer's own, values as text, and the SQLSTATE of its error."""
+
+    def settings_back(self) -> Sequence[bytes]:
+        """Messages that put the session's settings back to those that it began with."""
+
+    def all_back(self) -> Sequence[bytes]:
+        """Messages after which the session is as at its beginning."""
+
+    async def cancel(self) -> None:
+        """Ask the server to give up the statement that is running."""
+
+    def close(self) -> None:
+        """End the session in good order."""
+
+    def abort(self) -> None:
+        """End the connection at once."""
+
+
+async def sent(link: Link, message: bytes) -> Outcome:
+    """Send a message and wait for its outcome. Raises ConnectionLost."""
+    waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    link.send(message, waiter)
+    return await waiter
 
 
 def tls_context(mode: str, root: str | None) -> ssl.SSLContext:
