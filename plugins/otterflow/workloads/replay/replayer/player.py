@@ -1,7 +1,8 @@
 """Plays one session: one connection, one statement after the other, each waiting for its own answer only.
 
-After an error in a transaction the server refuses everything up to its end: that is left out and counted, and the
-session goes on from there. A transaction that the recording does not end is rolled back.
+After an error the server may refuse everything up to the end of the transaction, or have rolled it back, so that the
+rest would be transactions of its own. That rest is left out and counted, and the session goes on from there. A
+transaction that the recording does not end is rolled back.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Player(Generic[PaceOf]):
         self._before = IDLE
         self._running: Item | None = None
         self._rolled_back_for: Item | None = None
+        self._skips = False
         self.played = 0
 
     async def open_and_play(self, items: Iterator[Item], number: int, settings: Mapping[str, str]) -> None:
@@ -69,7 +71,7 @@ class Player(Generic[PaceOf]):
 
     async def play(self, items: Iterator[Item]) -> None:
         """Play the items over the open connection. Raises ConnectionLost."""
-        self._items = items
+        self._items, self._skips = items, False
         self._ready_s = time.perf_counter()
         self._ended = asyncio.get_running_loop().create_future()
         self._go_on()
@@ -132,12 +134,12 @@ class Player(Generic[PaceOf]):
 
     def _take(self, item: Item) -> bool:
         """Send the item when it is due. Returns False for one that is left out."""
-        self._transaction = item.transaction
         due_s = self.pace.due(item, self._ready_s)
-        if self.connection.status == FAILED and not self._dialect.ends_block(item.text):
+        if self._skips and not self._is_sent_after_all(item):
             self._tally.skipped += 1
             self.played += 1
             return False
+        self._transaction = item.transaction
         left_s = due_s - time.perf_counter()
         if left_s > LEAST_SLEEP_S:
             self._timer = asyncio.get_running_loop().call_later(left_s, self._send_late, item, due_s)
@@ -170,10 +172,29 @@ class Player(Generic[PaceOf]):
         if item is None:
             return
         self.played += 1
-        self.connection.heed(item.text, item.parameters, item.prepared, outcome.error)
-        self._tally.add(item.statement_class, (done_s - self._sent_s) * 1000, outcome.rows, outcome.error)
-        if self.connection.status == IDLE and self._before != FAILED and outcome.error is None:
+        connection, error = self.connection, outcome.error
+        connection.heed(item.text, item.parameters, item.prepared, error)
+        self._tally.add(item.statement_class, (done_s - self._sent_s) * 1000, outcome.rows, error)
+        if error is not None:
+            self._skips = self._broke_off(item)
+        elif self._skips:
+            self._skips = False
+        elif connection.status == IDLE:
             self._tally.transactions.add((done_s - self._began_s) * 1000)
+
+    def _broke_off(self, item: Item) -> bool:
+        """Whether an error left nothing of a transaction to go on with: it takes no more, or has been rolled back."""
+        status = self.connection.status
+        if status == IDLE and self._before == IN_BLOCK:
+            return not (self._dialect.ends_block(item.text) or self._dialect.commits_before(item.text))
+        return status == FAILED
+
+    def _is_sent_after_all(self, item: Item) -> bool:
+        """Whether an item after such an error ends its transaction, or is of another one."""
+        if item.transaction != self._transaction:
+            self._skips = False
+            return True
+        return self._dialect.ends_block(item.text)
 
     def _count_lateness(self, sent_s: float, due_s: float) -> None:
         """Late by the schedule, and of that what is the replayer's own: the session was ready and the time had come."""
