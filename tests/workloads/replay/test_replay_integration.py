@@ -18,6 +18,7 @@ import pytest
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.statements import replaying
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements import judging
 from otterflow.workloads.replay.replayer.running import CannotReplay
 from tests.waiting import wait_until
 from tests.workloads.recording.samples import ORIGIN

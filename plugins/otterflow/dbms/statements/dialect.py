@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from otterflow.dbms.statements.classes import Classes
 from otterflow.dbms.statements.judging import Judgement
 from otterflow.dbms.statements.touching import Held, Touch
+from otterflow.errors import InvalidInput, Problem
+
+ROOMS: Mapping[str, str] = {"postgresql": "postgresql", "mariadb": "mysql_family", "mysql": "mysql_family"}
+"""By the DBMS's name the room that reads its statements."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class Dialect:
     before it does anything, and `state_after` takes also whether the session is in a transaction, and gives that for
     the time after it, and whether one ended in it. `touch_of` is what it does to its session, `mentions` whether it may
     use what is held there, and `asked` names what a text asks for that asks for what the statement before it left.
-    `values_apart` is whether a statement can be sent with its values apart from its text.
+    `values_apart` is whether a statement can be sent with its values apart from its text, and `classes` makes what names
+    the classes of a recording.
     """
 
     judge: Callable[[str], Judgement]
@@ -33,3 +40,13 @@ class Dialect:
     mentions: Callable[[str, Held], bool]
     asked: str
     values_apart: bool
+    classes: Callable[[], Classes]
+
+
+def dialect_of(dbms: str) -> Dialect:
+    """The dialect of a DBMS. Raises InvalidInput for one whose statements nobody reads."""
+    room = ROOMS.get(dbms)
+    if room is None:
+        raise InvalidInput(Problem("dbms", f"{dbms!r} has no recordings", f"use one of {', '.join(ROOMS)}"))
+    dialect: Dialect = importlib.import_module(f"otterflow.dbms.{room}.statements.dialect").DIALECT
+    return dialect

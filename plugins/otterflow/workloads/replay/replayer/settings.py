@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from otterflow.dbms.statements.dialect import ROOMS
 from otterflow.errors import InvalidInput, Problem
 from otterflow.workloads.replay.replayer.answers import Access
 
@@ -51,6 +52,7 @@ class RunSettings:
 
     def _problems(self) -> Iterator[Problem]:
         yield from self._known("tls", TLS_MODES)
+        yield from self._known("dbms", tuple(ROOMS))
         for name in ("deadline_s", "progress_s", "most_own_lateness_ms"):
             yield from self._above_zero(name)
         for name in ("port", "lock_timeout_ms", "statement_timeout_ms"):
