@@ -126,7 +126,7 @@ def test_a_lock_that_is_waited_for_too_long_ends_the_statement_only(table: Place
         *at("UPDATE stock SET n = 5 WHERE id = 1", "COMMIT", session="b", transaction=1, start_s=0.4),
     ]
     result = replayed(statements, schedule="clock", lock_timeout_ms=1000)
-    assert result["errors"] == {"HY000": 1}
+    assert result["errors"] == {"HY000 (1205)": 1}
     assert result["statements"]["done"] == len(statements)
     assert _rows(table)[:3] == [(1, 10), (2, 20), (3, 5)]
 
@@ -141,7 +141,7 @@ def test_limits_outlast_what_the_recording_sets(table: Place, replayed: Play) ->
     assert result["statements"]["left_out"] == {
         judging.LIMITS: 2, judging.ADMINISTRATION: 1, replaying.PROTOCOL: 1,
     }  # fmt: skip
-    assert result["errors"] == ({"HY000": 1} if table.is_mysql else {"70100": 1})
+    assert result["errors"] == ({"HY000 (3024)": 1} if table.is_mysql else {"70100": 1})
 
 
 def test_what_a_statement_commits_itself_is_not_rolled_back(table: Place, replayed: Play) -> None:

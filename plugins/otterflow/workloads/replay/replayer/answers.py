@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 CONNECT_TIMEOUT_S = 30.0
 IDLE, IN_BLOCK, FAILED = "I", "T", "E"
 """A session's states: in no transaction, in one, in one that takes nothing any more but its end."""
+GENERAL = "HY000"
+"""The SQLSTATE that MariaDB and MySQL have for most errors of their own."""
 LOST = "08006"
 """The SQLSTATE of a connection that ended, where the server said nothing."""
 
@@ -67,8 +69,9 @@ class Waiter(Protocol):
 class Link(Protocol):
     """A connection to a server of one DBMS: a message is sent, its rows are dropped, and its outcome comes back.
 
-    `status` is its transaction's state, `parameters` are the server's own words of the session. In a session that has
-    FAILED the server, or what it has given up of the transaction, wants nothing any more but the transaction's end.
+    `status` is its transaction's state, `parameters` are the server's own words of the session, `error_number` is
+    the last error's where the DBMS has numbers. In a session that has FAILED the server takes nothing any more but the
+    end of the transaction.
     """
 
     ROLLBACK: bytes
@@ -76,6 +79,7 @@ class Link(Protocol):
     status: str
     is_lost: bool
     parameters: dict[str, str]
+    error_number: int | None
 
     async def open(self, settings: Mapping[str, str]) -> None:
         """Connect and log in with `settings` in force. Raises CannotConnect."""

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from otterflow.dbms.statements.dialect import Dialect
 from otterflow.workloads.replay.replayer.answers import (
     FAILED,
+    GENERAL,
     IDLE,
     IN_BLOCK,
     CannotConnect,
@@ -174,13 +175,19 @@ class Player(Generic[PaceOf]):
         self.played += 1
         connection, error = self.connection, outcome.error
         connection.heed(item.text, item.parameters, item.prepared, error)
-        self._tally.add(item.statement_class, (done_s - self._sent_s) * 1000, outcome.rows, error)
+        told = error if error is None else self._told(error)
+        self._tally.add(item.statement_class, (done_s - self._sent_s) * 1000, outcome.rows, told)
         if error is not None:
             self._skips = self._broke_off(item)
         elif self._skips:
             self._skips = False
         elif connection.status == IDLE:
             self._tally.transactions.add((done_s - self._began_s) * 1000)
+
+    def _told(self, error: str) -> str:
+        """The SQLSTATE, with the error's own number where it is the one that says nothing."""
+        number = self.connection.error_number
+        return error if error != GENERAL or number is None else f"{error} ({number})"
 
     def _broke_off(self, item: Item) -> bool:
         """Whether an error left nothing of a transaction to go on with: it takes no more, or has been rolled back."""

@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         self.status = IDLE
         self.is_lost = False
         self.parameters: dict[str, str] = {}
+        self.error_number: int | None = None
 
     async def open(self, settings: Mapping[str, str]) -> None:
         """Connect, by TLS where it is wanted, and log in with `settings` in force. Raises CannotConnect."""
