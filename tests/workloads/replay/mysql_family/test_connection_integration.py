@@ -58,6 +58,8 @@ def refused(access: Access, **settings: str) -> CannotConnect:
 def _plugins(server: Place) -> list[str]:
     if server.is_mysql:
         return ["caching_sha2_password"]
+    if server.name != "mariadb-10":  # the package that has it is not fetched
+        return ["mysql_native_password"]
     if not server.sql("SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'ed25519'"):
         server.sql("INSTALL SONAME 'auth_ed25519'")
     return ["mysql_native_password", "ed25519"]
@@ -67,6 +69,8 @@ def _plugins(server: Place) -> list[str]:
 @pytest.mark.parametrize("tls", ["disable", "prefer"])
 def test_every_way_to_log_in(server: Place, tls: str, password: str) -> None:
     for plugin in _plugins(server):
+        if plugin == "ed25519" and not password:
+            continue  # the server has nobody log in so
         server.user("someone", plugin, password)
         access = server.access(user="someone", password=password, tls=tls)
         if server.is_mysql:
@@ -188,7 +192,7 @@ def test_a_server_without_tls(server: Place) -> None:
 def test_rows_of_many_bytes(server: Place, tls: str) -> None:
     ask(server.access(), b"SELECT 1")
     for length in (20 * MB, FULL - 5, FULL - 4, FULL - 3, 2 * FULL - 9, 40 * MB):
-        row = b"SELECT REPEAT('\xfe', %d)" % length
+        row = b"SELECT REPEAT(_binary'\xfe', %d)" % length
         text = b" UNION ALL ".join([row, b"SELECT 'x'", row.replace(b"\xfe", b"y")])
         assert ask(server.access(tls=tls), text) == Outcome(3, None), length
 
@@ -287,7 +291,7 @@ def test_the_status_of_the_transaction(server: Place) -> None:
             (b"SELECT * FROM t", "I"), (b"BEGIN", "T"), (b"SELECT nothing", "T"), (b"SELECT * FROM t", "T"),
             (b"COMMIT", "I"), (b"START TRANSACTION", "T"), (b"CREATE TABLE t (a INT)", "I"),
             (b"SET autocommit = 0", "I"), (b"SET @a = 1", "I"), (b"SELECT * FROM t", "T"), (b"ROLLBACK", "I"),
-            (b"SELECT nothing FROM t", "I"), (b"INSERT INTO t VALUES (1, 'a')", "T"), (b"ROLLBACK AND CHAIN", "T"),
+            (b"SELECT nothing", "I"), (b"INSERT INTO t VALUES (1, 'a')", "T"), (b"ROLLBACK AND CHAIN", "T"),
             (b"SET autocommit = 1", "I"),
             (b"XA START 'a'", "T"), (b"ROLLBACK", "T"), (b"XA END 'a'", "T"), (b"XA ROLLBACK 'a'", "I"),
         )  # fmt: skip
@@ -433,7 +437,7 @@ def test_too_many_connections(server: Place) -> None:
         try:
             with pytest.raises(CannotConnect) as found:
                 for _ in range(12):
-                    connections.append(await opened(server.access(user="plain", password="plain")))  # noqa: PERF401
+                    connections.append(await opened(server.access(user="plain", password="plain")))
             return found.value
         finally:
             for connection in connections:

@@ -51,8 +51,6 @@ def _dbms(server: Place) -> str:
     return "mysql" if server.is_mysql else "mariadb"
 
 
-
-
 @pytest.fixture
 def table(server: Place) -> Place:
     """The server with a table of four rows."""

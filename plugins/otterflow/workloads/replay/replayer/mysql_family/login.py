@@ -56,7 +56,7 @@ class Login:
         if not self._at_socket and access.tls != "disable":
             if greeting.capabilities & wire.TLS:
                 tls = wire.TLS
-                transport.write(wire.tls_request(greeting))
+                transport.write(wire.tls_request(greeting, to_bytes(access.database)))
                 transport = await self._speak_tls(transport)
                 self._number += 1
             elif access.tls != "prefer":
