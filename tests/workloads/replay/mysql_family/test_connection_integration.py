@@ -434,10 +434,14 @@ def test_too_many_connections(server: Place) -> None:
 
     async def work() -> CannotConnect:
         connections = []
+
+        async def twelve() -> None:
+            for _ in range(12):
+                connections.append(await opened(server.access(user="plain", password="plain")))
+
         try:
             with pytest.raises(CannotConnect) as found:
-                for _ in range(12):
-                    connections.append(await opened(server.access(user="plain", password="plain")))
+                await twelve()
             return found.value
         finally:
             for connection in connections:
