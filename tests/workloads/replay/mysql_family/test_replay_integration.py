@@ -1,4 +1,4 @@
-"""Recordings replayed and mixed against real servers of the family: errors, deadlocks, transactions, limits, sessions."""
+"""Recordings replayed and mixed against real servers of the family: errors, deadlocks, transactions, limits."""
 
 from __future__ import annotations
 
@@ -51,8 +51,6 @@ def _dbms(server: Place) -> str:
     return "mysql" if server.is_mysql else "mariadb"
 
 
-
-
 @pytest.fixture
 def table(server: Place) -> Place:
     """The server with a table of four rows."""
@@ -100,8 +98,9 @@ def test_after_most_errors_a_transaction_goes_on(table: Place, replayed: Play) -
 def test_what_a_deadlock_has_rolled_back_is_not_gone_on_with(table: Place, replayed: Play) -> None:
     def session(name: str, first: int, second: int) -> list[Statement]:
         texts = [
-            "BEGIN", f"UPDATE stock SET n = n + 1 WHERE id = {first}", f"UPDATE stock SET n = n + 1 WHERE id = {second}",
-            f"INSERT INTO stock VALUES ({100 + first}, 1)", "COMMIT", f"INSERT INTO stock VALUES ({200 + first}, 1)",
+            "BEGIN", f"UPDATE stock SET n = n + 1 WHERE id = {first}",
+            f"UPDATE stock SET n = n + 1 WHERE id = {second}", f"INSERT INTO stock VALUES ({100 + first}, 1)", "COMMIT",
+            f"INSERT INTO stock VALUES ({200 + first}, 1)",
         ]  # fmt: skip
         times = [0.0, 0.05, 0.6, 0.8, 0.85, 0.9]
         numbers = [1, 1, 1, 1, 1, None]
