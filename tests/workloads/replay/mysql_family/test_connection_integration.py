@@ -109,8 +109,7 @@ def test_settings_of_the_session(server: Place) -> None:
         asked = b"SELECT @@lock_wait_timeout, @@session.time_zone, @@sql_mode, @@character_set_client, NULL"
         assert await connection.rows(asked) == ([["7", "+03:00", "ANSI_QUOTES", "utf8mb4", None]], None)
         assert connection.parameters["server_version"].split("-")[0] == server.variable("version").split("-")[0]
-        collations = await connection.rows(b"SELECT @@collation_connection = @@collation_server, @@collation_connection")
-        print(server.name, connection.parameters, collations)
+        print(server.name, connection.parameters, await connection.rows(b"SELECT @@collation_connection"))
         connection.close()
 
     done(work())
@@ -166,11 +165,8 @@ def with_certificate(server: Place, tmp_path: Path) -> Iterator[tuple[str, str]]
 def test_tls(server: Place, with_certificate: tuple[str, str]) -> None:
     root, other = with_certificate
     ask(server.access(tls="require"), b"SELECT 1")
-    is_safe = (
-        b"SELECT 1 FROM performance_schema.session_status WHERE VARIABLE_NAME = 'Ssl_cipher' AND VARIABLE_VALUE <> ''"
-        if server.is_mysql
-        else b"SELECT 1 FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'SSL_CIPHER' AND VARIABLE_VALUE <> ''"
-    )
+    of = b"performance_schema.session_status" if server.is_mysql else b"information_schema.SESSION_STATUS"
+    is_safe = b"SELECT 1 FROM %s WHERE VARIABLE_NAME = 'Ssl_cipher' AND VARIABLE_VALUE <> ''" % of
     loose, strict = [("disable", None, 0), ("prefer", None, 1), ("require", None, 1)], ("verify-ca", "verify-full")
     for tls, given, rows in [*loose, *((mode, root, 1) for mode in strict)]:
         assert ask(server.access(tls=tls, tls_root=given), is_safe) == Outcome(rows, None), tls
@@ -236,7 +232,7 @@ def test_bytes_that_are_no_utf8_arrive(server: Place) -> None:
         text = "SELECT 1 FROM DUAL WHERE HEX(_binary'\udce9\udcffä') = 'E9FFC3A4'"
         connection.send(connection.message(text, None, None), waiter)
         assert await waiter == Outcome(1, None)
-        assert await connection.rows(b"SELECT _binary'\xe9\xff', 'ä'".replace(b"\xc3\xa4", b"x")) == (
+        assert await connection.rows(b"SELECT _binary'\xe9\xff', 'x'") == (
             [["\udce9\udcff", "x"]], None,
         )  # fmt: skip
         connection.close()

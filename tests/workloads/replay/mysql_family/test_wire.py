@@ -23,8 +23,10 @@ def test_long_statements_are_sent_in_several_packets(more: int) -> None:
 
 
 def test_settings_of_a_session() -> None:
+    assert wire.set_session({}) == b"SET NAMES utf8mb4"
     assert wire.set_session({"max_statement_time": "60.5", "time_zone": "+00:00", "sql_mode": "it's"}) == (
-        b"SET NAMES utf8mb4, SESSION max_statement_time = 60.5, SESSION time_zone = '+00:00', SESSION sql_mode = 'it''s'"
+        b"SET NAMES utf8mb4, SESSION max_statement_time = 60.5, SESSION time_zone = '+00:00', "
+        b"SESSION sql_mode = 'it''s'"
     )
     for name, value in ("a b", "1"), ("a", "\\"), ("a", "\0"), ("", "1"), ("1a", "1"):
         with pytest.raises(ValueError, match="no variable of a session, or cannot be set"):

@@ -116,17 +116,19 @@ class Connection(asyncio.Protocol):
         finally:
             self._kept = None
 
-    def heed(
-        self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None
-    ) -> None:
+    def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
         """Take note of what became of a statement: nothing is kept here from one to the next."""
 
     def settings_back(self) -> Sequence[bytes]:
-        """Messages that put the session's settings back to those that it began with: no statement does so, see there."""
+        """Messages that put the session's settings back to those that it began with. More goes with them: see there."""
         return self.all_back()
 
     def all_back(self) -> Sequence[bytes]:
-        """Messages after which the session is as at its beginning."""
+        """Messages after which the session is as at its beginning.
+
+        What alone resets all settings (COM_RESET_CONNECTION) ends the transaction, temporary tables and prepared
+        statements as well, and takes the server's own character set.
+        """
         database = to_bytes(self._access.database)
         return (wire.RESET, *([wire.use(database)] if database else []), wire.query(self._beginning))
 

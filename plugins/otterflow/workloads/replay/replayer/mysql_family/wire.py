@@ -113,7 +113,10 @@ def login(greeting: Greeting, number: int, user: bytes, database: bytes, plugin:
 
 
 def set_session(settings: Mapping[str, str]) -> bytes:
-    """The statement that sets character set and variables of the session. Raises ValueError for what no mode can read."""
+    """The statement that sets character set and variables of a session.
+
+    Raises ValueError for a name that is none, and for a value that some `sql_mode` would read otherwise.
+    """
     words = ["NAMES utf8mb4"]
     for name, value in settings.items():
         if not _NAME.fullmatch(name) or "\\" in value or "\0" in value:
