@@ -178,11 +178,13 @@ def test_texts_arrive_as_they_were(table: Place, replayed: Play) -> None:
             "INSERT INTO words VALUES (1, _binary'a\udcff\\0\\'', 'ä€𝄞')",
             "SET NAMES utf8mb4",
             "INSERT INTO words VALUES (2, x'00FF', \"it's\")",
+            "SET NAMES latin1",
+            "INSERT INTO words VALUES (3, 'x', 'caf\udce9')",
         )
     )
     assert result["errors"] == {}
     rows = table.sql("SELECT v, w FROM test_wire.words ORDER BY id")
-    assert [(row["v"], row["w"]) for row in rows] == [(b"a\xff\x00'", "ä€𝄞"), (b"\x00\xff", "it's")]
+    assert [(row["v"], row["w"]) for row in rows] == [(b"a\xff\x00'", "ä€𝄞"), (b"\x00\xff", "it's"), (b"x", "café")]
 
 
 def test_the_servers_own_times(table: Place, replayed: Play) -> None:
