@@ -17,8 +17,8 @@ from otterflow.dbms.statements import judging
 from otterflow.errors import InvalidInput
 from otterflow.workloads.replay.replayer import spool as spool_module
 from otterflow.workloads.replay.replayer.answers import Access
-from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import Pace
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.ran import Ran, Used, joined
 from otterflow.workloads.replay.replayer.settings import ReplaySettings, read_settings
 from otterflow.workloads.replay.replayer.spool import Item, Spool, most_at_once

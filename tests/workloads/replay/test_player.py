@@ -71,7 +71,8 @@ TRANSACTION = [("BEGIN", 1), ("UPDATE t", 1), ("DELETE", 1), ("COMMIT", 1), ("SE
 
 
 @pytest.mark.parametrize(
-    ("dialect", "error", "status"), [(FAMILY, "40001", IDLE), (POSTGRESQL, "40P01", FAILED), (POSTGRESQL, "23505", FAILED)]
+    ("dialect", "error", "status"),
+    [(FAMILY, "40001", IDLE), (POSTGRESQL, "40P01", FAILED), (POSTGRESQL, "23505", FAILED)],
 )
 def test_the_rest_of_a_transaction_that_is_over_is_skipped_up_to_its_end(
     dialect: Dialect, error: str, status: str

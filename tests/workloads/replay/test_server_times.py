@@ -8,7 +8,6 @@ from otterflow.dbms.postgresql.statements.classes import fingerprint
 from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.postgresql.server_times import ABSENT
 from otterflow.workloads.replay.replayer.server_times import (
-
     RESET,
     Counters,
     ServerTime,

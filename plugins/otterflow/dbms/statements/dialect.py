@@ -25,8 +25,8 @@ class Dialect:
     before it does anything, and `state_after` takes also whether the session is in a transaction, and gives that for
     the time after it, and whether one ended in it. `touch_of` is what it does to its session, `mentions` whether it may
     use what is held there, and `asked` names what a text asks for that asks for what the statement before it left.
-    `values_apart` is whether a statement can be sent with its values apart from its text, and `classes` makes what names
-    the classes of a recording.
+    `values_apart` is whether a statement can be sent with its values apart from its text, and `classes` makes what
+    names the classes of a recording.
     """
 
     judge: Callable[[str], Judgement]

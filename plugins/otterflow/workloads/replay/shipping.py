@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from otterflow.dbms.statements.dialect import ROOMS
 from otterflow.remote.archive import ROOT, python_archive
 from otterflow.workloads.recording.shipping import NOT_SHIPPED
-from otterflow.dbms.statements.dialect import ROOMS
 
 SHIPPED = (
     "errors.py",

@@ -12,7 +12,7 @@ from otterflow.dbms.mysql_family.statements.classes import Classes, fingerprint,
 
 ALIKE = [
     ("SELECT * FROM t WHERE a = 1", "select *  from t\nwhere a=-2.5e-3", "select * from t where a = ?"),
-    ("SELECT `a` FROM `t` WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, -2, \"x\")", "select a from t where b in (?)"),
+    ("SELECT `a` FROM `t` WHERE b IN (1)", "SELECT a FROM t WHERE b IN (1, -2, 'x')", "select a from t where b in (?)"),
     ("INSERT INTO t VALUES (1, 'a')", "insert into t values (?,?), (3, 'b\\'c'), (_binary'd''e', 0x4)",
      "insert into t values (?)"),
     ("SELECT /* app:1 */ f('x')", "SELECT f(5) -- user 7\n", "select f(?)"),

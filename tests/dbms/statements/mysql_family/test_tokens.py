@@ -15,8 +15,8 @@ def _kinds(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     "constant",
     [
-        "'a'", '"a"', "'it''s'", "'it\\'s'", '"it\\"s"', "'a\\\\'", "''", "'\n'", "N'x'", "x'4D'", "b'01'", "0x4D", "0b01",
-        "_utf8mb4'x'", "_binary 'x'", "_binary x'4D'", "_latin1 0x4D", "1", "1.5e-3", ".5", "1e10",
+        "'a'", '"a"', "'it''s'", "'it\\'s'", '"it\\"s"', "'a\\\\'", "''", "'\n'", "N'x'", "x'4D'", "b'01'", "0x4D",
+        "0b01", "_utf8mb4'x'", "_binary 'x'", "_binary x'4D'", "_latin1 0x4D", "1", "1.5e-3", ".5", "1e10",
     ],
 )  # fmt: skip
 def test_a_value_is_one_token(constant: str) -> None:
@@ -62,7 +62,9 @@ def test_names_variables_and_operators(text: str, kinds: list[tuple[str, str]]) 
     assert _kinds(text) == kinds
 
 
-@pytest.mark.parametrize("text", ["'secret", '"secret', "`secret", "\\ secret", "'a\\' secret", "\udce9 secret", "\x00 s"])
+@pytest.mark.parametrize(
+    "text", ["'secret", '"secret', "`secret", "\\ secret", "'a\\' secret", "\udce9 secret", "\x00 s"]
+)
 def test_what_is_wrong_is_a_value_up_to_its_end(text: str) -> None:
     assert _kinds(text) == [(CONSTANT, text)]
 

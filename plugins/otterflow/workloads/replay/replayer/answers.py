@@ -1,4 +1,4 @@
-"""What every DBMS's connection shares: how the database is reached, what became of a statement, and who waits for it."""
+"""What every DBMS's connection shares: how a database is reached, what became of a statement, who waits for it."""
 
 from __future__ import annotations
 

@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-
 RESET = "the server's statistics of statements were reset while the replay ran"
-
 
 
 class ServerTime(NamedTuple):
@@ -25,7 +23,7 @@ class ServerTime(NamedTuple):
 
 @dataclass
 class Counters:
-    """What the server has counted so far, by its own name for a statement; `why_not` says in a sentence why it cannot be read."""
+    """What the server has counted so far, by its own names; `why_not` says in a sentence why it cannot be read."""
 
     times: dict[str, ServerTime] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)

@@ -12,7 +12,6 @@ from otterflow.workloads.replay.replayer.server_times import Counters
 from otterflow.workloads.replay.replayer.settings import RunSettings
 
 
-
 @dataclass(frozen=True)
 class Way:
     """What differs from one DBMS to another.

@@ -82,9 +82,7 @@ class MixPace:
 class MixRun(Run):
     """The clients of one process."""
 
-    def __init__(
-        self, store: Store, share: Share, settings: MixSettings, entrance: Entrance
-    ) -> None:
+    def __init__(self, store: Store, share: Share, settings: MixSettings, entrance: Entrance) -> None:
         self._own = MixTally()
         super().__init__(settings, entrance, share.clients, self._own)
         self._store, self._share, self._settings = store, share, settings

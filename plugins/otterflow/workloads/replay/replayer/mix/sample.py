@@ -61,9 +61,7 @@ class Numbering:
 class Sample:
     """Takes units and keeps `most` of them, in `most_bytes`, in a file without a name. A context manager."""
 
-    def __init__(
-        self, folder: str, most: int, most_bytes: int, seed: str, fingerprint: Callable[[str], str]
-    ) -> None:
+    def __init__(self, folder: str, most: int, most_bytes: int, seed: str, fingerprint: Callable[[str], str]) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
         self.kinds: dict[tuple[str, ...], Sampled] = {}
         self.texts, self.contexts = Numbering(MOST_TEXTS), Numbering(MOST_CONTEXTS)

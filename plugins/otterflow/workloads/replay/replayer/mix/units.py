@@ -151,15 +151,9 @@ class Units:
                 session.why_not = session.why_not or NEEDS + held[0]
         if touch is NOTHING:
             return
-        lacking = touch.executes - {name for kind, name in session.held if kind == PREPARED}
-        if lacking:
-            session.why_not = session.why_not or NEEDS + PREPARED
-        if not touch.reads <= session.settings.keys() | session.assigned:
-            session.why_not = session.why_not or VARIABLE
-        if touch.takes_snapshot:
-            session.why_not = session.why_not or SNAPSHOT
-        if touch.asks_sequence and session.number == 1:
-            session.why_not = session.why_not or NEEDS + self._dialect.asked
+        lacking = self._lacking(session, touch)
+        if lacking is not None:
+            session.why_not = session.why_not or lacking
         for gone in touch.gives_up:
             for kept in (session.held, session.lost):
                 kept -= {each for each in kept if each[0] == gone[0] and gone[1] in {each[1], ALL}}
@@ -171,6 +165,16 @@ class Units:
         if touch.makes or touch.settings or touch.assigns:
             session.leaves_state = True
         self._set(session, touch, statement)
+
+    def _lacking(self, session: _Session, touch: Touch) -> str | None:
+        """What the statement needs of its session that its unit has not, as a reason to leave the unit out."""
+        if touch.executes - {name for kind, name in session.held if kind == PREPARED}:
+            return NEEDS + PREPARED
+        if not touch.reads <= session.settings.keys() | session.assigned:
+            return VARIABLE
+        if touch.takes_snapshot:
+            return SNAPSHOT
+        return NEEDS + self._dialect.asked if touch.asks_sequence and session.number == 1 else None
 
     def _set(self, session: _Session, touch: Touch, statement: Statement) -> None:
         for name, text in touch.settings:

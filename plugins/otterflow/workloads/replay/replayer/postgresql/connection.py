@@ -7,7 +7,6 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 
-from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.answers import (
     CONNECT_TIMEOUT_S,
     IDLE,
@@ -21,6 +20,7 @@ from otterflow.workloads.replay.replayer.answers import (
     tls_context,
     to_bytes,
 )
+from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.postgresql.scram import MECHANISM, Scram, ScramError
 
 _PASSED = frozenset(b"Dd12T3ntsN")
