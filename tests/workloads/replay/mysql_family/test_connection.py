@@ -279,6 +279,7 @@ def test_each_product_has_its_own_collation() -> None:
     assert logged_in(greeting(version="5.7.44", more=1), OK)[0][12] == 45
     assert logged_in(greeting(version="5.5.5-10.11.6-MariaDB"), OK)[0][12] == 45
     assert logged_in(greeting(version="11.8.2-MariaDB"), OK)[0][12] == 45
+    assert logged_in(greeting(version="of ours", more=1), OK)[0][12] == 45
     assert wire.read_greeting(greeting(version="5.5.5-10.11.6-MariaDB")).version == "10.11.6-MariaDB"
 
 

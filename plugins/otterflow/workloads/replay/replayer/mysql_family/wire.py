@@ -57,7 +57,8 @@ class Greeting(NamedTuple):
     @property
     def collation(self) -> int:
         """What a session begins with: utf8mb4, with the collation that is the product's own for it."""
-        is_mysql_8 = self.capabilities & _MYSQL and int(self.version.partition(".")[0]) >= 8
+        major = self.version.partition(".")[0]
+        is_mysql_8 = self.capabilities & _MYSQL and major.isdecimal() and int(major) >= 8
         return _UTF8MB4_0900_AI_CI if is_mysql_8 else _UTF8MB4_GENERAL_CI
 
 
