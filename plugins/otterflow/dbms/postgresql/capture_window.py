@@ -162,9 +162,9 @@ def _begin(recording: str) -> str:
 def _functions(target: Target, recording: str) -> str:
     """Bash functions: `write` replaces the knobs file, `without_block MARK` prints it without blocks that begin so.
 
-    `put_back` takes the recording's own block out and ends the script. What the block sets goes first, and its frame
-    once the server has read that: while the frame is there, the window is not over. `take_turn` and `end_turn` keep two
-    recordings from writing the file at once.
+    `take_out` makes it shorter, on a full disk too. `put_back` takes the recording's own block out and ends the script:
+    what the block sets goes first, and its frame once the server has read that. While the frame is there, the window is
+    not over. `take_turn` and `end_turn` keep two recordings from writing the file at once.
     """
     return f"""knobs=$(readlink -f -- {quote(target.knobs_file)})
 own={quote(f"{_begin(recording)},")}
@@ -179,6 +179,12 @@ write() {{
   if cat > "$part" && chmod 644 -- "$part" && sync -- "$part" && mv -fT -- "$part" "$knobs"; then return 0; fi
   rm -f -- "$part"
   return 1
+}}
+take_out() {{  # where the disk is full, over the file itself: what is left of it is no longer than it is
+  if printf %s "$1" | write 2> /dev/null; then return 0; fi
+  local LC_ALL=C
+  local size=${{#1}}
+  [ "$size" -le "$(stat -c %s -- "$knobs")" ] && printf %s "$1" 1<> "$knobs" && truncate -s "$size" -- "$knobs"
 }}
 keep_session() {{
   mkfifo -m 600 asked
@@ -231,14 +237,14 @@ put_back() {{
     exit $code
   fi
   take_turn
-  sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" > emptied && write < emptied || exit 4
+  text=$(sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" && echo .) && take_out "${{text%.}}" || exit 4
   end_turn
   read_again || exit $((code ? code : unread))
   take_turn
   if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
     rm -f -- "$knobs" || exit 4
   else
-    without_block "$own" > without && write < without || exit 4
+    text=$(without_block "$own" && echo .) && take_out "${{text%.}}" || exit 4
   fi
   exit $code
 }}"""  # noqa: S608 no SQL is put together
