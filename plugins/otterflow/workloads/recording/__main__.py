@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from otterflow.dbms.postgresql.statements.classes import Classes
+from otterflow.dbms.registry import dbms_named
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput, OtterflowError, Problem
 from otterflow.workloads.recording.lines import decode
@@ -20,7 +21,8 @@ MAX_BYTES = 10 * 2**30
 
 def make(lines: Path, folder: Path, origin: Origin) -> Manifest:
     """Write the recording of a file of lines, which may be in any order. Raises InvalidInput that names the line."""
-    with RecordingWriter(folder, origin, Classes(), max_bytes=MAX_BYTES) as writer:
+    classes = importlib.import_module(dbms_named(origin.dbms).capture.READER).Classes()
+    with RecordingWriter(folder, origin, classes, max_bytes=MAX_BYTES) as writer:
         for number, statement in enumerate(_read(lines), start=1):
             if statement.at_s > origin.seconds:
                 raise InvalidInput(
@@ -42,13 +44,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("lines", type=Path, help="a file with one JSON object a line, see docs/recordings.md")
     parser.add_argument("folder", type=Path, help="the folder to make")
     parser.add_argument("--source", required=True, help="the name of the target that it stands for")
+    parser.add_argument("--dbms", default="postgresql", help="whose statements they are; %(default)s if not given")
     parser.add_argument("--database", required=True)
     parser.add_argument("--start", required=True, help="like 2026-11-29T02:00:00Z")
     parser.add_argument("--end", required=True, help="like 2026-11-29T03:00:00Z")
     given = parser.parse_args(arguments)
     try:
         times = [_time(name, getattr(given, name)) for name in ("start", "end")]
-        origin = Origin(given.source, "postgresql", given.database, times[0], times[1], "by_hand")
+        origin = Origin(given.source, given.dbms, given.database, times[0], times[1], "by_hand")
         manifest = make(given.lines, given.folder, origin)
     except (OtterflowError, OSError) as error:
         print(error, file=sys.stderr)
