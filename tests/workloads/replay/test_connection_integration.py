@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from otterflow.workloads.replay.replayer.connection import Access, CannotConnect, Connection, Outcome
+from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, Outcome
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from stack.host import DatabaseHost
 from stack.postgres import PrivateCluster
 from tests.waiting import wait_until

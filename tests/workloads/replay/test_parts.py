@@ -14,7 +14,8 @@ from otterflow.dbms.postgresql.statements import replaying
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 from otterflow.workloads.replay.replayer import spool as spool_module
-from otterflow.workloads.replay.replayer.connection import Access, Connection
+from otterflow.workloads.replay.replayer.answers import Access
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import Pace
 from otterflow.workloads.replay.replayer.ran import Ran, Used, joined
 from otterflow.workloads.replay.replayer.settings import ReplaySettings, read_settings

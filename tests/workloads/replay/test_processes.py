@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from otterflow.dbms.statement import Statement
-from otterflow.workloads.replay.replayer.connection import Access
+from otterflow.workloads.replay.replayer.answers import Access
 from otterflow.workloads.replay.replayer.dealing import Hand, automatic, deal, shares
 from otterflow.workloads.replay.replayer.processes import play
 from otterflow.workloads.replay.replayer.ran import Ran

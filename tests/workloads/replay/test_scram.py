@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from otterflow.workloads.replay.replayer import wire
-from otterflow.workloads.replay.replayer.scram import Scram, ScramError
+from otterflow.workloads.replay.replayer.postgresql import wire
+from otterflow.workloads.replay.replayer.postgresql.scram import Scram, ScramError
 
 # RFC 7677, section 3.
 SERVER_FIRST = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"

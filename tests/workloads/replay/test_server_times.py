@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from otterflow.dbms.postgresql.statements.classes import fingerprint
-from otterflow.workloads.replay.replayer import wire
+from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.server_times import (
     ABSENT,
     RESET,

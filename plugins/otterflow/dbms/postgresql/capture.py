@@ -25,7 +25,7 @@ from otterflow.dbms.values import CapturePlan, CapturePrice, CaptureRate, Query
 from otterflow.errors import InvalidInput, Problem
 
 READER = "otterflow.dbms.postgresql.server_log.reading"
-ROOMS = ("dbms/postgresql/server_log", "dbms/postgresql/statements")
+ROOMS = ("dbms/statements", "dbms/postgresql/server_log", "dbms/postgresql/statements")
 
 PROGRAMS = ("psql", "pg_isready", "flock")
 OWN_LOG = False

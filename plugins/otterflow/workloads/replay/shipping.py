@@ -9,6 +9,7 @@ SHIPPED = (
     "errors.py",
     "plain_files.py",
     "dbms/statement.py",
+    "dbms/statements",
     "dbms/postgresql/statements",
     "workloads/recording",
     "workloads/replay/replayer",

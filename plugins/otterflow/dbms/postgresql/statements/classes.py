@@ -1,132 +1,23 @@
-"""The class of a statement: statements that differ in their constants only are of one class.
-
-The server's own `query_id` is taken where the log has it. For the rest (a statement that failed, a server without
-`compute_query_id`) the class is a fingerprint of the normalised text: comments dropped, each constant and parameter a
-`?`, lists of them collapsed, in lower case. No normalised text holds a value of the user's.
-"""
+"""The class of a statement in PostgreSQL's spelling; the server's own name for it is its `query_id`."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Iterable
-
-from otterflow.dbms.postgresql.statements.tokens import CONSTANT, PARAMETER, WORD, Token, tokens
-
-CACHED_TEXTS = 4_096
-CACHED_LENGTH = 4_096
-"""Longer texts are not kept: they hold their values themselves and seldom come twice."""
-
-_ANY = "?"
-_NO_SPACE_AFTER = {"(", "[", ".", "::"}
-_NO_SPACE_BEFORE = {")", "]", ",", ".", "::", "["}
-_ENDS_A_VALUE = {")", "]", _ANY}
+from otterflow.dbms.postgresql.statements.tokens import tokens
+from otterflow.dbms.statements import classes
 
 
 def normalised(text: str) -> str:
     """The text without comments and values: `SELECT * FROM t WHERE a IN (1, 2)` is `select * from t where a in (?)`."""
-    return _spelt(_collapsed(_without_values(tokens(text))))
+    return classes.shape_of(tokens(text))
 
 
 def fingerprint(text: str) -> str:
     """Sixteen characters that are the same for all statements with the same normalised text."""
-    return hashlib.sha256(normalised(text).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return classes.print_of(normalised(text))
 
 
-class Classes:
-    """Gives each statement the name of its class, and knows each class's normalised text.
+class Classes(classes.Classes):
+    """The classes of statements in PostgreSQL's spelling."""
 
-    A statement without a `query_id` whose like came with one before is of that class. `texts` has at most `most`
-    entries; the classes that come later are counted, not shown.
-    """
-
-    def __init__(self, most: int = 10_000) -> None:
-        self.texts: dict[str, str] = {}
-        self._most = most
-        self._names: dict[str, str] = {}
-        self._cache: OrderedDict[str, tuple[str, str]] = OrderedDict()
-
-    def of(self, text: str, query_id: str | None = None) -> str:
-        """The name of the statement's class."""
-        shape, print_ = self._shape(text)
-        if query_id:
-            name = query_id
-            if len(self._names) < self._most:
-                self._names.setdefault(print_, query_id)
-        else:
-            name = self._names.get(print_, print_)
-        if name not in self.texts and len(self.texts) < self._most:
-            self.texts[name] = shape
-        return name
-
-    def _shape(self, text: str) -> tuple[str, str]:
-        known = self._cache.get(text)
-        if known is not None:
-            self._cache.move_to_end(text)
-            return known
-        shape = normalised(text)
-        known = shape, hashlib.sha256(shape.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        if len(text) <= CACHED_LENGTH:
-            self._cache[text] = known
-            if len(self._cache) > CACHED_TEXTS:
-                self._cache.popitem(last=False)
-        return known
-
-
-def _without_values(found: Iterable[Token]) -> list[str]:
-    """Each token's normal spelling; a value, with its sign, is `?`. Semicolons at the end are dropped."""
-    out: list[str] = []
-    for token in found:
-        if token.kind in {CONSTANT, PARAMETER}:
-            if out and out[-1] in {"+", "-"} and _is_sign(out):
-                out.pop()
-            # Two strings side by side are one, and the name of a type before one belongs to it.
-            if not (out and out[-1] == _ANY):
-                out.append(_ANY)
-        elif token.kind == WORD:
-            out.append(token.text.lower())
-        else:
-            out.append(token.text)
-    while out and out[-1] == ";":
-        out.pop()
-    return out
-
-
-def _is_sign(out: list[str]) -> bool:
-    """Whether the last token is a sign, which follows no value and no name, and not an operator between two."""
-    if len(out) == 1:
-        return True
-    before = out[-2]
-    return before in _AFTER_KEYWORD or not (before in _ENDS_A_VALUE or before[0] in '"_' or before[0].isalpha())
-
-
-_AFTER_KEYWORD = frozenset(
-    "select where and or not in between then else when case limit offset values set returning by on like is".split()
-)
-
-
-def _collapsed(words: list[str]) -> list[str]:
-    """Lists of values as one value: `? , ?` in brackets, and rows of such lists after VALUES."""
-    out: list[str] = []
-    for word in words:
-        out.append(word)
-        if word == _ANY and out[-3:] == [_ANY, ",", _ANY]:
-            del out[-2:]
-        elif word == ")" and out[-7:] == ["(", _ANY, ")", ",", "(", _ANY, ")"]:
-            del out[-4:]
-    return out
-
-
-def _spelt(words: list[str]) -> str:
-    parts: list[str] = []
-    before = ""
-    for word in words:
-        call = word == "(" and before and (before[-1].isalnum() or before[-1] in '_"') and before not in _SPACED
-        if parts and before not in _NO_SPACE_AFTER and word not in _NO_SPACE_BEFORE and not call and word != ";":
-            parts.append(" ")
-        parts.append(word)
-        before = word
-    return "".join(parts)
-
-
-_SPACED = _AFTER_KEYWORD | frozenset("from join into exists any all as using table over filter with".split())
+    def _shape(self, text: str) -> str:
+        return normalised(text)

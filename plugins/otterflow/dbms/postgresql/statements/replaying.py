@@ -6,22 +6,28 @@ administration, copying, notification and calls that leave the database are left
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from otterflow.dbms.postgresql.statements.tokens import CONSTANT, QUOTED, WORD, Token, tokens
+from otterflow.dbms.postgresql.statements.tokens import tokens
+from otterflow.dbms.statements.judging import (
+    ADMINISTRATION,
+    DDL,
+    LIMITS,
+    OUTSIDE,
+    REPLICATION,
+    SENT,
+    TEMPORARY,
+    TWO_PHASE,
+    Judgement,
+)
+from otterflow.dbms.statements.tokens import CONSTANT, PARAMETER, QUOTED, WORD, Token, parted, word_at
 
 COPY = "copy"
 NOTIFICATION = "notification"
-ADMINISTRATION = "administration"
-OUTSIDE = "calls out of the database"
-TWO_PHASE = "two-phase commit"
-REPLICATION = "replication"
-LIMITS = "sets a time limit, and the replay has its own"
 ENCODING = "sets the client's encoding, and the text is in the database's"
-VALUES = "its values are not known"
-DDL = "changes the schema"
-TEMPORARY = "temporary table"
+ZERO_BYTE = "a zero byte, which the server does not take"
+_PARAMETER = re.compile(r"\$(\d+)")
 
 _FIRST_WORDS = {
     "copy": COPY, "listen": NOTIFICATION, "notify": NOTIFICATION, "unlisten": NOTIFICATION,
@@ -70,43 +76,38 @@ _LIMITS = frozenset(
 )  # fmt: skip
 
 
-class Judgement(NamedTuple):
-    """Why a statement is left out (None: it is sent), and what is to be told of one that is sent."""
-
-    left_out: str | None = None
-    told: str | None = None
-
-
-_SENT = Judgement()
-
-
 def judge(text: str) -> Judgement:
     """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+    if "\0" in text:
+        return Judgement(ZERO_BYTE)
     told: str | None = None
     for words in statements_of(text):
         reason = _why_not(words)
         if reason is not None:
             return Judgement(reason)
         told = told or _to_tell(words)
-    return Judgement(None, told) if told else _SENT
+    return Judgement(None, told) if told else SENT
 
 
 def statements_of(text: str) -> Iterator[list[Token]]:
     """The statements of a text, each as its tokens, of which there is at least one."""
-    words: list[Token] = []
-    for token in tokens(text):
-        if token.text == ";":
-            if words:
-                yield words
-            words = []
-        else:
-            words.append(token)
-    if words:
-        yield words
+    return parted(tokens(text))
+
+
+def wanted_values(text: str) -> int:
+    """The highest number of a parameter in the text; one in a string or in the body of a function is none."""
+    if not _PARAMETER.search(text) or text[:20].lstrip()[:7].lower() == "prepare":
+        return 0
+    return max((int(token.text[1:]) for token in tokens(text) if token.kind == PARAMETER), default=0)
+
+
+def comes_again(text: str) -> bool:
+    """Whether a change of the schema may be made at any time, and again."""
+    return text.lstrip()[:7].lower() == "refresh"
 
 
 def _why_not(words: list[Token]) -> str | None:
-    first, second = _word(words, 0), _word(words, 1)
+    first, second = word_at(words, 0), word_at(words, 1)
     if first in _FIRST_WORDS:
         return _FIRST_WORDS[first]
     if (first == "prepare" and second == "transaction") or (first in {"commit", "rollback"} and second == "prepared"):
@@ -119,8 +120,8 @@ def _why_not(words: list[Token]) -> str | None:
 
 
 def _why_not_set(words: list[Token]) -> str | None:
-    at = 2 if _word(words, 1) in {"local", "session"} else 1
-    name = _word(words, at)
+    at = 2 if word_at(words, 1) in {"local", "session"} else 1
+    name = word_at(words, at)
     if name in _LIMITS:
         return LIMITS
     return ENCODING if name in {"client_encoding", "names"} else None
@@ -147,19 +148,15 @@ def _why_not_called(words: list[Token]) -> str | None:
 
 
 def _to_tell(words: list[Token]) -> str | None:
-    if _word(words, 0) not in _DDL_VERBS:
+    if word_at(words, 0) not in _DDL_VERBS:
         return None
-    early = {_word(words, place) for place in range(1, 4)}
-    return TEMPORARY if _word(words, 0) == "create" and early & {"temp", "temporary"} else DDL
+    early = {word_at(words, place) for place in range(1, 4)}
+    return TEMPORARY if word_at(words, 0) == "create" and early & {"temp", "temporary"} else DDL
 
 
 def _object(words: list[Token]) -> str:
     """What CREATE, ALTER or DROP is about."""
     place = 1
-    while _word(words, place) in _BEFORE_OBJECT:
+    while word_at(words, place) in _BEFORE_OBJECT:
         place += 1
-    return _word(words, place)
-
-
-def _word(words: list[Token], place: int) -> str:
-    return words[place].text.lower() if place < len(words) and words[place].kind == WORD else ""
+    return word_at(words, place)

@@ -7,77 +7,41 @@ HOLD, statements prepared by SQL and session-level advisory locks outlive the tr
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from otterflow.dbms.postgresql.statements.replaying import statements_of
-from otterflow.dbms.postgresql.statements.tokens import CONSTANT, QUOTED, WORD, Token
+from otterflow.dbms.statements.tokens import CONSTANT, QUOTED, WORD, Token
+from otterflow.dbms.statements.touching import (
+    ADVISORY,
+    ALL,
+    LOOKED_AT,
+    NOTHING,
+    PREPARED,
+    TEMPORARY,
+    Held,
+    Setting,
+    Touch,
+    joined,
+)
 
-TEMPORARY = "temporary table"
 CURSOR = "cursor WITH HOLD"
-PREPARED = "statement prepared by SQL"
-ADVISORY = "advisory lock of the session"
-ALL = "*"
-"""Stands for every name."""
+ASKED = "the last value of a sequence"
+"""What a text asks for that `asks_sequence`."""
 
 _MAY_MATTER = re.compile(
     r"\b(?:temp|temporary|drop|discard|hold|close|prepare|deallocate|execute|set|reset|set_config"
     r"|pg_(?:try_)?advisory_(?:un)?lock\w*|currval|lastval|snapshot)\b",
     re.IGNORECASE,
 )
-_LOOKED_AT = 100_000
 _LOCKS = re.compile(r"pg_(?:try_)?advisory_lock(?:_shared)?$")
 _UNLOCKS = re.compile(r"pg_advisory_unlock(?:_shared|_all)?$")
 _TEMP = frozenset({"temp", "temporary"})
 _OF_THE_TRANSACTION = frozenset({"local", "transaction", "constraints"})
 
-Held = tuple[str, str]
-"""A kind and a name, in lower case."""
-
-
-class Setting(NamedTuple):
-    """A setting of the session: its name, `*` for all that are reset, and the statement that sets it again."""
-
-    name: str
-    text: str | None
-
-
-class Touch(NamedTuple):
-    """What a text makes in its session and gives up there, what it sets, and what it cannot do without.
-
-    `passing` is what it makes that ends with the transaction; `only_sets` is whether it does nothing else than to set.
-    """
-
-    makes: frozenset[Held] = frozenset()
-    passing: frozenset[Held] = frozenset()
-    gives_up: frozenset[Held] = frozenset()
-    settings: tuple[Setting, ...] = ()
-    only_sets: bool = False
-    executes: frozenset[str] = frozenset()
-    asks_sequence: bool = False
-    takes_snapshot: bool = False
-
-
-NOTHING = Touch()
-
-
 def touch_of(text: str) -> Touch:
     """What the text does to its session."""
-    if not _MAY_MATTER.search(text, 0, _LOOKED_AT):
+    if not _MAY_MATTER.search(text, 0, LOOKED_AT):
         return NOTHING
-    touch, only_sets = NOTHING, True
-    for words in statements_of(text[:_LOOKED_AT]):
-        one = _touch_of(words)
-        only_sets = only_sets and bool(one.settings)
-        touch = Touch(
-            makes=touch.makes | one.makes,
-            passing=touch.passing | one.passing,
-            gives_up=touch.gives_up | one.gives_up,
-            settings=touch.settings + one.settings,
-            executes=touch.executes | one.executes,
-            asks_sequence=touch.asks_sequence or one.asks_sequence,
-            takes_snapshot=touch.takes_snapshot or one.takes_snapshot,
-        )
-    return touch._replace(only_sets=only_sets and bool(touch.settings))
+    return joined(_touch_of(words) for words in statements_of(text[:LOOKED_AT]))
 
 
 def mentions(text: str, held: Held) -> bool:

@@ -8,17 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
-CONSTANT, WORD, QUOTED, OPERATOR, PARAMETER = "constant", "word", "quoted", "operator", "parameter"
-
-
-class Token(NamedTuple):
-    """A token's kind and its spelling; of a constant the spelling may reach to the end of the text."""
-
-    kind: str
-    text: str
-
+from otterflow.dbms.statements.tokens import CONSTANT, OPERATOR, Token
 
 _COMMENT = re.compile(r"/\*|\*/")
 _MARKS = re.compile(r"'+")

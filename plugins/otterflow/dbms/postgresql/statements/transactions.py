@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from otterflow.dbms.postgresql.statements.tokens import WORD, tokens
+from otterflow.dbms.postgresql.statements.tokens import tokens
+from otterflow.dbms.statements.tokens import WORD
+from otterflow.dbms.statements.touching import LOOKED_AT
 
 _MAY_MATTER = re.compile(r"\b(?:begin|start|commit|end|rollback|abort|prepare)\b", re.IGNORECASE)
-_LOOKED_AT = 100_000
-"""Characters at which a text is taken for one statement with values, not for several with a BEGIN among them."""
 _ENDS = frozenset({"commit", "end", "rollback", "abort"})
 
 
 def state_after(text: str, in_block: bool) -> tuple[bool, bool]:
     """Whether the session is in a transaction block after the text, and whether a block ended within it."""
-    if not _MAY_MATTER.search(text, 0, _LOOKED_AT):
+    if not _MAY_MATTER.search(text, 0, LOOKED_AT):
         return in_block, False
     ended = False
-    for words in _first_words(text[:_LOOKED_AT]):
+    for words in _first_words(text[:LOOKED_AT]):
         if words[:1] == ["begin"] or words[:2] == ["start", "transaction"]:
             in_block = True
         elif _ends_block(words):
@@ -51,3 +51,8 @@ def _first_words(text: str) -> list[list[str]]:
         elif len(found[-1]) < 6:
             found[-1].append(token.text.lower() if token.kind == WORD else "")
     return found
+
+
+def commits_before(text: str) -> bool:
+    """Whether the text commits what is open before it does anything, without saying so: none does."""
+    return False

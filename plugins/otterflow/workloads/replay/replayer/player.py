@@ -13,15 +13,16 @@ from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from otterflow.dbms.postgresql.statements.transactions import ends_block
-from otterflow.workloads.replay.replayer import wire
-from otterflow.workloads.replay.replayer.connection import (
+from otterflow.workloads.replay.replayer.postgresql import wire
+from otterflow.workloads.replay.replayer.answers import (
     FAILED,
     IDLE,
     CannotConnect,
-    Connection,
     ConnectionLost,
     Outcome,
+    to_bytes,
 )
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import LEAST_SLEEP_S, Paced
 from otterflow.workloads.replay.replayer.spool import Item
 from otterflow.workloads.replay.replayer.tally import Tally
@@ -151,12 +152,12 @@ class Player(Generic[PaceOf]):
 
     def _send(self, item: Item, due_s: float) -> None:
         connection = self.connection
-        text = wire.to_bytes(item.text)
+        text = to_bytes(item.text)
         if item.parameters is None:
             message = wire.query(text)
         else:
-            values = [None if value is None else wire.to_bytes(value) for value in item.parameters]
-            message = connection.execution(text, values, wire.to_bytes(item.prepared or ""))
+            values = [None if value is None else to_bytes(value) for value in item.parameters]
+            message = connection.execution(text, values, to_bytes(item.prepared or ""))
         self._before = connection.status
         self._sent_s = sent_s = time.perf_counter()
         if self.pace.has_times:
@@ -184,7 +185,7 @@ class Player(Generic[PaceOf]):
             if _GIVES_UP.match(item.text):
                 self.connection.doubt()
         elif outcome.error is not None and item.prepared:
-            self.connection.doubt(wire.to_bytes(item.prepared))
+            self.connection.doubt(to_bytes(item.prepared))
 
     def _count_lateness(self, sent_s: float, due_s: float) -> None:
         """Late by the schedule, and of that what is the replayer's own: the session was ready and the time had come."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from otterflow.workloads.recording.manifest import TRANSACTION_SAMPLE, Manifest
 from otterflow.workloads.recording.reading import open_recording
-from otterflow.workloads.replay.replayer.connection import Access
+from otterflow.workloads.replay.replayer.answers import Access
 from otterflow.workloads.replay.replayer.dealing import deal, shares, total
 from otterflow.workloads.replay.replayer.mix.mix_outcome import covered, mix_record
 from otterflow.workloads.replay.replayer.mix.mix_run import MixRun

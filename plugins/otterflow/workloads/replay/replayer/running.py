@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection as Pipe
 from typing import Any, NamedTuple, Protocol
 
 from otterflow.errors import OtterflowError
-from otterflow.workloads.replay.replayer.connection import Access, CannotConnect, Connection
+from otterflow.workloads.replay.replayer.answers import Access, CannotConnect
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.player import Player
 from otterflow.workloads.replay.replayer.ran import Ran, Used
 from otterflow.workloads.replay.replayer.tally import Tally, Times

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from otterflow.dbms.postgresql.statements.classes import fingerprint
-from otterflow.workloads.replay.replayer.connection import Access, CannotConnect, Connection, ConnectionLost
+from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, ConnectionLost
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 
 ABSENT = "the extension pg_stat_statements is not in the database; CREATE EXTENSION pg_stat_statements there"
 NOT_LOADED = "pg_stat_statements cannot be read; add it to shared_preload_libraries"

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otterflow.workloads.replay.replayer.connection import Access, Connection
+from otterflow.workloads.replay.replayer.answers import Access
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.dealing import CONNECT_AHEAD_S, Hand
 from otterflow.workloads.replay.replayer.pace import Pace, wait_until
 from otterflow.workloads.replay.replayer.player import Player

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.workloads.replay.replayer.connection import Access
+from otterflow.workloads.replay.replayer.answers import Access
 
 CLOCK, THINK, FAST = "clock", "think", "fast"
 SCHEDULES = (CLOCK, THINK, FAST)

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otterflow.workloads.replay.replayer import wire
-from otterflow.workloads.replay.replayer.connection import Access, CannotConnect, Connection, ConnectionLost
+from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, ConnectionLost, to_bytes
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.mix.draws import Draws
 from otterflow.workloads.replay.replayer.mix.store import DrawnUnit, Store
 from otterflow.workloads.replay.replayer.pace import wait_until
@@ -157,10 +157,10 @@ class MixRun(Run):
         await self._send_own(player, _AS_AT_THE_START)
         for text, values in self._store.contexts[context]:
             if values is None:
-                await self._send_own(player, wire.to_bytes(text))
+                await self._send_own(player, to_bytes(text))
             else:
-                given = [None if each is None else wire.to_bytes(each) for each in values]
-                outcome = await player.connection.extended(wire.to_bytes(text), given, b"")
+                given = [None if each is None else to_bytes(each) for each in values]
+                outcome = await player.connection.extended(to_bytes(text), given, b"")
                 self._count_own(outcome.error)
 
     async def _send_own(self, player: Player[MixPace], text: bytes) -> None:

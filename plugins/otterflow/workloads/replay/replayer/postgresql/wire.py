@@ -9,6 +9,8 @@ import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 
+from otterflow.workloads.replay.replayer.answers import to_bytes
+
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 SYNC = b"S\x00\x00\x00\x04"
 TERMINATE = b"X\x00\x00\x00\x04"
@@ -96,8 +98,3 @@ def values_of_row(body: bytes) -> list[str | None]:
         values.append(None if length < 0 else body[at : at + length].decode("utf-8", "surrogateescape"))
         at += max(0, length)
     return values
-
-
-def to_bytes(text: str) -> bytes:
-    """The bytes of a text of a recording."""
-    return text.encode("utf-8", "surrogateescape")

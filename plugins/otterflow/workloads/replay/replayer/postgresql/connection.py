@@ -3,73 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
 
-from otterflow.workloads.replay.replayer import wire
-from otterflow.workloads.replay.replayer.scram import MECHANISM, Scram, ScramError
+from otterflow.workloads.replay.replayer.postgresql import wire
+from otterflow.workloads.replay.replayer.answers import (
+    CONNECT_TIMEOUT_S,
+    IDLE,
+    LOST,
+    Access,
+    CannotConnect,
+    ConnectionLost,
+    Outcome,
+    Waiter,
+    tls_context,
+    to_bytes,
+)
+from otterflow.workloads.replay.replayer.postgresql.scram import MECHANISM, Scram, ScramError
 
-CONNECT_TIMEOUT_S = 30.0
-IDLE, IN_BLOCK, FAILED = "I", "T", "E"
-LOST = "08006"
 _PASSED = frozenset(b"Dd12T3ntsN")
 """Kinds of messages of which nothing is needed: rows and what announces them, data of COPY, notices."""
 _ROW = ord("D")
 _UNKNOWN = b"\0"
 """No statement has this text."""
 _HEAD = struct.Struct("!BI")
-
-
-class CannotConnect(Exception):
-    """No connection came to be; `sqlstate` is the server's, or 08001 for one that was not reached."""
-
-    def __init__(self, message: str, sqlstate: str = "08001") -> None:
-        self.sqlstate = sqlstate
-        super().__init__(message)
-
-
-class ConnectionLost(Exception):
-    """The connection ended while it was needed; `sqlstate` is what the server said last, or 08006."""
-
-    def __init__(self, sqlstate: str) -> None:
-        self.sqlstate = sqlstate
-        super().__init__(sqlstate)
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach the database. `tls` is one of libpq's words for `sslmode`; a host may be the folder of a socket."""
-
-    host: str
-    port: int
-    user: str
-    database: str
-    password: str = field(default="", repr=False)
-    tls: str = "prefer"
-    tls_root: str | None = None
-
-
-class Outcome(NamedTuple):
-    """What became of a text: the rows returned or touched by all its statements, and the SQLSTATE of its error."""
-
-    rows: int
-    error: str | None
-
-
-class Waiter(Protocol):
-    """Who waits for an answer, as an asyncio.Future does."""
-
-    def done(self) -> bool:
-        """Whether it waits no longer."""
-
-    def set_result(self, outcome: Outcome) -> None:
-        """The server has answered."""
-
-    def set_exception(self, error: Exception) -> None:
-        """No answer will come."""
 
 
 class Connection(asyncio.Protocol):
@@ -273,7 +230,7 @@ class Connection(asyncio.Protocol):
         access = self._access
         try:
             if wanted == 3:
-                self._write(wire.password(wire.to_bytes(access.password) + b"\0"))
+                self._write(wire.password(to_bytes(access.password) + b"\0"))
             elif wanted == 5:
                 self._write(wire.password(wire.md5_password(access.user, access.password, data)))
             elif wanted == 10 and MECHANISM in data.split(b"\0"):
@@ -303,13 +260,3 @@ class _Quiet(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if not self.ended.done():
             self.ended.set_result(None)
-
-
-def tls_context(mode: str, root: str | None) -> ssl.SSLContext:
-    """How strictly the server's certificate is looked at: not at all up to `require`, as libpq does it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = mode == "verify-full"
-    context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
-    if mode.startswith("verify"):
-        context.load_verify_locations(root) if root else context.load_default_certs()
-    return context

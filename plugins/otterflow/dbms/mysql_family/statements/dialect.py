@@ -1,0 +1,13 @@
+"""MariaDB's and MySQL's readings of a statement's text, side by side."""
+
+from __future__ import annotations
+
+from otterflow.dbms.mysql_family.statements.classes import fingerprint
+from otterflow.dbms.mysql_family.statements.replaying import comes_again, judge, wanted_values
+from otterflow.dbms.mysql_family.statements.session_state import ASKED, mentions, touch_of
+from otterflow.dbms.mysql_family.statements.transactions import commits_before, ends_block, state_after
+from otterflow.dbms.statements.dialect import Dialect
+
+DIALECT = Dialect(
+    judge, wanted_values, comes_again, fingerprint, ends_block, commits_before, state_after, touch_of, mentions, ASKED
+)

@@ -1,0 +1,251 @@
+"""Which statements are not to be sent again, and why.
+
+A replay must do to the database what the recorded sessions did, and nothing to the server or the world outside. So
+administration, files of the server's host and calls that leave the database are left out. DDL is sent, and told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from otterflow.dbms.mysql_family.statements.tokens import content_of, name_of, tokens
+from otterflow.dbms.mysql_family.statements.transactions import is_body
+from otterflow.dbms.statements.judging import (
+    ADMINISTRATION,
+    DDL,
+    LIMITS,
+    OUTSIDE,
+    REPLICATION,
+    SENT,
+    TEMPORARY,
+    TWO_PHASE,
+    Judgement,
+)
+from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, Token, parted, word_at
+
+FILES = "reads or writes a file"
+PROTOCOL = "a command of the protocol, and no SQL"
+OTHER_DATABASE = "goes to another database, and the replay has but one"
+ENCODING = "sets the client's encoding, and the text is in UTF-8"
+
+_COMMAND = re.compile(r"\s*#\s*administrator command:")
+_FIRST_WORDS = {
+    "flush": ADMINISTRATION, "kill": ADMINISTRATION, "grant": ADMINISTRATION, "revoke": ADMINISTRATION,
+    "optimize": ADMINISTRATION, "check": ADMINISTRATION, "checksum": ADMINISTRATION, "repair": ADMINISTRATION,
+    "purge": ADMINISTRATION, "reset": ADMINISTRATION, "shutdown": ADMINISTRATION, "restart": ADMINISTRATION,
+    "install": ADMINISTRATION, "uninstall": ADMINISTRATION, "backup": ADMINISTRATION, "cache": ADMINISTRATION,
+    "clone": ADMINISTRATION, "binlog": REPLICATION, "change": REPLICATION, "stop": REPLICATION, "xa": TWO_PHASE,
+    "use": OTHER_DATABASE, "import": FILES,
+}  # fmt: skip
+_DDL_VERBS = frozenset({"create", "alter", "drop", "truncate", "rename"})
+_ADMINISTERED = frozenset(
+    "database schema user role server tablespace logfile undo instance event resource library".split()
+)
+_BEFORE_OBJECT = frozenset("or replace aggregate unique fulltext spatial online offline ignore".split())
+_ENGINES = frozenset({"connect", "federated", "federatedx", "spider", "s3"})
+_FUNCTIONS = {
+    **dict.fromkeys(
+        (
+            "load_file", "sys_exec", "sys_eval", "sys_get", "sys_set", "http_get", "http_post", "http_put",
+            "http_delete", "spider_direct_sql", "spider_bg_direct_sql", "spider_copy_tables",
+        ),
+        OUTSIDE,
+    ),
+    **dict.fromkeys(
+        (
+            "master_pos_wait", "source_pos_wait", "master_gtid_wait", "wait_for_executed_gtid_set",
+            "wait_until_sql_thread_after_gtids", "asynchronous_connection_failover_add_source",
+            "group_replication_set_as_primary",
+        ),
+        REPLICATION,
+    ),
+    **dict.fromkeys(("spider_flush_table_mon_cache", "keyring_key_generate", "set_firewall_mode"), ADMINISTRATION),
+}  # fmt: skip
+_OF_THE_SERVER = frozenset({"global", "persist", "persist_only"})
+_OF_THE_SESSION = frozenset({"session", "local"})
+_LIMITS = frozenset(
+    {
+        "max_statement_time", "max_execution_time", "lock_wait_timeout", "innodb_lock_wait_timeout",
+        "idle_transaction_timeout", "idle_readonly_transaction_timeout", "idle_write_transaction_timeout",
+    }
+)  # fmt: skip
+"""`wait_timeout` is none of them: it ends an idle session, and drivers set it in one statement with `sql_mode`."""
+_PRIVILEGED = frozenset({"sql_log_bin", "sql_log_off", "gtid_next", "gtid_domain_id", "gtid_seq_no", "server_id"})
+_ENCODINGS = frozenset({"utf8", "utf8mb3", "utf8mb4", "binary", "ascii", "default", "null"})
+_CLIENTS = frozenset({"character_set_client", "character_set_connection"})
+_TABLES = frozenset({"table", "tables", "local", "no_write_to_binlog"})
+
+
+def judge(text: str) -> Judgement:
+    """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+    if _COMMAND.match(text):
+        return Judgement(PROTOCOL)
+    told: str | None = None
+    for words in statements_of(text):
+        reason = _why_not(words)
+        if reason is not None:
+            return Judgement(reason)
+        told = told or _to_tell(words)
+    return Judgement(None, told) if told else SENT
+
+
+def statements_of(text: str) -> Iterator[list[Token]]:
+    """The statements of a text, each as its tokens, of which there is at least one. A stored program is one."""
+    whole: list[Token] = []
+    for words in parted(tokens(text)):
+        if whole or is_body([token.text.lower() for token in words[:12]]):
+            whole += words
+        else:
+            yield words
+    if whole:
+        yield whole
+
+
+def wanted_values(text: str) -> int:
+    """How many values the text wants that are sent apart."""
+    if "?" not in text:
+        return 0
+    return sum(token.kind == PARAMETER and token.text == "?" for token in tokens(text))
+
+
+def comes_again(text: str) -> bool:
+    """Whether a change of the schema may be made at any time, and again: none is."""
+    return False
+
+
+def assignments_of(words: list[Token]) -> Iterator[tuple[str, str, list[Token]]]:
+    """Of a SET each part: whose variable it is (`session`, `global`, `@` for the user's own), its name, and its value.
+
+    `SET NAMES` and its like have the words for a name.
+    """
+    part: list[Token] = []
+    depth = 0
+    for token in [*words[1:], Token(OPERATOR, ",")]:
+        depth += (token.text == "(") - (token.text == ")")
+        if token.text == "," and not depth:
+            if part:
+                yield _assignment(part)
+            part = []
+        else:
+            part.append(token)
+
+
+def _assignment(part: list[Token]) -> tuple[str, str, list[Token]]:
+    whose, first = "session", part[0].text.lower()
+    if first in _OF_THE_SERVER or first in _OF_THE_SESSION:
+        whose, part = (first if first in _OF_THE_SERVER else whose), part[1:]
+        first = part[0].text.lower() if part else ""
+    if first.startswith("@@"):
+        scope, _, name = first[2:].rpartition(".")
+        whose = scope if scope in _OF_THE_SERVER else "session"
+        return whose, name, part[2:]
+    if first.startswith("@"):
+        return "@", first.replace("`", ""), part[2:]
+    if first in {"names", "charset"} or (first, word_at(part, 1)) == ("character", "set"):
+        return whose, "names", part[1:] if first != "character" else part[2:]
+    if first == "transaction":
+        return whose, "transaction", part[1:]
+    return whose, name_of(part[0]) if part else "", part[2:]
+
+
+def _why_not(words: list[Token]) -> str | None:
+    first, second = word_at(words, 0), word_at(words, 1)
+    if first in _FIRST_WORDS:
+        return _FIRST_WORDS[first]
+    if first in {"lock", "unlock"} and second == "instance":
+        return ADMINISTRATION
+    if first == "analyze" and second in _TABLES:
+        return ADMINISTRATION
+    if first == "load":
+        return ADMINISTRATION if second == "index" else FILES
+    if first == "start" and second != "transaction":
+        return REPLICATION
+    if first == "rename" and second == "user":
+        return ADMINISTRATION
+    if first in _DDL_VERBS:
+        return _why_not_changed(words) or _why_not_called(words)
+    if first == "set":
+        return _why_not_set(words)
+    if first in {"prepare", "execute"}:
+        return _why_not_prepared(words)
+    return _why_not_called(words)
+
+
+def _why_not_changed(words: list[Token]) -> str | None:
+    """The reason for a statement that changes what there is: the server itself, or a table that is elsewhere."""
+    if _object(words) in _ADMINISTERED:
+        return ADMINISTRATION
+    low = [token.text.lower() for token in words]
+    if "soname" in low[:16]:
+        return ADMINISTRATION
+    for place, word in enumerate(low):
+        if word == "engine":
+            named = words[place + 1 + (low[place + 1 : place + 2] == ["="]) :][:1]
+            if named and (content_of(named[0]).lower() or name_of(named[0])) in _ENGINES:
+                return OUTSIDE
+    return None
+
+
+def _why_not_set(words: list[Token]) -> str | None:
+    if word_at(words, 1) in {"password", "default", "resource"}:
+        return ADMINISTRATION
+    if word_at(words, 1) == "statement":
+        return _why_not_called(words)  # what it sets ends with it
+    for whose, name, value in assignments_of(words):
+        if whose in _OF_THE_SERVER or name in _PRIVILEGED:
+            return ADMINISTRATION
+        if whose == "@":
+            continue
+        if name in _LIMITS:
+            return LIMITS
+        if (name == "names" or name in _CLIENTS) and not _is_utf8(value):
+            return ENCODING
+    return _why_not_called(words)
+
+
+def _is_utf8(value: list[Token]) -> bool:
+    """Whether texts in UTF-8 are read as they are meant; a variable stands for what it was before."""
+    if not value:
+        return True
+    named = (content_of(value[0]) or name_of(value[0])).lower()
+    return named in _ENCODINGS or named.startswith("@")
+
+
+def _why_not_prepared(words: list[Token]) -> str | None:
+    """The reason for a text that is in a string: `PREPARE s FROM '...'` and `EXECUTE IMMEDIATE '...'`."""
+    at = 3 if word_at(words, 0) == "prepare" else 2
+    if word_at(words, at - 1) not in {"from", "immediate"} or len(words) <= at:
+        return None
+    within = content_of(words[at])
+    return judge(within).left_out if within else None
+
+
+def _why_not_called(words: list[Token]) -> str | None:
+    """The reason for a file that is written, or a function that is called, wherever in the statement."""
+    for place, token in enumerate(words[:-1]):
+        if token.kind not in {WORD, QUOTED}:
+            continue
+        following = words[place + 1].text
+        if following == "(" and name_of(token) in _FUNCTIONS:
+            return _FUNCTIONS[name_of(token)]
+        if following.lower() in {"outfile", "dumpfile"} and token.text.lower() == "into":
+            return FILES
+    return None
+
+
+def _to_tell(words: list[Token]) -> str | None:
+    if word_at(words, 0) not in _DDL_VERBS or word_at(words, 1) == "prepare":
+        return None
+    return TEMPORARY if "temporary" in {word_at(words, place) for place in range(1, 4)} else DDL
+
+
+def _object(words: list[Token]) -> str:
+    """What CREATE, ALTER, DROP or RENAME is about: DEFINER and its like come before it."""
+    place = 1
+    while word_at(words, place) in _BEFORE_OBJECT:
+        place += 1
+    if word_at(words, place) == "definer":
+        following = range(place, min(place + 9, len(words)))
+        return next((word_at(words, at) for at in following if word_at(words, at) == "event"), "")
+    return word_at(words, place)

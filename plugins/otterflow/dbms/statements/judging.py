@@ -1,0 +1,24 @@
+"""What is thought of a statement that is to be sent again, and the reasons that every DBMS has for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ADMINISTRATION = "administration"
+OUTSIDE = "calls out of the database"
+TWO_PHASE = "two-phase commit"
+REPLICATION = "replication"
+LIMITS = "sets a time limit, and the replay has its own"
+VALUES = "its values are not known"
+DDL = "changes the schema"
+TEMPORARY = "temporary table"
+
+
+class Judgement(NamedTuple):
+    """Why a statement is left out (None: it is sent), and what is to be told of one that is sent."""
+
+    left_out: str | None = None
+    told: str | None = None
+
+
+SENT = Judgement()

@@ -1,0 +1,1 @@
+"""MariaDB's and MySQL's way: their protocol, a connection that speaks it, and the server's own times."""
