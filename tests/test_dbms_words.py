@@ -33,7 +33,7 @@ ALLOWED = {
     "otterflow.workloads.benchbase.postgresql": "what BenchBase is told of PostgreSQL",
     "otterflow.workloads.benchbase.mysql_family": "what BenchBase is told of MariaDB and MySQL",
     "otterflow.workloads.benchbase.ways": "the list of the DBMSs that BenchBase is driven on",
-    "otterflow.workloads.recording": "recordings are of PostgreSQL's statements, and of no other DBMS's yet",
+    "otterflow.workloads.recording": "by hand a recording is of PostgreSQL's statements, unless another DBMS is named",
     "otterflow.workloads.replay": "replays are of PostgreSQL's statements, and of no other DBMS's yet",
     "otterflow.ottertune": "OtterTune's files that can be read are PostgreSQL's",
     "dags.import_ottertune": "the form for OtterTune's files",

@@ -26,7 +26,7 @@ from otterflow.dbms.values import CapturePlan, CapturePrice, CaptureRate, Query
 from otterflow.errors import Problem
 
 READER = "otterflow.dbms.mysql_family.slow_log.reading"
-ROOMS = ("dbms/mysql_family/slow_log", "dbms/mysql_family/statements")
+ROOMS = ("dbms/statements", "dbms/mysql_family/slow_log", "dbms/mysql_family/statements")
 PROGRAMS = ("mariadb", "gzip", "flock")
 OWN_LOG = True
 SAMPLES = False

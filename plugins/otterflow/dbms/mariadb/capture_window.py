@@ -29,7 +29,7 @@ from otterflow.remote.shell import quote
 
 LOG_FILE = "mysql.slow_log.gz"
 """The rows, as `mysql_family.slow_log.rows` reads them, in the job's folder."""
-SETTINGS_FILE, BLOCK_FILE = "settings", "block"
+BLOCK_FILE = "block"
 DOWN_S = 60
 """How long a server that gives no answer is waited for."""
 SPARE_S = 2 * 3600.0
@@ -82,18 +82,20 @@ trap 'exit 143' TERM INT HUP
 take_turn
 stop_if_other
 if [ -e "$knobs" ]; then block_of {quote(BEGIN)} > left; fi
-if [ -s left ]; then restore left && empty; fi  # by a job that was killed, and nobody has put back
-said=$(sql {quote(IN_THE_WAY_SQL)})
+if [ -s left ]; then restore left; empty; fi  # by a job that was killed, and nobody has put back
+said=$(must {quote(IN_THE_WAY_SQL)})
 if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; fi
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
+started=$(must {quote(f"SELECT {STARTED}")})
+was=$(must {quote(_was_sql(settings))})
 {{
   printf '%s%s\\n' {quote(first_line(recording, end))} "$new"
-  printf '{_STARTED} %s\\n' "$(sql {quote(f"SELECT {STARTED}")})"
+  echo "{_STARTED} $started"
   echo '# at its end, unless the server was restarted, SET GLOBAL what was; and TRUNCATE TABLE mysql.slow_log'
-  sql {quote(_was_sql(settings))}
+  printf '%s\\n' "$was"
   echo {quote(END)}
 }} > {BLOCK_FILE}
-if [ "$(back_sql < {BLOCK_FILE} | wc -l)" != {len(settings)} ]; then
+if [ "$(assignments < {BLOCK_FILE} | wc -l)" != {len(settings)} ]; then
   echo "what the settings are now cannot be kept:"
   cat {BLOCK_FILE}
   exit 3
@@ -102,10 +104,10 @@ trap put_back EXIT
 {{ without_block {quote(BEGIN)}; cat {BLOCK_FILE}; }} | write
 end_turn
 keep_session
-before=$(sql {quote(f"SELECT CONCAT_WS(' ', {STARTED}, {QUESTIONS}, {OTHERS})")})
-read -r started questions others <<< "$before"
+before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {OTHERS})")})
+read -r questions others <<< "$before"
 on=$(date +%s.%N)
-sql {quote(_set_sql(settings))}
+must {quote(_set_sql(settings))}
 echo "on $on" > {CAPTURED_FILE}
 echo "logging of statements is on until $(date -u -d @$end +%H:%M:%S) UTC"
 why=end seen=$on asked=$questions
@@ -122,19 +124,19 @@ while [ $(date +%s) -lt $end ]; do
   seen=$(date +%s.%N) asked=$now
   if [ "$bytes" -gt $max_log_bytes ]; then why=log_size; break; fi
 done
-# What came between the last look and a restart may have been lost with it.
-if [ $why = restarted ]; then off=$seen; else off=$(date +%s.%N); fi
-if [ $why != restarted ] && found=$(sql {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {RUNNING})")}); then
-  read -r asked running <<< "$found"
+off=$(date +%s.%N) running=0
+if found=$(sql {quote(f"SELECT CONCAT_WS(' ', {STARTED}, {QUESTIONS}, {RUNNING})")}); then
+  read -r start now running <<< "$found"
+  if [ "$start" = "$started" ]; then asked=$now; else why=restarted running=0; fi
 fi
-printf '%s\\t' "$started" $(( asked - questions )) $(( others - 1 )) "${{running:-0}}" > counted
+# What came between the last look and a restart may have been lost with it.
+if [ $why = restarted ]; then off=$seen; fi
+printf '%s\\t' "$started" $(( asked - questions )) "$others" "$running" > counted
 echo >> counted
 echo "off $off $why" >> {CAPTURED_FILE}
 keep=yes
 """  # noqa: S608 quoted
-    text = "".join(f"{name} = {value}\n" for name, value in settings.items())
-    files = access.files() | {SETTINGS_FILE: text}
-    return JobScript(script, files, longest_s + SPARE_S, results=(CAPTURED_FILE,))
+    return JobScript(script, access.files(), longest_s + SPARE_S, results=(CAPTURED_FILE,))
 
 
 def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobScript:
@@ -200,6 +202,7 @@ sql() {{
   rm -f by_kept_said
   return 1
 }}
+must() {{ sql "$1" || {{ cat refused >&2; return 1; }}; }}
 keep_session() {{
   mkfifo -m 600 asked
   : > answered
@@ -237,19 +240,19 @@ value() {{
     *) echo "$1" ;;
   esac
 }}
-back_sql() {{
+assignments() {{
   local line name form='^# ([a-z_]+) = ([A-Za-z0-9_,.]*), was ([A-Za-z0-9_,.]*)$'
   while IFS= read -r line; do
     if [[ $line =~ $form ]]; then
       name="@@GLOBAL.${{BASH_REMATCH[1]}}"
-      echo "SET $name = IF($name = $(value "${{BASH_REMATCH[2]}}"), $(value "${{BASH_REMATCH[3]}}"), $name);"
+      echo "$name = IF($name = $(value "${{BASH_REMATCH[2]}}"), $(value "${{BASH_REMATCH[3]}}"), $name)"
     fi
   done
 }}
 restore() {{
   local now
   now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
-  if grep -qxF -- "{_STARTED} $now" "$1"; then sql "$(back_sql < "$1")" > /dev/null; fi
+  if grep -qxF -- "{_STARTED} $now" "$1"; then sql "SET $(assignments < "$1" | paste -sd,)" > /dev/null; fi
 }}
 empty() {{
   local used
