@@ -21,6 +21,7 @@ from otterflow.dbms.mariadb.capture_window import put_back_job as put_back_job
 from otterflow.dbms.mariadb.capture_window import read_capture as read_capture
 from otterflow.dbms.mysql_family.privileges import GLOBAL_SQL, SCHEMA_SQL, USER_SQL, matches, of_table_sql
 from otterflow.dbms.mysql_family.quoting import identifier
+from otterflow.dbms.mysql_family.versions import number_of
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import CapturePlan, CapturePrice, CaptureRate, Query
 from otterflow.errors import Problem
@@ -52,13 +53,16 @@ The last one switches it on.
 _LOOKED_AT = (*WANTED, "general_log")
 _TABLE = ("SELECT", "DROP")
 _EVERYWHERE = ("SUPER", "PROCESS")
+_SINCE_11 = ("BINLOG ADMIN",)
+"""To keep the emptying of the table out of the binary log; before 11.0 SUPER is enough for it."""
 
 SETTINGS_SQL = f"""
 SELECT LOWER(VARIABLE_NAME) AS name, GLOBAL_VALUE AS value FROM information_schema.SYSTEM_VARIABLES
  WHERE LOWER(VARIABLE_NAME) IN ({", ".join(f"'{name}'" for name in _LOOKED_AT)})"""  # noqa: S608 constants
 CHARSET_SQL = """
-SELECT CHARACTER_SET_NAME AS charset FROM information_schema.COLUMNS
+SELECT COALESCE(CHARACTER_SET_NAME, 'binary') AS charset FROM information_schema.COLUMNS
  WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'slow_log' AND COLUMN_NAME = 'sql_text'"""
+VERSION_SQL = "SELECT VERSION() AS version"
 ROWS_SQL = "SELECT 1 AS there FROM mysql.slow_log LIMIT 1"
 QUESTIONS_SQL = """
 SELECT CAST(VARIABLE_VALUE AS UNSIGNED) AS questions FROM information_schema.GLOBAL_STATUS
@@ -70,10 +74,11 @@ def facts(query: Query) -> dict[str, Any]:
     everywhere = {str(row["privilege"]).upper() for row in query(GLOBAL_SQL)}
     on_table = {str(row["privilege"]).upper() for row in query(of_table_sql("mysql", "slow_log"))}
     on_table |= {str(row["privilege"]).upper() for row in query(SCHEMA_SQL) if matches(str(row["pattern"]), "mysql")}
+    newer = number_of(str(query(VERSION_SQL)[0]["version"])) >= 110000
     found: dict[str, Any] = {
         "user": str(query(USER_SQL)[0]["name"]),
         "settings": {str(row["name"]): str(row["value"] or "") for row in query(SETTINGS_SQL)},
-        "lacks": [name for name in _EVERYWHERE if name not in everywhere],
+        "lacks": [name for name in _EVERYWHERE + newer * _SINCE_11 if name not in everywhere],
         "lacks_on_table": [name for name in _TABLE if name not in everywhere | on_table],
         "charset": None,
         "has_rows": False,
@@ -120,14 +125,10 @@ def limits(found: Mapping[str, Any]) -> list[Problem]:
             "may have failed before",
         ),
     ]  # fmt: skip
-    if found["charset"] and found["charset"] not in {"utf8mb4", "binary"}:
-        said.append(
-            Problem(
-                "mysql.slow_log", f"its texts are {found['charset']}: a character of four bytes comes as '?'",
-                "where the load has such, with the slow log off: ALTER TABLE mysql.slow_log MODIFY sql_text MEDIUMTEXT "
-                "CHARACTER SET utf8mb4 NOT NULL",
-            )
-        )  # fmt: skip
+    if found["charset"] not in {"utf8mb4", "binary", None}:
+        state = f"its texts are {found['charset']}: each character of four bytes comes as '?'"
+        advice = "while it is off: ALTER TABLE mysql.slow_log MODIFY sql_text MEDIUMTEXT CHARACTER SET utf8mb4 NOT NULL"
+        said.append(Problem("mysql.slow_log", state, f"where the load has such, {advice}"))
     return said
 
 

@@ -42,8 +42,10 @@ _STARTED = "# of the server that was started at"
 STATUS = "information_schema.GLOBAL_STATUS"
 STARTED = f"({STARTED_SQL.format(status=STATUS).strip()})"
 QUESTIONS = f"(SELECT VARIABLE_VALUE FROM {STATUS} WHERE VARIABLE_NAME = 'Questions')"  # noqa: S608 constants
-BYTES = """(SELECT COALESCE(SUM(DATA_LENGTH), 0) FROM information_schema.TABLES
- WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'slow_log')"""
+GROWTH = f"""(SELECT SUM(CAST(VARIABLE_VALUE AS UNSIGNED) * IF(VARIABLE_NAME = 'Slow_queries', 250, 1)) DIV 1
+ FROM {STATUS} WHERE VARIABLE_NAME IN ('Slow_queries', 'Bytes_received'))"""  # noqa: S608 constants
+"""By how much the table grows, about: what clients send, and what a row has besides. The server does not tell its size,
+and its file can be looked at by whoever may enter the data directory."""
 OTHERS = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
  WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Slave_IO', 'Slave_SQL', 'Slave_worker') AND ID <> CONNECTION_ID())"""
 RUNNING = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
@@ -57,7 +59,8 @@ USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL
 ROWS_SQL = """
 SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text)
   FROM mysql.slow_log"""
-EMPTY_SQL = "TRUNCATE TABLE mysql.slow_log"
+EMPTY_SQL = "SET STATEMENT sql_log_bin = 0 FOR TRUNCATE TABLE mysql.slow_log"
+"""By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 
 
 def capture_job(
@@ -71,7 +74,7 @@ def capture_job(
     was restarted. `read_capture` reads what it leaves, beside `LOG_FILE`.
     """
     in_force = " AND ".join(f"@@GLOBAL.{name} = {_value(value)}" for name, value in settings.items())
-    look = f"SELECT CONCAT_WS(' ', {STARTED}, {in_force}, {BYTES}, {QUESTIONS})"  # noqa: S608 quoted
+    look = f"SELECT CONCAT_WS(' ', {STARTED}, {in_force}, {GROWTH}, {QUESTIONS})"  # noqa: S608 quoted
     script = f"""{_functions(target, access, recording)}
 max_log_bytes={max_log_bytes} keep_free_kib={keep_free_bytes // 1024}
 end=$(( $(date +%s) + {int(longest_s)} ))
@@ -104,8 +107,8 @@ trap put_back EXIT
 {{ without_block {quote(BEGIN)}; cat {BLOCK_FILE}; }} | write
 end_turn
 keep_session
-before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {OTHERS})")})
-read -r questions others <<< "$before"
+before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {OTHERS}, {GROWTH})")})
+read -r questions others sent <<< "$before"
 on=$(date +%s.%N)
 must {quote(_set_sql(settings))}
 echo "on $on" > {CAPTURED_FILE}
@@ -118,10 +121,13 @@ while [ $(date +%s) -lt $end ]; do
   free=$(free_kib)
   if [ -n "$free" ] && [ "$free" -lt $keep_free_kib ]; then why=disk; break; fi
   if ! found=$(sql "$look"); then continue; fi
-  read -r start in_force bytes now <<< "$found"
+  read -r start in_force grown now <<< "$found"
   if [ "$start" != "$started" ]; then why=restarted; break; fi
   if [ "$in_force" != 1 ]; then why=changed; break; fi
   seen=$(date +%s.%N) asked=$now
+  if ! bytes=$(stat -c %s -- {quote(target.data_dir)}/mysql/slow_log.CSV 2> /dev/null); then
+    bytes=$(( grown - sent ))
+  fi
   if [ "$bytes" -gt $max_log_bytes ]; then why=log_size; break; fi
 done
 off=$(date +%s.%N) running=0

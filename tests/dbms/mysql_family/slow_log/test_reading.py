@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, SlowLogReading, open_reading
-from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, ELSEWHERE, FETCHED, RESET, TORN
+from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, ELSEWHERE, TORN
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 
@@ -20,7 +20,7 @@ COUNTED = "1764590000\t{questions}\t{before}\t{running}\t\n"
 
 
 def row(text: str | bytes, *, at_s: float = 1.0, thread: int = 7, database: str | None = "bench", **fields: Any) -> str:
-    """A row of a statement that ends so long after the interval's start."""
+    """A row of a statement that begins so long after the interval's start."""
     seconds = fields.get("seconds", 0.002)
     data = text.encode() if isinstance(text, str) else text
     place = "NULL" if database is None else database.encode().hex().upper()
@@ -44,11 +44,13 @@ def taken(folder: Path, *texts: str) -> list[tuple[str, int | None]]:
     return [(each.text, each.transaction) for each in reading(folder, *rows).statements()]
 
 
-def test_a_row_is_a_statement_whose_start_is_its_end_less_its_time(tmp_path: Path) -> None:
-    log = reading(tmp_path, row("UPDATE t SET a = 'zebra'", at_s=2.5, seconds=0.25, affected=3), row("SELECT 1", at_s=3, sent=1))
+def test_a_row_is_a_statement(tmp_path: Path) -> None:
+    log = reading(
+        tmp_path, row("UPDATE t SET a = 'zebra'", at_s=2.5, seconds=0.25, affected=3), row("SELECT 1", at_s=3, sent=1)
+    )
     assert list(log.statements()) == [
-        Statement("1764590000-7", 2.25, "UPDATE t SET a = 'zebra'", duration_ms=250.0, rows=3),
-        Statement("1764590000-7", pytest.approx(2.998), "SELECT 1", duration_ms=2.0, rows=1),
+        Statement("1764590000-7", 2.5, "UPDATE t SET a = 'zebra'", duration_ms=250.0, rows=3),
+        Statement("1764590000-7", 3.0, "SELECT 1", duration_ms=2.0, rows=1),
     ]
     assert dict(log.left_out) == {}
     assert list(log.missing(END)) == []
@@ -56,7 +58,7 @@ def test_a_row_is_a_statement_whose_start_is_its_end_less_its_time(tmp_path: Pat
 
 def test_whatever_bytes_a_text_has_they_are_kept(tmp_path: Path) -> None:
     (statement,) = reading(tmp_path, row("SELECT 'a\tb\nc\\ é'".encode() + b"\xe9\0")).statements()
-    assert statement.text == "SELECT 'a\tb\nc\\ é\udce9\0"
+    assert statement.text == "SELECT 'a\tb\nc\\ é'\udce9\0"
 
 
 def test_transactions_are_told_apart_by_what_begins_and_ends_them(tmp_path: Path) -> None:
@@ -91,18 +93,36 @@ def test_another_database_is_not_in_it_but_for_what_a_session_set_before_it_chos
     assert dict(log.left_out) == {ELSEWHERE: 1}
 
 
-def test_commands_of_the_protocol_are_no_statements(tmp_path: Path) -> None:
-    rows = [row("BEGIN"), row("Prepare"), row("SELECT 1"), row("Fetch"), row("Reset connection"), row("SELECT 2")]
-    rows += [row("# administrator command: Close stmt"), row("Quit"), row("Quit", thread=99)]
+def test_a_call_began_its_whole_time_before_it_ended(tmp_path: Path) -> None:
+    """Its row has the start of the last statement within."""
+    rows = [row("SELECT 1", at_s=5.0, thread=8), row("CALL p()", at_s=4.5, seconds=3.0), row("SELECT 2", at_s=6.0)]
+    found = {each.text: each.at_s for each in reading(tmp_path, *rows).statements()}
+    assert found == {"SELECT 1": 5.0, "CALL p()": pytest.approx(2.002), "SELECT 2": 6.0}
+
+
+def test_a_session_that_makes_up_its_time_keeps_its_place(tmp_path: Path) -> None:
+    rows = [row("SELECT 1", at_s=5.0, seconds=1.0), row("SET timestamp = 12345", at_s=-9999.0, seconds=0.5)]
+    rows += [row("SELECT 2", at_s=-9999.0, seconds=0.25), row("SELECT 3", at_s=7.0)]
     log = reading(tmp_path, *rows)
-    assert [(each.text, each.transaction) for each in log.statements()] == [
-        ("BEGIN", 1), ("SELECT 1", 1), ("SELECT 2", None),
-    ]  # fmt: skip
-    assert dict(log.left_out) == {FETCHED: 1, RESET: 1}
+    assert [each.at_s for each in log.statements()] == [5.0, 5.5, 5.75, 7.0]
+    assert dict(log.left_out) == {}
+
+
+def test_values_of_bytes_that_may_have_lost_some_are_told(tmp_path: Path) -> None:
+    rows = [row("INSERT t VALUES (_binary '??a')"), row("SELECT 'why?'"), row("SELECT * FROM t WHERE a = _binary 'b'")]
+    log = reading(tmp_path, *rows)
+    assert len(list(log.statements())) == 3
+    (said,) = log.missing(END)
+    assert said.startswith("1 statements have a '?' in a value of bytes")
 
 
 def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
-    rows = [row("BEGIN", at_s=0.001), row("UPDATE t SET a = 1", at_s=1), row("COMMIT", at_s=2), row("SELECT 1", at_s=70)]
+    rows = [
+        row("BEGIN", at_s=-0.001),
+        row("UPDATE t SET a = 1", at_s=1),
+        row("COMMIT", at_s=2),
+        row("SELECT 1", at_s=70),
+    ]
     log = reading(tmp_path, *rows, running=4)
     assert list(log.statements()) == []
     assert dict(log.left_out) == {BEFORE: 1, TORN: 2, AFTER: 1, RUNNING: 4}

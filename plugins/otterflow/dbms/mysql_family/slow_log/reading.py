@@ -47,6 +47,11 @@ class SlowLogReading:
             yield f"{self._file.unreadable} rows could not be read"
         if read_at < self._end:
             yield f"the rows were read at {_clock(read_at)}, before the interval's end"
+        if self._sessions.altered:
+            yield (
+                f"{self._sessions.altered} statements have a '?' in a value of bytes (_binary '...'), which stands for "
+                "any byte that is no text"
+            )
         counts, logged = self._file.counts, self._sessions.logged
         if counts and counts.questions - logged > max(FEW, SHARE * counts.questions):
             yield (

@@ -1,7 +1,7 @@
 """The file of a window's rows: one line of counts, then a row a line, its fields parted by tabs, packed by gzip.
 
-A row has the end of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number of
-its session, its database and its text. The last two are in hexadecimal, whatever is in them; NULL is the word.
+A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number of
+its session, its database and its text. The last two are in hexadecimal, whatever is in them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Row(NamedTuple):
     `session` tells apart the sessions of two starts of the server, too.
     """
 
-    end_s: float
+    start_s: float
     duration_s: float
     rows_sent: int
     rows_affected: int
@@ -67,10 +67,10 @@ class RowsFile:
             self.is_cut = True
 
     def _row(self, line: bytes) -> Row:
-        end, seconds, sent, affected, session, database, text = line.rstrip(b"\n").decode("ascii").split("\t")
+        start, seconds, sent, affected, session, database, text = line.rstrip(b"\n").decode("ascii").split("\t")
         return Row(
-            float(end), float(seconds), int(sent), int(affected), f"{self._started}-{session}",
-            None if database == "NULL" else _text(database), _text(text),
+            float(start), float(seconds), int(sent), int(affected), f"{self._started}-{session}",
+            None if database == "NULL" else _text(database) or None, _text(text),
         )  # fmt: skip
 
 

@@ -1,13 +1,14 @@
 """From the rows of a window to the statements of one database, session by session.
 
-A row is written as its statement ends. A session is in it from its beginning or not at all, so its state is known: in
-which database it is, and whether it is in a transaction. What it sent before it chose a database belongs to the one
-that it chose, as far as it sets something.
+A row is written as its statement ends. A session is in the rows from its beginning or not at all, so its state is
+known: in which database it is, and whether it is in a transaction. What it sent before it chose a database belongs to
+the one that it chose, as far as it sets something.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,22 +21,15 @@ BEFORE = "began before the interval"
 AFTER = "began after the interval"
 TORN = "rest of a transaction that began before the interval"
 ELSEWHERE = "sent in another database by a session of this one"
-FETCHED = "further rows of a cursor, which came with the first"
-RESET = "changes of the user, or resets of the connection"
 
-COMMANDS = frozenset(
-    {
-        "Sleep", "Quit", "Init DB", "Field List", "Create DB", "Drop DB", "Refresh", "Shutdown", "Statistics",
-        "Processlist", "Connect", "Kill", "Debug", "Ping", "Time", "Delayed insert", "Change user", "Binlog Dump",
-        "Table Dump", "Connect Out", "Register Slave", "Prepare", "Execute", "Long Data", "Close stmt", "Reset stmt",
-        "Set option", "Fetch", "Daemon", "Reset connection", "Error",
-    }
-)  # fmt: skip
-"""What stands in a row in the place of a text, for a command of the protocol that has none."""
-_MARK = "# administrator command: "
-_RESETS = frozenset({"Change user", "Reset connection"})
 _HELD = 1_000
 """So many statements are kept of a session that has chosen no database yet."""
+_FAR_S = 1.0
+"""A start that is so far outside of the interval is one that the session has made up (`SET timestamp`)."""
+_SPANS = re.compile(r"\s*(?:call|begin\s+not\s+atomic)\b", re.IGNORECASE)
+"""What holds other statements. Its row has the start of the last of them, and the time that all took."""
+_SETS = re.compile(r"\s*set\b", re.IGNORECASE)
+_OF_BYTES = re.compile(r"\b_binary\s*'(?:[^'\\]|\\.|'')*?\?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass
@@ -45,7 +39,7 @@ class _Session:
     number: int = 0
     in_block: bool = False
     autocommit: bool = True
-    last_end_s: float = -math.inf
+    last_start_s: float = -math.inf
     early_number: int | None = None
     is_ours: bool = False
     held: list[Statement] = field(default_factory=list)
@@ -54,42 +48,38 @@ class _Session:
 class SessionsStatements:
     """Reads one database's statements out of rows. `start_s` and `end_s` bound the interval.
 
-    `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there are.
+    `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there
+    are, and `altered` how many of the given ones may have lost bytes.
     """
 
     def __init__(self, database: str, start_s: float, end_s: float) -> None:
         self._database, self._start_s, self._end_s = database, start_s, end_s
+        self._reached_s = start_s
         self._sessions: dict[str, _Session] = {}
         self.left_out: Counter[str] = Counter()
         self.logged = 0
+        self.altered = 0
 
     def read(self, rows: Iterable[Row]) -> Iterator[Statement]:
         """The statements of the rows; `at_s` counts from the interval's start."""
         for row in rows:
-            command = row.text[len(_MARK) :] if row.text.startswith(_MARK) else row.text
-            if command in COMMANDS:
-                self._commanded(command, row.session)
-                continue
             self.logged += 1
             session = self._sessions.setdefault(row.session, _Session())
-            yield from self._statements(row, session)
+            for statement in self._statements(row, session):
+                if "?" in statement.text and _OF_BYTES.search(statement.text):
+                    self.altered += 1
+                yield statement
 
-    def _commanded(self, command: str, name: str) -> None:
-        session = self._sessions.get(name)
-        if command == "Quit":
-            self._sessions.pop(name, None)
-        elif session is None or not session.is_ours:
-            return
-        elif command in _RESETS:
-            session.in_block, session.autocommit = False, True
-            self.left_out[RESET] += 1
-        elif command == "Fetch":
-            self.left_out[FETCHED] += 1
+    def _began_s(self, row: Row) -> float:
+        """When the statement began. Where its row does not tell, it ended as late as any that is told before it."""
+        is_told = self._start_s - _FAR_S <= row.start_s <= self._end_s + _FAR_S
+        if is_told and not _SPANS.match(row.text):
+            self._reached_s = max(self._reached_s, row.start_s + row.duration_s)
+            return row.start_s
+        return max(self._reached_s, row.start_s if is_told else 0.0) - row.duration_s
 
     def _statements(self, row: Row, session: _Session) -> Iterator[Statement]:
-        # Times are cut to microseconds: a later statement may seem to begin before an earlier has ended.
-        at_s = max(row.end_s - row.duration_s, session.last_end_s)
-        session.last_end_s = max(row.end_s, at_s)
+        at_s = session.last_start_s = max(self._began_s(row), session.last_start_s)
         statement = Statement(
             row.session, at_s - self._start_s, row.text, _transaction(row.text, session),
             duration_ms=round(row.duration_s * 1000, 3), rows=row.rows_sent or row.rows_affected,
@@ -102,7 +92,7 @@ class SessionsStatements:
             yield from self._within(statement, session)
         elif session.is_ours:
             self.left_out[ELSEWHERE] += 1
-        elif row.database is None and len(session.held) < _HELD and row.text[:4].lower().strip() == "set":
+        elif row.database is None and len(session.held) < _HELD and _SETS.match(row.text):
             session.held.append(statement)
 
     def _within(self, statement: Statement, session: _Session) -> Iterator[Statement]:

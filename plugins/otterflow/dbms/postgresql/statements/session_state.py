@@ -37,6 +37,7 @@ _UNLOCKS = re.compile(r"pg_advisory_unlock(?:_shared|_all)?$")
 _TEMP = frozenset({"temp", "temporary"})
 _OF_THE_TRANSACTION = frozenset({"local", "transaction", "constraints"})
 
+
 def touch_of(text: str) -> Touch:
     """What the text does to its session."""
     if not _MAY_MATTER.search(text, 0, LOOKED_AT):
