@@ -284,7 +284,7 @@ def test_other_methods_are_refused(lab: MariadbLab, method: str) -> None:
     lab.define(method=method, share=0.5)
     end = datetime.now(UTC)
     given = (end - timedelta(minutes=1), end) if method == "server_log" else ()
-    with pytest.raises(InvalidInput, match="method: .*; use method window"):
+    with pytest.raises(InvalidInput, match=r"method: .*; use method window"):
         lab.task(lab.begin(*given), "check")
 
 

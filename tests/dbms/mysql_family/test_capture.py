@@ -15,7 +15,8 @@ from otterflow.errors import InvalidInput
 from tests.dbms.mysql_family.conftest import target_of
 
 SETTINGS = {
-    "log_output": "FILE", "long_query_time": "10.000000", "log_slow_rate_limit": "1", "log_slow_filter": "admin,filesort",
+    "log_output": "FILE", "long_query_time": "10.000000", "log_slow_rate_limit": "1",
+    "log_slow_filter": "admin,filesort",
     "min_examined_row_limit": "0", "log_slow_disabled_statements": "sp", "slow_query_log": "OFF", "general_log": "OFF",
 }  # fmt: skip
 

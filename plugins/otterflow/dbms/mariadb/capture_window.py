@@ -187,7 +187,7 @@ def _was_sql(settings: Mapping[str, str]) -> str:
     lines = [
         f"SELECT CONCAT('# ', {literal(name)}, ' = ', {literal(value)}, ', was ', GLOBAL_VALUE)"  # noqa: S608 quoted
         f" FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = {literal(name)}"
-        for name, value in reversed(settings.items())
+        for name, value in reversed(list(settings.items()))
     ]
     return "\nUNION ALL ".join(lines)
 
