@@ -32,7 +32,7 @@ def _begin(recording: str) -> str:
 
 
 def block_functions(target: Target, recording: str) -> str:
-    """Bash functions on the knobs file: `write` replaces it, `without_block MARK` prints it without blocks that begin so.
+    """Bash functions: `write` replaces the knobs file, `without_block MARK` prints it without blocks that begin so.
 
     `take_turn` and `end_turn` keep two recordings from writing it at once. `stop_if_other` ends the script where
     another window is open. `unblock` takes the recording's own block out, and the file where that was all of a new one.

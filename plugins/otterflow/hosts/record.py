@@ -110,8 +110,8 @@ class Recordings:
         done = jobs.run(PUT_BACK, job)
         if not done.end.ok:
             raise MachineryFault(
-                f"the source's settings could not be put back ({done.end}): {done.end.log_tail}; clear this task, or in "
-                f"{self.source.target.knobs_file} {self.capture.BY_HAND}"
+                f"the source's settings could not be put back ({done.end}): {done.end.log_tail}; clear this task, or "
+                f"in {self.source.target.knobs_file} {self.capture.BY_HAND}"
             )
         jobs.clean(PUT_BACK if has_log else "")
 

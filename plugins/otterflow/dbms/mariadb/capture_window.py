@@ -74,13 +74,15 @@ def capture_job(
     was restarted. `read_capture` reads what it leaves, beside `LOG_FILE`.
     """
     in_force = " AND ".join(f"@@GLOBAL.{name} = {_value(value)}" for name, value in settings.items())
-    look = f"SELECT CONCAT_WS(' ', {STARTED}, {in_force}, {GROWTH}, {QUESTIONS})"  # noqa: S608 quoted
+    look = f"SELECT CONCAT_WS(' ', {STARTED}, {in_force}, {GROWTH}, {QUESTIONS})"
     script = f"""{_functions(target, access, recording)}
 max_log_bytes={max_log_bytes} keep_free_kib={keep_free_bytes // 1024}
 end=$(( $(date +%s) + {int(longest_s)} ))
 if [ {int(end.timestamp())} -lt $end ]; then end={int(end.timestamp())}; fi
 look={quote(look)}
-free_kib() {{ df -Pk -- . {quote(target.data_dir)} 2> /dev/null | awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'; }}
+free_kib() {{
+  df -Pk -- . {quote(target.data_dir)} 2> /dev/null | awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'
+}}
 trap 'exit 143' TERM INT HUP
 take_turn
 stop_if_other
@@ -141,7 +143,7 @@ printf '%s\\t' "$started" $(( asked - questions )) "$others" "$running" > counte
 echo >> counted
 echo "off $off $why" >> {CAPTURED_FILE}
 keep=yes
-"""  # noqa: S608 quoted
+"""
     return JobScript(script, access.files(), longest_s + SPARE_S, results=(CAPTURED_FILE,))
 
 
@@ -193,9 +195,10 @@ def _was_sql(settings: Mapping[str, str]) -> str:
 
 
 def _functions(target: Target, access: DatabaseAccess, recording: str) -> str:
-    """The head of a job's script. Functions: `sql` asks, by the kept session where no new one is let in.
+    """The head of a job's script.
 
-    `restore` brings back what a block says was, `empty` empties the table, `put_back` does all that and ends the script.
+    Its functions: `sql` asks, by the kept session where no new one is let in; `restore` brings back what a block says
+    was; `empty` empties the table; `put_back` does all that is to be done at the end, and ends the script.
     """
     client = program(target, MARIADB.client)
     begin = f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}';"
@@ -305,4 +308,4 @@ put_back() {{
   echo "the settings of the log are as they were"
   exit $code
 }}
-"""  # noqa: S608 no SQL is put together
+"""

@@ -88,7 +88,7 @@ def missing_privileges(has: Rights, target: Target, *, live: bool) -> list[Probl
 
 
 def of_table_sql(schema: str, table: str) -> str:
-    """This user's own privileges on a table of the server's own, beside those on more than it."""
+    """What tells the connected user's own privileges on a table, beside those on more than it."""
     return f"""
 SELECT PRIVILEGE_TYPE AS privilege FROM information_schema.TABLE_PRIVILEGES
  WHERE {_OWN_SQL} AND TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(table)}"""  # noqa: S608 quoted

@@ -69,9 +69,8 @@ def test_transactions_are_told_apart_by_what_begins_and_ends_them(tmp_path: Path
 
 
 def test_what_commits_without_saying_so_ends_one(tmp_path: Path) -> None:
-    assert [number for _, number in taken(tmp_path, "BEGIN", "INSERT t VALUES (1)", "CREATE TABLE u (a INT)", "SELECT 1")] == [
-        1, 1, None, None,
-    ]  # fmt: skip
+    texts = ("BEGIN", "INSERT t VALUES (1)", "CREATE TABLE u (a INT)", "SELECT 1")
+    assert [number for _, number in taken(tmp_path, *texts)] == [1, 1, None, None]
     assert [number for _, number in taken(tmp_path, "BEGIN", "INSERT t VALUES (1)", "BEGIN", "COMMIT")] == [1, 1, 2, 2]
     assert [number for _, number in taken(tmp_path, "BEGIN", "COMMIT AND CHAIN", "SELECT 1", "COMMIT")] == [1, 1, 2, 2]
 
@@ -121,7 +120,7 @@ def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
         row("BEGIN", at_s=-0.001),
         row("UPDATE t SET a = 1", at_s=1),
         row("COMMIT", at_s=2),
-        row("SELECT 1", at_s=70),
+        row("SELECT 1", at_s=60.5),
     ]
     log = reading(tmp_path, *rows, running=4)
     assert list(log.statements()) == []

@@ -54,15 +54,15 @@ class SlowLogReading:
             )
         counts, logged = self._file.counts, self._sessions.logged
         if counts and counts.questions - logged > max(FEW, SHARE * counts.questions):
+            share = f"{logged:,} ({100 * logged / counts.questions:.0f} %)"
             yield (
-                f"the server was sent some {counts.questions:,} statements, of which {logged:,} "
-                f"({100 * logged / counts.questions:.0f} %) were logged: those of sessions that began within the window, and "
-                f"{counts.sessions_before:,} were there before it"
+                f"the server was sent some {counts.questions:,} statements, of which {share} were logged: those of "
+                f"sessions that began within the window, and {counts.sessions_before:,} were there before it"
             )
 
 
 def open_reading(log: Mapping[str, Any], database: str, start: datetime, end: datetime) -> SlowLogReading:
-    """The reading of the file that a window's job has left, on the host that has it. Raises InvalidInput without one."""
+    """The reading of the file that a window's job has left, on the host that has it. Raises InvalidInput for none."""
     paths = sorted(Path(name) for pattern in log["patterns"] for name in glob(pattern))
     if not paths:
         found = "the file with the window's rows is gone"

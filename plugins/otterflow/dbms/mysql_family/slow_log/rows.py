@@ -1,7 +1,7 @@
 """The file of a window's rows: one line of counts, then a row a line, its fields parted by tabs, packed by gzip.
 
-A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number of
-its session, its database and its text. The last two are in hexadecimal, whatever is in them.
+A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number
+of its session, its database and its text. The last two are in hexadecimal, whatever is in them.
 """
 
 from __future__ import annotations
