@@ -560,7 +560,7 @@ def replayed(lab: Lab, recording: Path) -> dict[str, Any]:
     """The recording's replay by the archive that is shipped to a driver host, ten times as quick."""
     cluster, folder = lab.host.cluster, lab.root.parent / "replayed"
     folder.mkdir()
-    (folder / "replayer.zip").write_bytes(replayer_archive())
+    (folder / "replayer.zip").write_bytes(replayer_archive("postgresql"))
     password = folder / "password"
     password.touch(0o600)
     password.write_text(cluster.password + "\n")

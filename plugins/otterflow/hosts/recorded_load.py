@@ -31,11 +31,12 @@ def problems(bench: Workbench) -> list[Problem]:
     recording = workload.recording if isinstance(workload, RecordedLoad) else None
     if recording is None:
         return [Problem("recording", "none is given", "name a recording's folder on the driver host")]
-    connection(bench.host.access)
+    dbms = bench.plan.target.dbms
+    connection(dbms, bench.host.access)
     done = bench.host.driver_session.run(
-        look_command(recording), what="reading the recording", timeout_s=READ_S, stdin=look_input(), check=False
+        look_command(recording), what="reading the recording", timeout_s=READ_S, stdin=look_input(dbms), check=False
     )
-    found, sentence = read_look(recording, bench.plan.target.dbms, done.exit_code, done.stdout, done.stderr)
+    found, sentence = read_look(recording, dbms, done.exit_code, done.stdout, done.stderr)
     if sentence:
         log.info("%s", sentence)
     return found

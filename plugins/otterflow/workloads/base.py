@@ -95,7 +95,7 @@ def workload_for(benchmark: Benchmark, dbms: Dbms) -> Workload:
     if isinstance(settings, LiveSettings):
         return LiveWorkload(settings, dbms.observation, benchmark.run_timeout_s)
     if isinstance(settings, RecordedLoad):
-        return recorded_workload(settings, benchmark.run_timeout_s)
+        return recorded_workload(settings, dbms.name, benchmark.run_timeout_s)
     raise TypeError(f"no workload class for the settings {type(settings).__name__}")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
-from otterflow.dbms.postgresql.statements.classes import Classes
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.dialect import dialect_of
 from otterflow.workloads.recording.manifest import Origin
 from otterflow.workloads.recording.writing import RecordingWriter
 from otterflow.workloads.replay.replayer.programs import mix, replay
@@ -40,7 +40,8 @@ def settings_record(access: DatabaseAccess, folder: Path, **changes: Any) -> dic
 
 def record(folder: Path, statements: Iterable[Statement], origin: Origin = ORIGIN) -> None:
     """Write the recording."""
-    with RecordingWriter(folder / "recording", origin, Classes(), max_bytes=10**9, keep_free_bytes=0) as writer:
+    classes = dialect_of(origin.dbms).classes()
+    with RecordingWriter(folder / "recording", origin, classes, max_bytes=10**9, keep_free_bytes=0) as writer:
         for statement in statements:
             writer.add(statement)
         writer.finish()

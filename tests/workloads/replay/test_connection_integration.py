@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, Outcome
 from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from stack.host import DatabaseHost
 from stack.postgres import PrivateCluster
 from tests.waiting import wait_until
+from tests.workloads.replay.certificates import self_signed
 
 pytestmark = pytest.mark.integration
 
@@ -99,35 +94,14 @@ def test_over_a_socket(cluster: PrivateCluster) -> None:
     assert _done(_ask(_access(cluster, host=str(cluster.socket_dir), tls="require"), b"SELECT 1")) == Outcome(1, None)
 
 
-def _certificate(name: str) -> tuple[str, str]:
-    """A key and a certificate for an address, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "private server")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(name))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return pem.decode(), made.public_bytes(serialization.Encoding.PEM).decode()
-
-
 def test_tls(cluster: PrivateCluster, tmp_path: Path) -> None:
-    key, certificate = _certificate("127.0.0.1")
+    key, certificate = self_signed("127.0.0.1")
     for name, text in (("server.key", key), ("server.crt", certificate)):
         cluster.user.write_file(cluster.config_dir / name, text)
         (cluster.config_dir / name).chmod(0o600)
     root, other = tmp_path / "root.crt", tmp_path / "other.crt"
     root.write_text(certificate)
-    other.write_text(_certificate("127.0.0.1")[1])
+    other.write_text(self_signed("127.0.0.1")[1])
     config = cluster.config_dir
     _reload(cluster, f"ssl_key_file = '{config}/server.key'", f"ssl_cert_file = '{config}/server.crt'", "ssl = on")
     is_safe = b"SELECT 1 FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.mysql_family.access import DatabaseAccess as FamilyAccess
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import InvalidInput
@@ -27,7 +28,7 @@ ACCESS = DatabaseAccess.with_password("db.example.org", 5433, "tuner", "staging"
 
 def workload(**changes: Any) -> ReplayWorkload:
     settings = {"driver": "replay", "recording": "/srv/recordings/shop"} | changes
-    return ReplayWorkload(3600, ReplayDriverSettings.model_validate(settings))
+    return ReplayWorkload(3600, "postgresql", ReplayDriverSettings.model_validate(settings))
 
 
 def test_the_job_has_the_program_its_settings_and_the_password_in_a_file() -> None:
@@ -84,7 +85,7 @@ def test_without_a_recording_nothing_is_run() -> None:
 
 def mixed(**changes: Any) -> MixWorkload:
     settings = {"driver": "mix", "recording": "/srv/recordings/shop"} | changes
-    return MixWorkload(600, MixDriverSettings.model_validate(settings))
+    return MixWorkload(600, "postgresql", MixDriverSettings.model_validate(settings))
 
 
 def test_a_mix_is_warmed_up_from_the_samples_other_end() -> None:
@@ -168,3 +169,30 @@ def test_what_is_right_there() -> None:
 
 def test_the_folder_is_quoted() -> None:
     assert "'/srv/a b; rm'" in look_command("/srv/a b; rm")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({}, ("prefer", None)),
+        ({"ssl_disabled": "True"}, ("disable", None)),
+        ({"ssl_ca": "/ca.pem"}, ("verify-ca", "/ca.pem")),
+        ({"ssl_ca": "/ca.pem", "ssl_verify_identity": "1"}, ("verify-full", "/ca.pem")),
+        ({"ssl_verify_identity": "1"}, ("verify-full", None)),
+    ],
+)
+def test_the_way_to_a_mariadb(parameters: dict[str, str], told: tuple[str, str | None]) -> None:
+    access = FamilyAccess("/run/mysqld/mysqld.sock", 3306, "tuner", "staging", "top: secret", parameters)
+    own = ReplayWorkload(3600, "mariadb", ReplayDriverSettings(driver="replay", recording="/srv/r"))
+    job = own.run(access, RunPlan(), None)
+    settings = ReplaySettings(**json.loads(job.files["settings.json"]))
+    assert (settings.dbms, settings.tls, settings.tls_root) == ("mariadb", *told)
+    assert (settings.host, settings.user, settings.database) == ("/run/mysqld/mysqld.sock", "tuner", "staging")
+    assert "secret" not in job.script + str(job.files["settings.json"])
+
+
+def test_certificates_of_the_client_are_not_to_be_had_there_either() -> None:
+    access = FamilyAccess("h", 3306, "u", "d", parameters={"ssl_cert": "/c", "ssl_key": "/k"})
+    own = ReplayWorkload(3600, "mysql", ReplayDriverSettings(driver="replay", recording="/srv/r"))
+    with pytest.raises(InvalidInput, match="its extra has ssl_cert, ssl_key, which the replayer does not know"):
+        own.run(access, RunPlan(), None)

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.postgresql.statements import replaying
+from otterflow.dbms.postgresql.statements.dialect import DIALECT
+from otterflow.dbms.postgresql.statements.replaying import ZERO_BYTE
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements import judging
 from otterflow.errors import InvalidInput
 from otterflow.workloads.replay.replayer import spool as spool_module
 from otterflow.workloads.replay.replayer.answers import Access
-from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import Pace
+from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.ran import Ran, Used, joined
 from otterflow.workloads.replay.replayer.settings import ReplaySettings, read_settings
-from otterflow.workloads.replay.replayer.sieve import ZERO_BYTE
 from otterflow.workloads.replay.replayer.spool import Item, Spool, most_at_once
 from otterflow.workloads.replay.replayer.tally import Tally, Times
 
@@ -85,7 +86,7 @@ def test_a_spool_gives_back_each_session(tmp_path: Path, monkeypatch: pytest.Mon
         Statement(f"s{number % 3}", float(number), f"SELECT '\udce9{number}'", number, (None, "é"), "p", 1.0)
         for number in range(100)
     ]
-    with Spool(str(tmp_path)) as spool:
+    with Spool(str(tmp_path), DIALECT) as spool:
         spool.fill(statements)
         assert list(tmp_path.iterdir()) == [], "no name leads to it"
         assert [session.name for session in spool.sessions] == ["s0", "s1", "s2"]
@@ -97,7 +98,7 @@ def test_a_spool_gives_back_each_session(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_how_many_sessions_were_open_at_once(tmp_path: Path) -> None:
-    with Spool(str(tmp_path)) as spool:
+    with Spool(str(tmp_path), DIALECT) as spool:
         spool.fill(Statement(f"s{number}", number * 2.0, "SELECT 1", duration_ms=1000.0) for number in range(10))
         assert most_at_once(spool.sessions, 0) == 1
         assert most_at_once(spool.sessions, 1.5) == 2
@@ -106,8 +107,8 @@ def test_how_many_sessions_were_open_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        (Statement("a", 0, "SELECT $1"), replaying.VALUES),
-        (Statement("a", 0, "SELECT $1, $2", parameters=("1",)), replaying.VALUES),
+        (Statement("a", 0, "SELECT $1"), judging.VALUES),
+        (Statement("a", 0, "SELECT $1, $2", parameters=("1",)), judging.VALUES),
         (Statement("a", 0, "SELECT $1, $2", parameters=("1", None)), None),
         (Statement("a", 0, "SELECT '$1'"), None),
         (Statement("a", 0, "PREPARE p AS SELECT $1"), None),
@@ -116,7 +117,7 @@ def test_how_many_sessions_were_open_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_sent(tmp_path: Path, statement: Statement, reason: str | None) -> None:
-    with Spool(str(tmp_path)) as spool:
+    with Spool(str(tmp_path), DIALECT) as spool:
         spool.fill([statement])
         assert dict(spool.left_out) == ({reason: 1} if reason else {})
 

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from otterflow.dbms.postgresql.statements.dialect import DIALECT
 from otterflow.dbms.statement import Statement
 from otterflow.workloads.replay.replayer.answers import Access
 from otterflow.workloads.replay.replayer.dealing import Hand, automatic, deal, shares
@@ -24,6 +25,7 @@ from otterflow.workloads.replay.replayer.running import CannotReplay, Progress, 
 from otterflow.workloads.replay.replayer.settings import MixSettings, ReplaySettings
 from otterflow.workloads.replay.replayer.spool import Spool
 from otterflow.workloads.replay.replayer.tally import Tally
+from otterflow.workloads.replay.replayer.ways import Entrance, way_of
 from tests.waiting import wait_until
 from tests.workloads.replay.test_parts import SETTINGS
 
@@ -33,7 +35,7 @@ class Counting(Run):
 
     def __init__(self, number: int, waits: bool = False, does: Callable[[], Any] = int, deadline_s: float = 30) -> None:
         settings = ReplaySettings(**{**SETTINGS, "deadline_s": deadline_s, "progress_s": 0.05})
-        super().__init__(settings, Access("h", 1, "u", "d"), {}, number, Tally())
+        super().__init__(settings, Entrance(way_of("postgresql"), Access("h", 1, "u", "d"), {}), number, Tally())
         self._number, self._waits, self._does = number, waits, does
 
     async def _play(self) -> None:
@@ -136,7 +138,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _hands(tmp_path: Path, statements: list[Statement], cores: int = 16, **changes: Any) -> list[Hand]:
-    with Spool(str(tmp_path)) as spool:
+    with Spool(str(tmp_path), DIALECT) as spool:
         spool.fill(statements)
         return deal(spool, ReplaySettings(**{**SETTINGS, **changes}), cores)
 

@@ -70,7 +70,7 @@ def test_a_process_that_is_killed_leaves_nothing(
     (tmp_path / "settings.json").write_text(
         json.dumps(settings_record(database, tmp_path, processes=2, schedule="fast"))
     )
-    (tmp_path / "replayer.zip").write_bytes(replayer_archive())
+    (tmp_path / "replayer.zip").write_bytes(replayer_archive("postgresql"))
     first = subprocess.Popen(
         [sys.executable, "-I", "-S", "replayer.zip", "settings.json"], cwd=tmp_path, env={}, stderr=subprocess.PIPE
     )

@@ -18,6 +18,7 @@ import pytest
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.statements import replaying
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements import judging
 from otterflow.workloads.replay.replayer.running import CannotReplay
 from tests.waiting import wait_until
 from tests.workloads.recording.samples import ORIGIN
@@ -138,7 +139,7 @@ def test_what_is_not_to_be_sent_is_left_out_by_reason(replayed: Replay, rows: Ro
     statements = result["statements"]
     assert statements["left_out"] == {
         replaying.COPY: 1, replaying.NOTIFICATION: 1, replaying.ADMINISTRATION: 2, replaying.LIMITS: 1,
-        replaying.VALUES: 1,
+        judging.VALUES: 1,
     }  # fmt: skip
     assert statements["told"] == {replaying.DDL: 1}
     assert statements["done"] == 2

@@ -6,8 +6,8 @@ import struct
 
 from otterflow.dbms.postgresql.statements.classes import fingerprint
 from otterflow.workloads.replay.replayer.postgresql import wire
+from otterflow.workloads.replay.replayer.postgresql.server_times import ABSENT
 from otterflow.workloads.replay.replayer.server_times import (
-    ABSENT,
     RESET,
     Counters,
     ServerTime,
@@ -38,7 +38,7 @@ def test_a_class_is_found_by_the_servers_number_or_by_its_text() -> None:
         q4=("SELECT now()", 3, 3.0),
         q5=("SELECT b FROM t WHERE id IN ($1)", 9, 9.0),
     )
-    times = times_between(before, after, SHAPES)
+    times = times_between(before, after, SHAPES, fingerprint)
     assert times.classes == {"77": ServerTime(20, 40.0), "look": ServerTime(4, 10.0)}
     assert times.ambiguous == 1, "two classes have the text of query 3"
     assert times.record_of("look") == {"calls": 4, "seconds": 0.01, "mean_ms": 2.5}
@@ -49,10 +49,10 @@ def test_a_class_is_found_by_the_servers_number_or_by_its_text() -> None:
 
 
 def test_what_cannot_be_told_is_said() -> None:
-    assert times_between(Counters(why_not=ABSENT), Counters(), SHAPES) == ServerTimes(why_not=ABSENT)
-    reset = times_between(_counters(q77=("", 10, 1.0)), _counters(q77=("", 3, 1.0)), SHAPES)
+    assert times_between(Counters(why_not=ABSENT), Counters(), SHAPES, fingerprint) == ServerTimes(why_not=ABSENT)
+    reset = times_between(_counters(q77=("", 10, 1.0)), _counters(q77=("", 3, 1.0)), SHAPES, fingerprint)
     assert (reset.why_not, reset.classes) == (RESET, {})
-    evicted = times_between(Counters(evicted=5), Counters(evicted=7), SHAPES)
+    evicted = times_between(Counters(evicted=5), Counters(evicted=7), SHAPES, fingerprint)
     assert evicted.to_record()["evicted"] == 2
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
-from otterflow.workloads.replay.replayer.server_times import ABSENT, OFF
+from otterflow.workloads.replay.replayer.postgresql.server_times import ABSENT, OFF
 from stack.host import DatabaseHost
 from tests.workloads.replay.harness import Replay, at, connect
 

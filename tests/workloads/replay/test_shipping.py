@@ -13,36 +13,58 @@ from pathlib import Path
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
+from otterflow.dbms.statements.dialect import ROOMS
 from otterflow.workloads.replay.shipping import replayer_archive
 from tests.workloads.replay.harness import at, record, settings_record
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the archive where neither this checkout nor any installed package is found."""
-    (folder / "replayer.zip").write_bytes(replayer_archive())
+    (folder / "replayer.zip").write_bytes(replayer_archive("postgresql"))
     return subprocess.run(
         [sys.executable, "-I", "-S", "replayer.zip", *arguments], cwd=folder, env={}, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
 
 
-def _sources() -> dict[str, str]:
-    with zipfile.ZipFile(io.BytesIO(replayer_archive())) as archive:
+def _sources(dbms: str) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(replayer_archive(dbms))) as archive:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def test_the_archive_is_the_same_bytes_each_time() -> None:
-    assert replayer_archive() == replayer_archive()
-    assert len(replayer_archive()) < 100_000
+SOURCES = {name: text for dbms in ROOMS for name, text in _sources(dbms).items() if text}
 
 
-@pytest.mark.parametrize("name", [name for name, text in _sources().items() if text])
+@pytest.mark.parametrize("dbms", ROOMS)
+def test_the_archive_is_the_same_bytes_each_time(dbms: str) -> None:
+    assert replayer_archive(dbms) == replayer_archive(dbms)
+    assert len(replayer_archive(dbms)) < 100_000
+
+
+def test_each_dbms_gets_its_own_rooms() -> None:
+    own, other = set(_sources("postgresql")), set(_sources("mariadb"))
+    assert {name for name in own - other} == {name for name in own if "/postgresql/" in name}
+    assert {name for name in other - own} == {name for name in other if "/mysql_family/" in name}
+    assert other == set(_sources("mysql"))
+
+
+@pytest.mark.parametrize("name", SOURCES)
 def test_every_module_is_python_3_9(name: str) -> None:
-    tree = ast.parse(_sources()[name], feature_version=(3, 9))
+    tree = ast.parse(SOURCES[name], feature_version=(3, 9))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     outside = {module.partition(".")[0] for module in imported} - set(sys.stdlib_module_names) - {"otterflow"}
     assert outside == set()
+
+
+@pytest.mark.parametrize("dbms", ROOMS)
+def test_nothing_is_imported_that_is_not_shipped(dbms: str) -> None:
+    sources = _sources(dbms)
+    there = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in sources}
+    for name, text in sources.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("otterflow"):
+                assert node.module in there, name
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ TWO_PHASE = "two-phase commit"
 REPLICATION = "replication"
 LIMITS = "sets a time limit, and the replay has its own"
 VALUES = "its values are not known"
+APART = "its values are apart from its text"
 DDL = "changes the schema"
 TEMPORARY = "temporary table"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from otterflow.dbms.registry import dbms_named
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.dialect import ROOMS, dialect_of
 from otterflow.errors import InvalidInput, OtterflowError, Problem
 from otterflow.workloads.recording.lines import decode
 from otterflow.workloads.recording.manifest import Manifest, Origin, read_time
@@ -21,8 +20,7 @@ MAX_BYTES = 10 * 2**30
 
 def make(lines: Path, folder: Path, origin: Origin) -> Manifest:
     """Write the recording of a file of lines, which may be in any order. Raises InvalidInput that names the line."""
-    classes = importlib.import_module(dbms_named(origin.dbms).capture.READER).Classes()
-    with RecordingWriter(folder, origin, classes, max_bytes=MAX_BYTES) as writer:
+    with RecordingWriter(folder, origin, dialect_of(origin.dbms).classes(), max_bytes=MAX_BYTES) as writer:
         for number, statement in enumerate(_read(lines), start=1):
             if statement.at_s > origin.seconds:
                 raise InvalidInput(
@@ -44,8 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("lines", type=Path, help="a file with one JSON object a line, see docs/recordings.md")
     parser.add_argument("folder", type=Path, help="the folder to make")
     parser.add_argument("--source", required=True, help="the name of the target that it stands for")
-    parser.add_argument("--dbms", default="postgresql", help="whose statements they are; %(default)s if not given")
     parser.add_argument("--database", required=True)
+    parser.add_argument("--dbms", choices=sorted(ROOMS), default="postgresql")
     parser.add_argument("--start", required=True, help="like 2026-11-29T02:00:00Z")
     parser.add_argument("--end", required=True, help="like 2026-11-29T03:00:00Z")
     given = parser.parse_args(arguments)

@@ -32,9 +32,9 @@ python3 -I "$program" look {quote(recording)}
 """
 
 
-def look_input() -> str:
+def look_input(dbms: str) -> str:
     """The program, as text."""
-    return base64.b64encode(replayer_archive()).decode()
+    return base64.b64encode(replayer_archive(dbms)).decode()
 
 
 def read_look(recording: str, dbms: str, exit_code: int, stdout: str, stderr: str) -> tuple[list[Problem], str]:

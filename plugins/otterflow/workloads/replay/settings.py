@@ -11,6 +11,7 @@ from otterflow.dbms.target import AbsolutePath
 from otterflow.dbms.values import EXISTING
 from otterflow.measures.objective import Objective
 from otterflow.workloads.replay.replayer.settings import FAST
+from otterflow.workloads.replay.ways import WAYS
 
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 
@@ -29,7 +30,7 @@ class RecordedLoad(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     in_passes: ClassVar[bool] = False
-    dbms: ClassVar[frozenset[str]] = frozenset({"postgresql"})
+    dbms: ClassVar[frozenset[str]] = frozenset(WAYS)
 
     recording: AbsolutePath | None = None
     """Its folder on the driver host; where none is given, the experiment's form gives it."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from otterflow.remote.archive import python_archive
+from collections.abc import Iterator
+
+from otterflow.dbms.statements.dialect import ROOMS
+from otterflow.remote.archive import ROOT, python_archive
 from otterflow.workloads.recording.shipping import NOT_SHIPPED
 
 SHIPPED = (
@@ -10,13 +13,20 @@ SHIPPED = (
     "plain_files.py",
     "dbms/statement.py",
     "dbms/statements",
-    "dbms/postgresql/statements",
     "workloads/recording",
     "workloads/replay/replayer",
 )
-"""Modules and rooms that the replayer is made of, beneath the package `otterflow`."""
+"""Modules and rooms that the replayer of every DBMS is made of, beneath the package `otterflow`."""
 
 
-def replayer_archive() -> bytes:
-    """The archive. Run it with `python3 <file> SETTINGS`."""
-    return python_archive("otterflow.workloads.replay.replayer.__main__", SHIPPED, without=NOT_SHIPPED)
+def replayer_archive(dbms: str) -> bytes:
+    """The archive for recordings of a DBMS. Run it with `python3 <file> SETTINGS`."""
+    room = ROOMS[dbms]
+    others = {each for other in ROOMS.values() if other != room for each in _modules(other)}
+    rooms = (*SHIPPED, f"dbms/{room}/statements")
+    return python_archive("otterflow.workloads.replay.replayer.__main__", rooms, without=NOT_SHIPPED | others)
+
+
+def _modules(room: str) -> Iterator[str]:
+    for path in (ROOT / "workloads/replay/replayer" / room).rglob("*.py"):
+        yield str(path.relative_to(ROOT))

@@ -16,6 +16,7 @@ from otterflow.workloads.no_rates import NoRates
 from otterflow.workloads.replay.output import RESULT_FILE, read_mix, read_result
 from otterflow.workloads.replay.settings import MixDriverSettings, RecordedLoad, ReplayDriverSettings
 from otterflow.workloads.replay.shipping import replayer_archive
+from otterflow.workloads.replay.ways import WAYS
 
 REPLAY, MIX = "replay", "mix"
 """The replayer's programs."""
@@ -23,10 +24,6 @@ REPLAYER_FILE, SETTINGS_FILE, PASSWORD_FILE = "replayer.zip", "settings.json", "
 LAY_OUT_S = 900.0
 """How long the recording may be read and laid out before its replay begins."""
 _SAID = "replay: "
-_TLS = {"sslmode": "tls", "sslrootcert": "tls_root"}
-_MODES = {"allow": "prefer"}
-_NOT_NEEDED = frozenset({"target_session_attrs", "sslnegotiation", "gssencmode"})
-"""Parameters that lead a client to the same server all the same."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ class RecordedWorkload(NoRates, ABC):
     """
 
     run_timeout_s: float
+    dbms: str
 
     @property
     @abstractmethod
@@ -76,9 +74,9 @@ class RecordedWorkload(NoRates, ABC):
             "lock_timeout_ms": recorded.lock_timeout_ms,
             "statement_timeout_ms": recorded.statement_timeout_ms,
             **told,
-            **connection(access),
+            **connection(self.dbms, access),
         }
-        files: dict[str, str | bytes] = {REPLAYER_FILE: replayer_archive(), SETTINGS_FILE: json.dumps(record)}
+        files: dict[str, str | bytes] = {REPLAYER_FILE: replayer_archive(self.dbms), SETTINGS_FILE: json.dumps(record)}
         if access.password:
             files[PASSWORD_FILE] = access.password + "\n"
         return JobScript(_script(program), files, limit_s + LAY_OUT_S, (RESULT_FILE,))
@@ -143,27 +141,18 @@ class MixWorkload(RecordedWorkload):
 
 
 def recorded_workload(
-    settings: ReplayDriverSettings | MixDriverSettings, run_timeout_s: float
+    settings: ReplayDriverSettings | MixDriverSettings, dbms: str, run_timeout_s: float
 ) -> ReplayWorkload | MixWorkload:
     """The class that runs the driver of a recorded load."""
     if isinstance(settings, MixDriverSettings):
-        return MixWorkload(run_timeout_s, settings)
-    return ReplayWorkload(run_timeout_s, settings)
+        return MixWorkload(run_timeout_s, dbms, settings)
+    return ReplayWorkload(run_timeout_s, dbms, settings)
 
 
-def connection(access: DatabaseAccess) -> dict[str, object]:
+def connection(dbms: str, access: DatabaseAccess) -> dict[str, object]:
     """What the replayer's settings say of how to connect. Raises InvalidInput for what it cannot be told."""
-    unknown = sorted(access.parameters.keys() - _TLS.keys() - _NOT_NEEDED)
-    if unknown:
-        found = f"its extra has {', '.join(unknown)}, which the replayer does not know"
-        raise InvalidInput(Problem("sql_conn_id", found, "let replays connect by a password, with sslmode at most"))
-    told: dict[str, object] = {"host": access.host, "port": access.port, "user": access.user}
-    told["database"] = access.database
-    for name, setting in _TLS.items():
-        if name in access.parameters:
-            value = access.parameters[name]
-            told[setting] = _MODES.get(value, value)
-    return told | ({"password_file": PASSWORD_FILE} if access.password else {})
+    told = {"dbms": dbms, "host": access.host, "port": access.port, "user": access.user, "database": access.database}
+    return told | WAYS[dbms](access) | ({"password_file": PASSWORD_FILE} if access.password else {})
 
 
 _NONE_GIVEN = Problem("recording", "none is given", "name it in the benchmark's file or in the experiment's form")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.postgresql.statements.classes import fingerprint
+from otterflow.dbms.postgresql.statements.dialect import DIALECT
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 from otterflow.workloads.recording.reading import open_recording
@@ -37,7 +39,7 @@ def test_what_is_rare_stays_and_what_is_frequent_is_thinned_out(tmp_path: Path) 
     often = (_unit("often", prepared=str(number)) for number in range(5000))
     seldom = (_unit("seldom", seconds=60.0) for _ in range(3))
     some = (_unit("some") for _ in range(40))
-    with Sample(str(tmp_path), 100, 10**9, "seed") as sample:
+    with Sample(str(tmp_path), 100, 10**9, "seed", fingerprint) as sample:
         assert list(tmp_path.iterdir()) == [], "no name leads to it"
         _fill(sample, itertools.chain(itertools.islice(often, 2500), seldom, some, often))
         kinds = {kind.classes[0]: kind for kind in sample.kinds.values()}
@@ -53,7 +55,7 @@ def test_what_is_kept_of_a_kind_is_a_uniform_sample(tmp_path: Path) -> None:
     """Each tenth of 2,000 units is a tenth of what 30 samples keep; five deviations of that are a quarter of it."""
     tenths: Counter[int] = Counter()
     for seed in range(30):
-        with Sample(str(tmp_path), 50, 10**9, str(seed)) as sample:
+        with Sample(str(tmp_path), 50, 10**9, str(seed), fingerprint) as sample:
             _fill(sample, (_unit("one", prepared=str(number)) for number in range(2000)))
             (kind,) = sample.kinds.values()
             for place in kind.kept:
@@ -64,11 +66,11 @@ def test_what_is_kept_of_a_kind_is_a_uniform_sample(tmp_path: Path) -> None:
 
 
 def test_bytes_are_bounded_too(tmp_path: Path) -> None:
-    with Sample(str(tmp_path), 10**6, 50_000, "seed") as sample:
+    with Sample(str(tmp_path), 10**6, 50_000, "seed", fingerprint) as sample:
         _fill(sample, (_unit(f"c{number % 5}", f"SELECT '{'x' * 1000}{number}'") for number in range(1000)))
         kept = sum(length for kind in sample.kinds.values() for _, length in kind.kept)
         assert 30_000 < kept <= 50_000
-    with Sample(str(tmp_path), 10**6, 5_000, "seed") as sample:
+    with Sample(str(tmp_path), 10**6, 5_000, "seed", fingerprint) as sample:
         reasons = [sample.add(_unit(f"c{number}", f"SELECT '{'x' * 1000}'")) for number in range(10)]
         assert NO_ROOM in reasons
         assert reasons[0] is None
@@ -76,7 +78,7 @@ def test_bytes_are_bounded_too(tmp_path: Path) -> None:
 
 def test_kinds_that_are_too_many_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_KINDS", 3)
-    with Sample(str(tmp_path), 100, 10**9, "seed") as sample:
+    with Sample(str(tmp_path), 100, 10**9, "seed", fingerprint) as sample:
         _fill(sample, (_unit(f"c{number}") for number in range(10)))
         assert len(sample.kinds) == 4
         assert sample.kinds[sample_module.OTHER].units == 7
@@ -130,7 +132,7 @@ def test_processes_share_what_there_is_and_have_what_is_rare() -> None:
 
 def _open(tmp_path: Path, **changes: Any) -> Store:
     settings = MixSettings(**{**SETTINGS, **changes})
-    return open_store(open_recording(tmp_path / "recording"), settings, tmp_path, lambda line: None)
+    return open_store(open_recording(tmp_path / "recording"), settings, DIALECT, tmp_path, lambda line: None)
 
 
 AWKWARD = "SELECT '\udce9 é \"'"

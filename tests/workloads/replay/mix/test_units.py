@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from otterflow.dbms.postgresql.statements import replaying
-from otterflow.dbms.postgresql.statements.session_state import ADVISORY, CURSOR, PREPARED, TEMPORARY
+from otterflow.dbms.postgresql.statements.dialect import DIALECT
+from otterflow.dbms.postgresql.statements.session_state import ADVISORY, ASKED, CURSOR, PREPARED, TEMPORARY
 from otterflow.dbms.statement import Statement
 from otterflow.workloads.replay.replayer.mix import units as units_module
-from otterflow.workloads.replay.replayer.mix.units import NEEDS, ONCE, SEQUENCE, SNAPSHOT, TOO_LONG, Out, Unit, Units
+from otterflow.workloads.replay.replayer.mix.units import NEEDS, ONCE, SNAPSHOT, TOO_LONG, Out, Unit, Units
 from tests.workloads.replay.harness import at
 
 
 def _cut(*statements: Statement) -> tuple[list[Unit], Units]:
     taken: list[Unit] = []
-    units = Units(taken.append)
+    units = Units(taken.append, DIALECT)
     units.cut(each._replace(duration_ms=100.0) for each in sorted(statements, key=lambda each: each.at_s))
     assert sum(len(unit.statements) for unit in taken) + units.settings.statements + sum(
         out.statements for out in units.left_out.values()
@@ -127,7 +128,7 @@ def test_what_is_held_for_too_long_is_left_out_with_what_uses_it(
         ("CREATE TABLE x (a int)", ONCE),
         ("TRUNCATE x", ONCE),
         ("EXECUTE p", NEEDS + PREPARED),
-        ("SELECT lastval()", SEQUENCE),
+        ("SELECT lastval()", NEEDS + ASKED),
         ("SET TRANSACTION SNAPSHOT '0003-1'", SNAPSHOT),
         ("COPY x FROM STDIN", replaying.COPY),
     ],

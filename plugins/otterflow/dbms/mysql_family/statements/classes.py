@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from otterflow.dbms.mysql_family.statements.tokens import tokens
 from otterflow.dbms.statements import classes
-from otterflow.dbms.statements.tokens import QUOTED, WORD, Token
+from otterflow.dbms.statements.tokens import OPERATOR, QUOTED, WORD, Token
 
 _PLAIN = re.compile(r"`[^\W\d][\w$]*`")
 _BEFORE_VALUES = classes.BEFORE_VALUES | frozenset("div mod xor rlike regexp interval".split())
@@ -33,4 +33,7 @@ class Classes(classes.Classes):
 def _plain(text: str) -> Iterator[Token]:
     for token in tokens(text):
         plain = token.kind == QUOTED and _PLAIN.fullmatch(token.text) is not None
-        yield Token(WORD, token.text[1:-1]) if plain else token
+        if plain:
+            yield Token(WORD, token.text[1:-1])
+        else:
+            yield Token(OPERATOR, "<>") if token.text == "!=" else token

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from otterflow.dbms.mysql_family.statements.classes import fingerprint
+from otterflow.dbms.mysql_family.statements.classes import Classes, fingerprint
 from otterflow.dbms.mysql_family.statements.replaying import comes_again, judge, wanted_values
 from otterflow.dbms.mysql_family.statements.session_state import ASKED, mentions, touch_of
 from otterflow.dbms.mysql_family.statements.transactions import commits_before, ends_block, state_after
 from otterflow.dbms.statements.dialect import Dialect
 
 DIALECT = Dialect(
-    judge, wanted_values, comes_again, fingerprint, ends_block, commits_before, state_after, touch_of, mentions, ASKED
-)
+    judge, wanted_values, comes_again, fingerprint, ends_block, commits_before, state_after, touch_of, mentions, ASKED,
+    values_apart=False, classes=Classes,
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 A replay must do to the database what the recorded sessions did, and nothing to the server or the world outside. So
 administration, files of the server's host and calls that leave the database are left out. DDL is sent, and told.
+SET NAMES is sent, whatever the character set: the servers' logs have each text in the bytes that its client sent.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, 
 FILES = "reads or writes a file"
 PROTOCOL = "a command of the protocol, and no SQL"
 OTHER_DATABASE = "goes to another database, and the replay has but one"
-ENCODING = "sets the client's encoding, and the text is in UTF-8"
 
 _COMMAND = re.compile(r"\s*#\s*administrator command:")
 _FIRST_WORDS = {
@@ -72,8 +72,6 @@ _LIMITS = frozenset(
 )  # fmt: skip
 """`wait_timeout` is none of them: it ends an idle session, and drivers set it in one statement with `sql_mode`."""
 _PRIVILEGED = frozenset({"sql_log_bin", "sql_log_off", "gtid_next", "gtid_domain_id", "gtid_seq_no", "server_id"})
-_ENCODINGS = frozenset({"utf8", "utf8mb3", "utf8mb4", "binary", "ascii", "default", "null"})
-_CLIENTS = frozenset({"character_set_client", "character_set_connection"})
 _TABLES = frozenset({"table", "tables", "local", "no_write_to_binlog"})
 
 
@@ -192,24 +190,14 @@ def _why_not_set(words: list[Token]) -> str | None:
         return ADMINISTRATION
     if word_at(words, 1) == "statement":
         return _why_not_called(words)  # what it sets ends with it
-    for whose, name, value in assignments_of(words):
+    for whose, name, _ in assignments_of(words):
         if whose in _OF_THE_SERVER or name in _PRIVILEGED:
             return ADMINISTRATION
         if whose == "@":
             continue
         if name in _LIMITS:
             return LIMITS
-        if (name == "names" or name in _CLIENTS) and not _is_utf8(value):
-            return ENCODING
     return _why_not_called(words)
-
-
-def _is_utf8(value: list[Token]) -> bool:
-    """Whether texts in UTF-8 are read as they are meant; a variable stands for what it was before."""
-    if not value:
-        return True
-    named = (content_of(value[0]) or name_of(value[0])).lower()
-    return named in _ENCODINGS or named.startswith("@")
 
 
 def _why_not_prepared(words: list[Token]) -> str | None:

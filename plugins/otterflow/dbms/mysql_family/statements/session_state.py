@@ -30,7 +30,7 @@ ASKED = "the key that was generated last, or how many rows there were"
 """What a text asks for that `asks_sequence`."""
 
 _MAY_MATTER = re.compile(
-    r"@|\b(?:temporary|drop|prepare|deallocate|execute|set|get_lock|release_lock|release_all_locks|last_insert_id"
+    r"@|\b(?:begin|start|temporary|drop|prepare|deallocate|execute|set|get_lock|release_lock|release_all_locks|last_insert_id"
     r"|found_rows|row_count|lock|unlock|handler|lastval)\b",
     re.IGNORECASE,
 )
@@ -39,6 +39,7 @@ _OF_LOCKS = re.compile(r"get_lock|release_lock|release_all_locks|is_free_lock|is
 _VARIABLE = re.compile(r"@(?!@)")
 _LEVEL = ["isolation", "level"]
 _LOCKED = frozenset({(LOCKED, "")})
+_UNLOCKS = {("unlock", "table"), ("unlock", "tables"), ("start", "transaction"), ("begin", ""), ("begin", "work")}
 
 
 def touch_of(text: str) -> Touch:
@@ -65,7 +66,7 @@ def _touch_of(words: list[Token]) -> Touch:
     touch = _called(words)
     if first == "create" and "temporary" in {word_at(words, place) for place in range(1, 4)}:
         return touch._replace(makes=touch.makes | _temporary(words))
-    if first == "drop" and second == "prepare" or first == "deallocate":
+    if (first == "drop" and second == "prepare") or first == "deallocate":
         return touch._replace(gives_up=frozenset({(PREPARED, name_of(words[-1]))}))
     if first == "drop":
         names = frozenset((TEMPORARY, name_of(token)) for token in words[2:] if token.kind in {WORD, QUOTED})
@@ -76,7 +77,7 @@ def _touch_of(words: list[Token]) -> Touch:
         return touch._replace(executes=frozenset({name_of(words[1])}))
     if first == "lock" and second in {"table", "tables"}:
         return touch._replace(makes=_LOCKED)
-    if (first, second) in {("unlock", "table"), ("unlock", "tables"), ("start", "transaction")}:
+    if (first, second) in _UNLOCKS:
         return touch._replace(gives_up=_LOCKED)
     if first == "handler" and len(words) > 2:
         return _handler(words, touch)

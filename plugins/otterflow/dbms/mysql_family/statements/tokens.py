@@ -62,7 +62,6 @@ def _token(text: str, found: re.Match[str]) -> Token:
     if found.lastgroup == _STRING:
         return Token(CONSTANT, text[found.start() : _after_string(text, found.end(), found["mark"])])
     return Token(str(found.lastgroup), found[0])
-    return Token(OPERATOR if kind == OPERATOR else kind, found[0])
 
 
 def _after_string(text: str, at: int, mark: str) -> int:

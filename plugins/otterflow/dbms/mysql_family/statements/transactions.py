@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from otterflow.dbms.mysql_family.statements.tokens import tokens
-from otterflow.dbms.statements.tokens import WORD, Token
+from otterflow.dbms.statements.tokens import Token
 from otterflow.dbms.statements.touching import LOOKED_AT
 
 _COMMITS = frozenset(
@@ -65,9 +65,9 @@ def autocommit_after(text: str, before: bool) -> bool:
 
 
 def ends_block(text: str) -> bool:
-    """Whether the text ends a transaction by its own words, or takes it back to a savepoint."""
-    first = next(iter(tokens(text)), None)
-    return first is not None and first.kind == WORD and first.text.lower() in _ENDS
+    """Whether the text ends a transaction by its own words."""
+    words = next(_beginnings(text[:200]), [])
+    return _ends_block(words)
 
 
 def commits_before(text: str) -> bool:

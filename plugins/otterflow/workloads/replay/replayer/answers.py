@@ -1,14 +1,18 @@
-"""What every DBMS's connection shares: how the database is reached, what became of a statement, and who waits for it."""
+"""What every DBMS's connection shares: how a database is reached, what became of a statement, who waits for it."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 CONNECT_TIMEOUT_S = 30.0
 IDLE, IN_BLOCK, FAILED = "I", "T", "E"
 """A session's states: in no transaction, in one, in one that takes nothing any more but its end."""
+GENERAL = "HY000"
+"""The SQLSTATE that MariaDB and MySQL have for most errors of their own."""
 LOST = "08006"
 """The SQLSTATE of a connection that ended, where the server said nothing."""
 
@@ -60,6 +64,62 @@ class Waiter(Protocol):
 
     def set_exception(self, error: Exception) -> None:
         """No answer will come."""
+
+
+class Link(Protocol):
+    """A connection to a server of one DBMS: a message is sent, its rows are dropped, and its outcome comes back.
+
+    `status` is its transaction's state, `parameters` are the server's own words of the session, `error_number` is
+    the last error's where the DBMS has numbers. In a session that has FAILED the server takes nothing any more but the
+    end of the transaction.
+    """
+
+    ROLLBACK: bytes
+    """The message that rolls back what is open."""
+    status: str
+    is_lost: bool
+    parameters: dict[str, str]
+    error_number: int | None
+
+    async def open(self, settings: Mapping[str, str]) -> None:
+        """Connect and log in with `settings` in force. Raises CannotConnect."""
+
+    def message(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None) -> bytes:
+        """A statement to send: as text alone without `parameters`, else prepared, under a name where it has one."""
+
+    def send(self, message: bytes, waiter: Waiter) -> None:
+        """Send a message to whose answer somebody waits. Raises ConnectionLost."""
+
+    def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
+        """What is prepared on the server may not be what was thought, after such a statement ended so."""
+
+    async def simple(self, text: bytes) -> Outcome:
+        """Send a text, and wait. Raises ConnectionLost."""
+
+    async def rows(self, text: bytes) -> tuple[list[list[str | None]], str | None]:
+        """The rows of a query of the replayer's own, values as text, and the SQLSTATE of its error."""
+
+    def settings_back(self) -> Sequence[bytes]:
+        """Messages that put the session's settings back to those that it began with."""
+
+    def all_back(self) -> Sequence[bytes]:
+        """Messages after which the session is as at its beginning."""
+
+    async def cancel(self) -> None:
+        """Ask the server to give up the statement that is running."""
+
+    def close(self) -> None:
+        """End the session in good order."""
+
+    def abort(self) -> None:
+        """End the connection at once."""
+
+
+async def sent(link: Link, message: bytes) -> Outcome:
+    """Send a message and wait for its outcome. Raises ConnectionLost."""
+    waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    link.send(message, waiter)
+    return await waiter
 
 
 def tls_context(mode: str, root: str | None) -> ssl.SSLContext:

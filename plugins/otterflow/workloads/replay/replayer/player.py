@@ -1,39 +1,37 @@
 """Plays one session: one connection, one statement after the other, each waiting for its own answer only.
 
-After an error in a transaction the server refuses everything up to its end: that is left out and counted, and the
-session goes on from there. A transaction that the recording does not end is rolled back.
+After an error the server may refuse everything up to the end of the transaction, or have rolled it back, so that the
+rest would be transactions of its own. That rest is left out and counted, and the session goes on from there. A
+transaction that the recording does not end is rolled back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-from otterflow.dbms.postgresql.statements.transactions import ends_block
-from otterflow.workloads.replay.replayer.postgresql import wire
+from otterflow.dbms.statements.dialect import Dialect
 from otterflow.workloads.replay.replayer.answers import (
     FAILED,
+    GENERAL,
     IDLE,
+    IN_BLOCK,
     CannotConnect,
     ConnectionLost,
+    Link,
     Outcome,
-    to_bytes,
 )
-from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.pace import LEAST_SLEEP_S, Paced
 from otterflow.workloads.replay.replayer.spool import Item
 from otterflow.workloads.replay.replayer.tally import Tally
 
-_GIVES_UP = re.compile(r"\s*(?:deallocate|discard)\b", re.IGNORECASE)
 DEADLINE = "deadline"
 """Stands where an SQLSTATE would for a statement that was running as the replay's time was over."""
 
 
 PaceOf = TypeVar("PaceOf", bound=Paced)
-_ROLLBACK = wire.query(b"ROLLBACK")
 
 
 class Player(Generic[PaceOf]):
@@ -43,8 +41,9 @@ class Player(Generic[PaceOf]):
     that is woken for each would take as long as the rest.
     """
 
-    def __init__(self, connection: Connection, pace: PaceOf, tally: Tally) -> None:
+    def __init__(self, connection: Link, dialect: Dialect, pace: PaceOf, tally: Tally) -> None:
         self.connection, self.pace, self._tally = connection, pace, tally
+        self._dialect = dialect
         self._items: Iterator[Item] = iter(())
         self._ended: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -53,6 +52,7 @@ class Player(Generic[PaceOf]):
         self._before = IDLE
         self._running: Item | None = None
         self._rolled_back_for: Item | None = None
+        self._skips = False
         self.played = 0
 
     async def open_and_play(self, items: Iterator[Item], number: int, settings: Mapping[str, str]) -> None:
@@ -72,7 +72,7 @@ class Player(Generic[PaceOf]):
 
     async def play(self, items: Iterator[Item]) -> None:
         """Play the items over the open connection. Raises ConnectionLost."""
-        self._items = items
+        self._items, self._skips = items, False
         self._ready_s = time.perf_counter()
         self._ended = asyncio.get_running_loop().create_future()
         self._go_on()
@@ -119,24 +119,28 @@ class Player(Generic[PaceOf]):
     def _go_on(self) -> None:
         """Take items until one is sent, or has to wait."""
         for item in self._items:
-            if item.transaction != self._transaction and self.connection.status != IDLE:
+            if item.transaction != self._transaction and self.connection.status != IDLE and self._is_left_open(item):
                 self._tally.ended_by_replayer += 1
                 self._rolled_back_for = item
-                self.connection.send(_ROLLBACK, self)
+                self.connection.send(self.connection.ROLLBACK, self)
                 return
             if self._take(item):
                 return
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
+    def _is_left_open(self, following: Item) -> bool:
+        """Whether the transaction before the item is the replayer's to end: some statements commit it themselves."""
+        return self.connection.status != IN_BLOCK or not self._dialect.commits_before(following.text)
+
     def _take(self, item: Item) -> bool:
         """Send the item when it is due. Returns False for one that is left out."""
-        self._transaction = item.transaction
         due_s = self.pace.due(item, self._ready_s)
-        if self.connection.status == FAILED and not ends_block(item.text):
+        if self._skips and not self._is_sent_after_all(item):
             self._tally.skipped += 1
             self.played += 1
             return False
+        self._transaction = item.transaction
         left_s = due_s - time.perf_counter()
         if left_s > LEAST_SLEEP_S:
             self._timer = asyncio.get_running_loop().call_later(left_s, self._send_late, item, due_s)
@@ -152,12 +156,7 @@ class Player(Generic[PaceOf]):
 
     def _send(self, item: Item, due_s: float) -> None:
         connection = self.connection
-        text = to_bytes(item.text)
-        if item.parameters is None:
-            message = wire.query(text)
-        else:
-            values = [None if value is None else to_bytes(value) for value in item.parameters]
-            message = connection.execution(text, values, to_bytes(item.prepared or ""))
+        message = connection.message(item.text, item.parameters, item.prepared)
         self._before = connection.status
         self._sent_s = sent_s = time.perf_counter()
         if self.pace.has_times:
@@ -174,18 +173,35 @@ class Player(Generic[PaceOf]):
         if item is None:
             return
         self.played += 1
-        self._heed(item, outcome)
-        self._tally.add(item.statement_class, (done_s - self._sent_s) * 1000, outcome.rows, outcome.error)
-        if self.connection.status == IDLE and self._before != FAILED and outcome.error is None:
+        connection, error = self.connection, outcome.error
+        connection.heed(item.text, item.parameters, item.prepared, error)
+        told = error if error is None else self._told(error)
+        self._tally.add(item.statement_class, (done_s - self._sent_s) * 1000, outcome.rows, told)
+        if error is not None:
+            self._skips = self._broke_off(item)
+        elif self._skips:
+            self._skips = False
+        elif connection.status == IDLE:
             self._tally.transactions.add((done_s - self._began_s) * 1000)
 
-    def _heed(self, item: Item, outcome: Outcome) -> None:
-        """What is prepared on the server is not what was thought, after an error or where the session gave it up."""
-        if item.parameters is None:
-            if _GIVES_UP.match(item.text):
-                self.connection.doubt()
-        elif outcome.error is not None and item.prepared:
-            self.connection.doubt(to_bytes(item.prepared))
+    def _told(self, error: str) -> str:
+        """The SQLSTATE, with the error's own number where it is the one that says nothing."""
+        number = self.connection.error_number
+        return error if error != GENERAL or number is None else f"{error} ({number})"
+
+    def _broke_off(self, item: Item) -> bool:
+        """Whether an error left nothing of a transaction to go on with: it takes no more, or has been rolled back."""
+        status = self.connection.status
+        if status == IDLE and self._before == IN_BLOCK:
+            return not (self._dialect.ends_block(item.text) or self._dialect.commits_before(item.text))
+        return status == FAILED
+
+    def _is_sent_after_all(self, item: Item) -> bool:
+        """Whether an item after such an error ends its transaction, or is of another one."""
+        if item.transaction != self._transaction:
+            self._skips = False
+            return True
+        return self._dialect.ends_block(item.text)
 
     def _count_lateness(self, sent_s: float, due_s: float) -> None:
         """Late by the schedule, and of that what is the replayer's own: the session was ready and the time had come."""

@@ -6,16 +6,18 @@ import asyncio
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, NamedTuple, Protocol
 
 from otterflow.errors import OtterflowError
-from otterflow.workloads.replay.replayer.answers import Access, CannotConnect
-from otterflow.workloads.replay.replayer.postgresql.connection import Connection
+from otterflow.workloads.replay.replayer.answers import CannotConnect, ConnectionLost
 from otterflow.workloads.replay.replayer.player import Player
 from otterflow.workloads.replay.replayer.ran import Ran, Used
+from otterflow.workloads.replay.replayer.server_times import Counters
 from otterflow.workloads.replay.replayer.tally import Tally, Times
+from otterflow.workloads.replay.replayer.ways import Entrance
 
 END_S = 5.0
 """So long statements that were cancelled at the deadline may take to end."""
@@ -47,12 +49,10 @@ class Limits(Protocol):
 
 
 class Run(ABC):
-    """What one process plays. `startup` is what every connection begins with."""
+    """What one process plays, over connections by one entrance."""
 
-    def __init__(
-        self, limits: Limits, access: Access, startup: Mapping[str, str], connections: int, tally: Tally
-    ) -> None:
-        self._limits, self._access, self._startup = limits, access, startup
+    def __init__(self, limits: Limits, entrance: Entrance, connections: int, tally: Tally) -> None:
+        self._limits, self._entrance = limits, entrance
         self._connections = connections
         self._tally = tally
         self._lag = Times()
@@ -135,18 +135,27 @@ class Run(ABC):
             tell(Progress(self._tally.done, sum(self._tally.errors.values()), len(self._playing)))
 
 
-async def first_words(access: Access, startup: Mapping[str, str]) -> dict[str, str]:
-    """What every session begins with; the encoding is the database's, whose bytes the recording has.
-
-    Raises CannotReplay where no connection can be made.
-    """
-    probe = Connection(access)
+async def first_words(entrance: Entrance) -> Entrance:
+    """The entrance with all that a session begins with. Raises CannotReplay where no connection can be made."""
+    probe, access = entrance.connection(), entrance.access
     try:
-        await probe.open(startup)
+        await probe.open(entrance.startup)
     except CannotConnect as error:
         raise CannotReplay(
             f"database: no connection to {access.database!r} on {access.host}:{access.port} "
             f"({error.sqlstate}: {error}); check host, port, user, password_file and tls"
         ) from None
     probe.close()
-    return {**startup, "client_encoding": probe.parameters.get("server_encoding", "UTF8")}
+    return replace(entrance, startup=entrance.way.completed(entrance.startup, probe.parameters))
+
+
+async def read_counters(entrance: Entrance, *, with_texts: bool) -> Counters:
+    """What the server has counted of its statements by now, over a connection of its own."""
+    connection = entrance.connection()
+    try:
+        await connection.open(entrance.startup)
+        return await entrance.way.read_times(connection, with_texts)
+    except (CannotConnect, ConnectionLost) as error:
+        return Counters(why_not=f"no connection for the server's statistics ({error.sqlstate})")
+    finally:
+        connection.close()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from otterflow.workloads.replay.replayer.answers import Access
-from otterflow.workloads.replay.replayer.postgresql.connection import Connection
 from otterflow.workloads.replay.replayer.dealing import CONNECT_AHEAD_S, Hand
 from otterflow.workloads.replay.replayer.pace import Pace, wait_until
 from otterflow.workloads.replay.replayer.player import Player
@@ -15,16 +13,16 @@ from otterflow.workloads.replay.replayer.running import Run
 from otterflow.workloads.replay.replayer.settings import FAST, ReplaySettings
 from otterflow.workloads.replay.replayer.spool import Spool, SpooledSession
 from otterflow.workloads.replay.replayer.tally import Tally
+from otterflow.workloads.replay.replayer.ways import Entrance
 
 
 class SessionsRun(Run):
     """One process's sessions, with no more connections at a time than its hand has."""
 
     def __init__(
-        self, spool: Spool, hand: Hand, settings: ReplaySettings, open_stream: bool, access: Access,
-        startup: Mapping[str, str],
-    ) -> None:  # fmt: skip
-        super().__init__(settings, access, startup, hand.connections, Tally())
+        self, spool: Spool, hand: Hand, settings: ReplaySettings, open_stream: bool, entrance: Entrance
+    ) -> None:
+        super().__init__(settings, entrance, hand.connections, Tally())
         self._spool, self._settings, self._open_stream = spool, settings, open_stream
         self._sessions: Sequence[SpooledSession] = hand.sessions
         self._slots = asyncio.Semaphore(hand.connections)
@@ -57,12 +55,12 @@ class SessionsRun(Run):
             self._watch(asyncio.ensure_future(self._session(waiting.pop())), begun)
 
     async def _session(self, session: SpooledSession) -> None:
-        settings = self._settings
+        settings, entrance = self._settings, self._entrance
         pace = Pace(settings.schedule, settings.factor, self._start_s, open_stream=self._open_stream)
-        player = Player(Connection(self._access), pace, self._tally)
+        player = Player(entrance.connection(), entrance.way.dialect, pace, self._tally)
         self._playing.add(player)
         try:
-            await player.open_and_play(self._spool.items(session), session.statements, self._startup)
+            await player.open_and_play(self._spool.items(session), session.statements, entrance.startup)
         except asyncio.CancelledError:
             await player.connection.cancel()
         finally:

@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from otterflow.dbms.statements.dialect import ROOMS
 from otterflow.errors import InvalidInput, Problem
 from otterflow.workloads.replay.replayer.answers import Access
 
@@ -19,7 +20,7 @@ TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What every run is told: the recording's folder, how to reach the database, and limits.
+    """What every run is told: the recording's folder, how to reach the database, which DBMS it is, and limits.
 
     `processes` send the statements, as many as it takes where it is None. After `deadline_s` everything ends.
     `result_file` is written whole, as JSON.
@@ -35,6 +36,7 @@ class RunSettings:
     password_file: str | None = None
     tls: str = "prefer"
     tls_root: str | None = None
+    dbms: str = "postgresql"
     processes: int | None = None
     lock_timeout_ms: int = 5_000
     statement_timeout_ms: int = 60_000
@@ -50,6 +52,7 @@ class RunSettings:
 
     def _problems(self) -> Iterator[Problem]:
         yield from self._known("tls", TLS_MODES)
+        yield from self._known("dbms", tuple(ROOMS))
         for name in ("deadline_s", "progress_s", "most_own_lateness_ms"):
             yield from self._above_zero(name)
         for name in ("port", "lock_timeout_ms", "statement_timeout_ms"):
@@ -77,14 +80,6 @@ class RunSettings:
         if self.password_file is not None:
             password = Path(self.password_file).read_text().rstrip("\n")
         return Access(self.host, self.port, self.user, self.database, password, self.tls, self.tls_root)
-
-    def startup(self) -> dict[str, str]:
-        """Settings of every session. They come with its beginning, so that no RESET and no DISCARD undoes them."""
-        return {
-            "application_name": self.application_name,
-            "lock_timeout": str(self.lock_timeout_ms),
-            "statement_timeout": str(self.statement_timeout_ms),
-        }
 
 
 @dataclass(frozen=True)

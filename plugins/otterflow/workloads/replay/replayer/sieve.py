@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from otterflow.dbms.postgresql.statements.replaying import VALUES, Judgement, judge
-from otterflow.dbms.postgresql.statements.tokens import PARAMETER, tokens
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.dialect import Dialect
+from otterflow.dbms.statements.judging import APART, VALUES, Judgement
 
-ZERO_BYTE = "a zero byte, which no server takes"
-_PARAMETER = re.compile(r"\$(\d+)")
 _CACHED = 10_000
 _CACHED_LENGTH = 64 * 1024
 
@@ -17,31 +13,25 @@ _CACHED_LENGTH = 64 * 1024
 class Sieve:
     """Judges statements, and knows what it thought of the texts that came before."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._judged: dict[str, tuple[Judgement, int]] = {}
 
     def judge(self, statement: Statement) -> Judgement:
         """Why the statement is left out, or what is to be told of it."""
+        if not self._dialect.values_apart and (statement.parameters is not None or statement.prepared):
+            return Judgement(APART)
         text = statement.text
         judgement, wanted = self._judged.get(text) or self._thought(text)
         if judgement.left_out is not None:
             return judgement
         if wanted > len(statement.parameters or ()):
             return Judgement(VALUES)
-        if "\0" in text:
-            return Judgement(ZERO_BYTE)
         return judgement
 
     def _thought(self, text: str) -> tuple[Judgement, int]:
         """What is thought of a text, and how many parameters it wants: both take a walk over all of it."""
-        thought = judge(text), _wants(text)
+        thought = self._dialect.judge(text), self._dialect.wanted_values(text)
         if len(self._judged) < _CACHED and len(text) < _CACHED_LENGTH:
             self._judged[text] = thought
         return thought
-
-
-def _wants(text: str) -> int:
-    """The highest number of a parameter in the text; one in a string or in the body of a function is none."""
-    if not _PARAMETER.search(text) or text[:20].lstrip()[:7].lower() == "prepare":
-        return 0
-    return max((int(token.text[1:]) for token in tokens(text) if token.kind == PARAMETER), default=0)

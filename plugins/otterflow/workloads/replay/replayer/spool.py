@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
-from otterflow.dbms.postgresql.statements.classes import fingerprint
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.dialect import Dialect
 from otterflow.workloads.replay.replayer.sieve import Sieve
 
 PIECE_STATEMENTS = 200
@@ -54,11 +54,12 @@ class Spool:
     that are to be sent.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, dialect: Dialect) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
         self._end = 0
         self._sessions: dict[str, SpooledSession] = {}
-        self._sieve = Sieve()
+        self._sieve = Sieve(dialect)
+        self._fingerprint = dialect.fingerprint
         self.left_out: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.shapes: dict[str, str] = {}
@@ -121,7 +122,7 @@ class Spool:
         )  # fmt: skip
         name = statement.statement_class or ""
         if name not in self.shapes:
-            self.shapes[name] = fingerprint(statement.text)
+            self.shapes[name] = self._fingerprint(statement.text)
         session.statements += 1
         self._by_second[int(statement.at_s)] += 1
         self.server_s += (statement.duration_ms or 0.0) / 1000

@@ -6,11 +6,10 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otterflow.workloads.replay.replayer.answers import Access, CannotConnect, ConnectionLost, to_bytes
-from otterflow.workloads.replay.replayer.postgresql.connection import Connection
+from otterflow.workloads.replay.replayer.answers import CannotConnect, ConnectionLost, sent
 from otterflow.workloads.replay.replayer.mix.draws import Draws
 from otterflow.workloads.replay.replayer.mix.store import DrawnUnit, Store
 from otterflow.workloads.replay.replayer.pace import wait_until
@@ -19,10 +18,10 @@ from otterflow.workloads.replay.replayer.running import END_S, Run
 from otterflow.workloads.replay.replayer.settings import MixSettings
 from otterflow.workloads.replay.replayer.spool import Item
 from otterflow.workloads.replay.replayer.tally import Tally
+from otterflow.workloads.replay.replayer.ways import Entrance
 
 AGAIN_S = 0.2
 """A client whose connection was lost tries again so long after."""
-_AS_AT_THE_START = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"
 
 
 class MixTally(Tally):
@@ -83,11 +82,9 @@ class MixPace:
 class MixRun(Run):
     """The clients of one process."""
 
-    def __init__(
-        self, store: Store, share: Share, settings: MixSettings, access: Access, startup: Mapping[str, str]
-    ) -> None:
+    def __init__(self, store: Store, share: Share, settings: MixSettings, entrance: Entrance) -> None:
         self._own = MixTally()
-        super().__init__(settings, access, startup, share.clients, self._own)
+        super().__init__(settings, entrance, share.clients, self._own)
         self._store, self._share, self._settings = store, share, settings
         self._draws = Draws(store.kinds, settings.seed, settings.from_end, share.part, share.parts)
         self._gaps = random.Random(f"{settings.seed} {share.part} {settings.from_end}")  # noqa: S311
@@ -110,11 +107,13 @@ class MixRun(Run):
         own.drawn, own.repeated = self._draws.drawn, self._draws.repeated
 
     async def _client(self) -> None:
+        entrance = self._entrance
         while not self._over:
-            player = Player(Connection(self._access), MixPace(self._share.rate is not None), self._own)
+            pace = MixPace(self._share.rate is not None)
+            player = Player(entrance.connection(), entrance.way.dialect, pace, self._own)
             self._playing.add(player)
             try:
-                await player.connection.open(self._startup)
+                await player.connection.open(entrance.startup)
                 await self._do_units(player)
             except CannotConnect as error:
                 self._own.errors[error.sqlstate] += 1
@@ -144,8 +143,7 @@ class MixRun(Run):
             await self._do(player, unit, due_s)
             if unit.leaves_state:
                 await player.settle()
-                await self._send_own(player, b"DISCARD ALL")
-                player.connection.doubt()
+                await self._send_own(player, player.connection.all_back())
                 context = 0
 
     async def _do(self, player: Player[MixPace], unit: DrawnUnit, due_s: float | None) -> None:
@@ -154,23 +152,17 @@ class MixRun(Run):
 
     async def _set_up(self, player: Player[MixPace], context: int) -> None:
         """Settings as the unit's session had them, from those that every session begins with."""
-        await self._send_own(player, _AS_AT_THE_START)
+        link = player.connection
+        await self._send_own(player, link.settings_back())
         for text, values in self._store.contexts[context]:
-            if values is None:
-                await self._send_own(player, to_bytes(text))
-            else:
-                given = [None if each is None else to_bytes(each) for each in values]
-                outcome = await player.connection.extended(to_bytes(text), given, b"")
-                self._count_own(outcome.error)
+            await self._send_own(player, (link.message(text, values, None),))
 
-    async def _send_own(self, player: Player[MixPace], text: bytes) -> None:
-        outcome = await player.connection.simple(text)
-        self._count_own(outcome.error)
-
-    def _count_own(self, error: str | None) -> None:
-        self._own.set_up += 1
-        if error is not None:
-            self._own.errors[error] += 1
+    async def _send_own(self, player: Player[MixPace], messages: Iterable[bytes]) -> None:
+        for message in messages:
+            outcome = await sent(player.connection, message)
+            self._own.set_up += 1
+            if outcome.error is not None:
+                self._own.errors[outcome.error] += 1
 
     def _due(self) -> float | None:
         """When the next unit of all clients is due, at random times of the rate (Poisson); None: at once."""

@@ -11,10 +11,10 @@ import json
 import os
 import random
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
-from otterflow.dbms.postgresql.statements.classes import fingerprint
 from otterflow.dbms.statement import Statement
 from otterflow.workloads.replay.replayer.mix.units import Unit
 
@@ -61,13 +61,14 @@ class Numbering:
 class Sample:
     """Takes units and keeps `most` of them, in `most_bytes`, in a file without a name. A context manager."""
 
-    def __init__(self, folder: str, most: int, most_bytes: int, seed: str) -> None:
+    def __init__(self, folder: str, most: int, most_bytes: int, seed: str, fingerprint: Callable[[str], str]) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
         self.kinds: dict[tuple[str, ...], Sampled] = {}
         self.texts, self.contexts = Numbering(MOST_TEXTS), Numbering(MOST_CONTEXTS)
         self.classes: dict[str, str] = {}
         self._most, self._most_bytes = most, most_bytes
         self._chance = random.Random(seed)  # noqa: S311
+        self._fingerprint = fingerprint
         self._cap = most
         self._end = self._kept = self._kept_bytes = 0
         self.contexts.of(())
@@ -111,7 +112,7 @@ class Sample:
         for each in unit.statements:
             name = each.statement_class or ""
             if name not in self.classes:
-                self.classes[name] = fingerprint(each.text)
+                self.classes[name] = self._fingerprint(each.text)
         kind = self.kinds.get(names)
         if kind is None:
             if len(self.kinds) >= MOST_KINDS:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from otterflow.dbms.statements.dialect import Dialect
 from otterflow.errors import InvalidInput, Problem
 from otterflow.workloads.recording.ordering import open_private
 from otterflow.workloads.recording.reading import Recording
@@ -88,7 +89,9 @@ class Store:
         return Item(0.0, text, transaction, values, prepared, None, name)
 
 
-def open_store(recording: Recording, settings: MixSettings, spare: Path, say: Callable[[str], None]) -> Store:
+def open_store(
+    recording: Recording, settings: MixSettings, dialect: Dialect, spare: Path, say: Callable[[str], None]
+) -> Store:
     """The sample of the recording, made now where no earlier run has made it.
 
     It goes to the folder `spare` where the recording's own cannot be written to. Raises InvalidInput for a recording of
@@ -101,15 +104,17 @@ def open_store(recording: Recording, settings: MixSettings, spare: Path, say: Ca
         if not os.access(recording.folder, os.W_OK):
             path = spare / path.name
         say(f"the recording's {recording.manifest.statements} statements are read for the mix")
-        _make(recording, settings, path)
+        _make(recording, settings, dialect, path)
     return Store(path)
 
 
-def _make(recording: Recording, settings: MixSettings, path: Path) -> None:
+def _make(recording: Recording, settings: MixSettings, dialect: Dialect, path: Path) -> None:
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with Sample(str(path.parent), settings.sample, settings.sample_bytes, recording.manifest.sha256) as sample:
-            units = _cut(recording, sample)
+        seed = recording.manifest.sha256
+        folder, print_of = str(path.parent), dialect.fingerprint
+        with Sample(folder, settings.sample, settings.sample_bytes, seed, print_of) as sample:
+            units = _cut(recording, sample, dialect)
             with open_private(new) as file:
                 _write(file, sample, units)
                 file.flush()
@@ -119,13 +124,13 @@ def _make(recording: Recording, settings: MixSettings, path: Path) -> None:
         new.unlink(missing_ok=True)
 
 
-def _cut(recording: Recording, sample: Sample) -> Units:
+def _cut(recording: Recording, sample: Sample, dialect: Dialect) -> Units:
     def take(unit: Any) -> None:
         why_not = sample.add(unit)
         if why_not is not None:
             units.leave_out(why_not, len(unit.statements), unit.seconds)
 
-    units = Units(take)
+    units = Units(take, dialect)
     units.cut(recording.statements())
     if not sample.kinds:
         reasons = "; ".join(f"{out.statements} {reason}" for reason, out in units.left_out.items()) or "it is empty"

@@ -11,19 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from otterflow.dbms.postgresql.statements.replaying import DDL
-from otterflow.dbms.postgresql.statements.session_state import (
-    ALL,
-    NOTHING,
-    PREPARED,
-    TEMPORARY,
-    Held,
-    Touch,
-    mentions,
-    touch_of,
-)
-from otterflow.dbms.postgresql.statements.transactions import ends_block, state_after
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.dialect import Dialect
+from otterflow.dbms.statements.judging import DDL
+from otterflow.dbms.statements.touching import ALL, NOTHING, PREPARED, TEMPORARY, Held, Touch
 from otterflow.workloads.replay.replayer.sieve import Sieve
 
 MOST_STATEMENTS = 2_000
@@ -34,8 +25,8 @@ _CACHED, _CACHED_LENGTH = 10_000, 64 * 1024
 ONCE = "changes the schema, which can be done but once"
 TOO_LONG = "a transaction of more than 2,000 statements or 16 MiB"
 NEEDS = "needs what its session made before: "
-SEQUENCE = NEEDS + "the last value of a sequence"
 SNAPSHOT = NEEDS + "an exported snapshot"
+VARIABLE = NEEDS + "a variable"
 
 Parameters = Optional[tuple[Optional[str], ...]]
 Context = tuple[tuple[str, Parameters], ...]
@@ -72,6 +63,7 @@ class _Session:
     settings: dict[str, tuple[str, Parameters]] = field(default_factory=dict)
     held: set[Held] = field(default_factory=set)
     passing: set[Held] = field(default_factory=set)
+    assigned: set[str] = field(default_factory=set)
     lost: set[Held] = field(default_factory=set)
     """What is held by a unit that was too long: whoever mentions it is left out too."""
     statements: list[Statement] = field(default_factory=list)
@@ -90,9 +82,9 @@ class Units:
     `left_out` has by reason what is in no unit; `settings` counts the statements that only set something.
     """
 
-    def __init__(self, take: Callable[[Unit], None]) -> None:
-        self._take = take
-        self._sieve = Sieve()
+    def __init__(self, take: Callable[[Unit], None], dialect: Dialect) -> None:
+        self._take, self._dialect = take, dialect
+        self._sieve = Sieve(dialect)
         self._touches: dict[str, Touch] = {}
         self._sessions: dict[str, _Session] = {}
         self.left_out: dict[str, Out] = {}
@@ -125,7 +117,8 @@ class Units:
         if session.number and not session.held and statement.transaction != session.transaction:
             self._close(session)
         touch = self._touch(statement.text)
-        if touch.only_sets and not session.number and statement.transaction is None:
+        sets = touch.only_sets and touch.reads <= session.settings.keys()
+        if sets and not session.number and statement.transaction is None:
             self._set(session, touch, statement)
             self.settings.add(1, seconds)
             return
@@ -133,7 +126,7 @@ class Units:
             session.context = tuple(session.settings.values())
         session.transaction = statement.transaction
         self._hold(session, statement, seconds)
-        if judgement.told == DDL and not _can_come_again(statement.text, session):
+        if judgement.told == DDL and not self._can_come_again(statement.text, session):
             session.why_not = ONCE
         self._heed(session, touch, statement)
         if self._is_whole(session, statement):
@@ -154,25 +147,34 @@ class Units:
     def _heed(self, session: _Session, touch: Touch, statement: Statement) -> None:
         """What the statement makes, gives up and needs."""
         for held in session.lost:
-            if mentions(statement.text, held):
+            if self._dialect.mentions(statement.text, held):
                 session.why_not = session.why_not or NEEDS + held[0]
         if touch is NOTHING:
             return
-        lacking = touch.executes - {name for kind, name in session.held if kind == PREPARED}
-        if lacking:
-            session.why_not = session.why_not or NEEDS + PREPARED
-        if touch.takes_snapshot:
-            session.why_not = session.why_not or SNAPSHOT
-        if touch.asks_sequence and session.number == 1:
-            session.why_not = session.why_not or SEQUENCE
+        lacking = self._lacking(session, touch)
+        if lacking is not None:
+            session.why_not = session.why_not or lacking
         for gone in touch.gives_up:
             for kept in (session.held, session.lost):
                 kept -= {each for each in kept if each[0] == gone[0] and gone[1] in {each[1], ALL}}
         session.held |= touch.makes
         session.passing |= touch.passing
-        if touch.makes or touch.settings:
+        session.assigned |= touch.assigns
+        for name in touch.assigns:
+            session.settings.pop(name, None)
+        if touch.makes or touch.settings or touch.assigns:
             session.leaves_state = True
         self._set(session, touch, statement)
+
+    def _lacking(self, session: _Session, touch: Touch) -> str | None:
+        """What the statement needs of its session that its unit has not, as a reason to leave the unit out."""
+        if touch.executes - {name for kind, name in session.held if kind == PREPARED}:
+            return NEEDS + PREPARED
+        if not touch.reads <= session.settings.keys() | session.assigned:
+            return VARIABLE
+        if touch.takes_snapshot:
+            return SNAPSHOT
+        return NEEDS + self._dialect.asked if touch.asks_sequence and session.number == 1 else None
 
     def _set(self, session: _Session, touch: Touch, statement: Statement) -> None:
         for name, text in touch.settings:
@@ -188,7 +190,8 @@ class Units:
             return False
         if statement.transaction is None:
             return True
-        return ends_block(statement.text) and state_after(statement.text, True)[1]
+        text, dialect = statement.text, self._dialect
+        return dialect.ends_block(text) and dialect.state_after(text, True)[1]
 
     def _close(self, session: _Session) -> None:
         if session.why_not is not None:
@@ -202,18 +205,19 @@ class Units:
         session.why_not = None
         session.held.clear()
         session.passing.clear()
+        session.assigned.clear()
 
     def _touch(self, text: str) -> Touch:
         touch = self._touches.get(text)
         if touch is None:
-            touch = touch_of(text)
+            touch = self._dialect.touch_of(text)
             if len(self._touches) < _CACHED and len(text) < _CACHED_LENGTH:
                 self._touches[text] = touch
         return touch
 
-
-def _can_come_again(text: str, session: _Session) -> bool:
-    """Whether a change of the schema is of the session's own temporary tables, or one that may be done at any time."""
-    if text.lstrip()[:7].lower() == "refresh":
-        return True
-    return any(kind == TEMPORARY and mentions(text, (kind, name)) for kind, name in session.held | session.passing)
+    def _can_come_again(self, text: str, session: _Session) -> bool:
+        """Whether a change of the schema is of the session's own temporary tables, or one that may be made again."""
+        if self._dialect.comes_again(text):
+            return True
+        held = session.held | session.passing
+        return any(kind == TEMPORARY and self._dialect.mentions(text, (kind, name)) for kind, name in held)

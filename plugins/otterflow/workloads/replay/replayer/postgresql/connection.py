@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import Mapping, Sequence
 
-from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.answers import (
     CONNECT_TIMEOUT_S,
     IDLE,
@@ -16,9 +16,11 @@ from otterflow.workloads.replay.replayer.answers import (
     ConnectionLost,
     Outcome,
     Waiter,
+    sent,
     tls_context,
     to_bytes,
 )
+from otterflow.workloads.replay.replayer.postgresql import wire
 from otterflow.workloads.replay.replayer.postgresql.scram import MECHANISM, Scram, ScramError
 
 _PASSED = frozenset(b"Dd12T3ntsN")
@@ -27,10 +29,13 @@ _ROW = ord("D")
 _UNKNOWN = b"\0"
 """No statement has this text."""
 _HEAD = struct.Struct("!BI")
+_GIVES_UP = re.compile(r"\s*(?:deallocate|discard)\b", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
     """A connection. `status` is its transaction's: idle, in a block, or failed; `parameters` are the server's words."""
+
+    ROLLBACK = wire.query(b"ROLLBACK")
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -49,6 +54,7 @@ class Connection(asyncio.Protocol):
         self.status = IDLE
         self.is_lost = False
         self.parameters: dict[str, str] = {}
+        self.error_number: int | None = None
 
     async def open(self, settings: Mapping[str, str]) -> None:
         """Connect, by TLS where it is wanted, and log in with `settings` in force. Raises CannotConnect."""
@@ -65,22 +71,26 @@ class Connection(asyncio.Protocol):
 
     async def simple(self, text: bytes) -> Outcome:
         """Send a text by the simple protocol, and wait. Raises ConnectionLost."""
-        return await self._sent(wire.query(text))
+        return await sent(self, wire.query(text))
 
-    async def extended(self, text: bytes, parameters: Sequence[bytes | None], name: bytes) -> Outcome:
-        """Send a text and its values apart, and wait. Raises ConnectionLost."""
-        return await self._sent(self.execution(text, parameters, name))
+    def message(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None) -> bytes:
+        """A statement to send: by the simple protocol without `parameters`, else by the extended one.
 
-    def execution(self, text: bytes, parameters: Sequence[bytes | None], name: bytes) -> bytes:
-        """A text and its values apart, to send; one with a name is prepared where the session has it first, or anew."""
-        message = wire.execute(name, parameters) + wire.SYNC
+        One with a name is prepared where the session has it first, or anew.
+        """
+        encoded = text.encode("utf-8", "surrogateescape")
+        if parameters is None:
+            return wire.query(encoded)
+        values = [None if value is None else to_bytes(value) for value in parameters]
+        name = to_bytes(prepared or "")
+        message = wire.execute(name, values) + wire.SYNC
         known = self._prepared.get(name) if name else None
-        if known != text:
-            message = wire.parse(name, text) + message
+        if known != encoded:
+            message = wire.parse(name, encoded) + message
             if known is not None:
                 message = wire.close_statement(name) + message
             if name:
-                self._prepared[name] = text
+                self._prepared[name] = encoded
         return message
 
     def send(self, message: bytes, waiter: Waiter) -> None:
@@ -100,7 +110,24 @@ class Connection(asyncio.Protocol):
         finally:
             self._kept = None
 
-    def doubt(self, *names: bytes) -> None:
+    def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
+        """What is prepared on the server is not what was thought, after an error or where the session gave it up."""
+        if parameters is None:
+            if _GIVES_UP.match(text):
+                self._doubt()
+        elif error is not None and prepared:
+            self._doubt(to_bytes(prepared))
+
+    def settings_back(self) -> Sequence[bytes]:
+        """Messages that put the session's settings back to those that it began with."""
+        return (wire.query(b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"),)
+
+    def all_back(self) -> Sequence[bytes]:
+        """Messages after which the session is as at its beginning."""
+        self._doubt()
+        return (wire.query(b"DISCARD ALL"),)
+
+    def _doubt(self, *names: bytes) -> None:
         """What was prepared under these names, or without any under all, may be gone: it is prepared anew."""
         self._prepared.update(dict.fromkeys(names or self._prepared, _UNKNOWN))
 
@@ -166,7 +193,7 @@ class Connection(asyncio.Protocol):
         if access.tls != "disable" and not access.host.startswith("/"):
             await self._start_tls(transport)
         given = {"user": access.user, "database": access.database, **settings}
-        await self._sent(wire.startup(given))
+        await sent(self, wire.startup(given))
         if self._error is not None:
             raise ConnectionLost(self._error)
 
@@ -192,11 +219,6 @@ class Connection(asyncio.Protocol):
             raise OSError("the server's answer to the request for TLS is wrong")
         elif access.tls != "prefer":
             raise OSError(f"tls: {access.tls!r} is asked for, and the server has no TLS")
-
-    async def _sent(self, message: bytes) -> Outcome:
-        waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.send(message, waiter)
-        return await waiter
 
     def _take(self, kind: str, body: bytes) -> None:
         if kind == "C":

@@ -1,0 +1,187 @@
+"""What is not sent again, with its reason; and what is sent and told."""
+
+from __future__ import annotations
+
+import pytest
+
+from otterflow.dbms.mysql_family.statements import replaying
+from otterflow.dbms.mysql_family.statements.replaying import judge, statements_of, wanted_values
+from otterflow.dbms.mysql_family.statements.transactions import (
+    autocommit_after,
+    commits_before,
+    ends_block,
+    state_after,
+)
+from otterflow.dbms.statements.judging import Judgement
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("# administrator command: Quit", replaying.PROTOCOL),
+        ("LOAD DATA LOCAL INFILE 'x' INTO TABLE t", replaying.FILES),
+        ("/* x */ select * from t into outfile '/tmp/x'", replaying.FILES),
+        ("SELECT a INTO DUMPFILE '/tmp/x' FROM t", replaying.FILES),
+        ("FLUSH TABLES WITH READ LOCK", replaying.ADMINISTRATION),
+        ("kill query 5", replaying.ADMINISTRATION),
+        ("SET GLOBAL max_connections = 5", replaying.ADMINISTRATION),
+        ("SET PERSIST max_connections = 5", replaying.ADMINISTRATION),
+        ("SET @@global.max_connections = 5", replaying.ADMINISTRATION),
+        ("SET a = 1, GLOBAL b = 2", replaying.ADMINISTRATION),
+        ("SET PASSWORD FOR bob = 'x'", replaying.ADMINISTRATION),
+        ("SET sql_log_bin = 0", replaying.ADMINISTRATION),
+        ("GRANT ALL ON *.* TO bob", replaying.ADMINISTRATION),
+        ("create user bob identified by 'x'", replaying.ADMINISTRATION),
+        ("CREATE DATABASE IF NOT EXISTS x", replaying.ADMINISTRATION),
+        ("DROP SCHEMA x", replaying.ADMINISTRATION),
+        ("CREATE OR REPLACE ROLE x", replaying.ADMINISTRATION),
+        ("CREATE DEFINER = root@localhost EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", replaying.ADMINISTRATION),
+        ("CREATE FUNCTION f RETURNS STRING SONAME 'x.so'", replaying.ADMINISTRATION),
+        ("ANALYZE TABLE t", replaying.ADMINISTRATION),
+        ("OPTIMIZE LOCAL TABLE t", replaying.ADMINISTRATION),
+        ("LOCK INSTANCE FOR BACKUP", replaying.ADMINISTRATION),
+        ("BACKUP STAGE START", replaying.ADMINISTRATION),
+        ("/*!50003 FLUSH LOGS */", replaying.ADMINISTRATION),
+        ("SELECT 1; SHUTDOWN", replaying.ADMINISTRATION),
+        ("CHANGE MASTER TO MASTER_HOST = 'x'", replaying.REPLICATION),
+        ("START SLAVE", replaying.REPLICATION),
+        ("STOP ALL REPLICAS", replaying.REPLICATION),
+        ("SELECT MASTER_POS_WAIT('x', 5)", replaying.REPLICATION),
+        ("XA START 'x'", replaying.TWO_PHASE),
+        ("USE other", replaying.OTHER_DATABASE),
+        ("SELECT LOAD_FILE('/etc/passwd')", replaying.OUTSIDE),
+        ("SELECT `sys_exec`('mail')", replaying.OUTSIDE),
+        ("CREATE TABLE x (a int) ENGINE=CONNECT table_type=mysql", replaying.OUTSIDE),
+        ("ALTER TABLE x ENGINE = 'FEDERATED'", replaying.OUTSIDE),
+        ("SET SESSION max_statement_time = 0", replaying.LIMITS),
+        ("SET @@innodb_lock_wait_timeout = 500, sql_mode = ''", replaying.LIMITS),
+        ("SET LOCAL lock_wait_timeout := 5", replaying.LIMITS),
+        ("PREPARE s FROM 'FLUSH LOGS'", replaying.ADMINISTRATION),
+        ("EXECUTE IMMEDIATE 'SELECT load_file(''x'')'", replaying.OUTSIDE),
+    ],
+)  # fmt: skip
+def test_left_out(text: str, reason: str) -> None:
+    assert judge(text) == Judgement(left_out=reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "SELECT 'FLUSH TABLES; load_file(1)'",
+        "SELECT flush, `load_file` FROM t -- SHUTDOWN",
+        "BEGIN; SELECT 1; COMMIT",
+        "START TRANSACTION READ ONLY",
+        "ANALYZE FORMAT=JSON SELECT 1",
+        "EXPLAIN SELECT 1",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
+        "SET NAMES latin1",
+        "set character set 'cp1251'",
+        "SET @@character_set_client = sjis",
+        "SET character_set_results = NULL",
+        "SET @@SESSION.sql_auto_is_null = 0, @@SESSION.wait_timeout = 2147483, @@SESSION.sql_mode = 'TRADITIONAL'",
+        "SET STATEMENT max_statement_time = 5 FOR SELECT 1",
+        "SET @max_statement_time = 5",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SELECT GET_LOCK('a', 5)",
+        "LOCK TABLES t WRITE",
+        "HANDLER t OPEN",
+        "PREPARE s FROM 'SELECT ?'",
+        "EXECUTE s USING @a",
+        "DROP PREPARE s",
+        "CALL p(1)",
+        "SHOW TABLES",
+        "",
+    ],
+)
+def test_sent(text: str) -> None:
+    assert judge(text) == Judgement()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CREATE TABLE t (a int) ENGINE=InnoDB", replaying.DDL),
+        ("CREATE PROCEDURE p() BEGIN SELECT 1; FLUSH LOGS; END", replaying.DDL),
+        ("TRUNCATE t", replaying.DDL),
+        ("RENAME TABLE a TO b", replaying.DDL),
+        ("CREATE TEMPORARY TABLE t AS SELECT 1", replaying.TEMPORARY),
+        ("DROP TEMPORARY TABLE IF EXISTS t", replaying.TEMPORARY),
+    ],
+)
+def test_sent_and_told(text: str, told: str) -> None:
+    assert judge(text) == Judgement(None, told)
+
+
+def test_a_stored_program_is_one_statement() -> None:
+    body = "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; SET NEW.b = 2; END"
+    assert len(list(statements_of(body))) == 1
+    assert len(list(statements_of("CREATE TABLE event (a int); SELECT 1"))) == 2
+    assert len(list(statements_of("BEGIN NOT ATOMIC SELECT 1; SELECT 2; END"))) == 1
+
+
+def test_values_that_are_sent_apart() -> None:
+    assert wanted_values("SELECT ?, '?', `?` -- ?\n, ?") == 2
+    assert wanted_values("SELECT 1") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("BEGIN", False, (True, False)),
+        ("BEGIN WORK", True, (True, True)),
+        ("start transaction with consistent snapshot", False, (True, False)),
+        ("BEGIN NOT ATOMIC SELECT 1; COMMIT; END", False, (False, False)),
+        ("SELECT 1", True, (True, False)),
+        ("COMMIT", True, (False, True)),
+        ("COMMIT", False, (False, False)),
+        ("/*! ROLLBACK */", True, (False, True)),
+        ("ROLLBACK TO SAVEPOINT s", True, (True, False)),
+        ("COMMIT AND CHAIN", True, (True, True)),
+        ("COMMIT AND NO CHAIN RELEASE", True, (False, True)),
+        ("SET autocommit = 0", False, (True, False)),
+        ("SET @@session.autocommit=OFF, sql_mode=''", False, (True, False)),
+        ("SET autocommit = 1", True, (False, True)),
+        ("SET GLOBAL autocommit = 0", False, (False, False)),
+        ("CREATE TABLE x (a int)", True, (False, True)),
+        ("CREATE TEMPORARY TABLE x (a int)", True, (True, False)),
+        ("DROP TEMPORARY TABLE x", True, (True, False)),
+        ("TRUNCATE x", True, (False, True)),
+        ("LOCK TABLES t WRITE", True, (False, True)),
+        ("DROP PREPARE s", True, (True, False)),
+        ("ANALYZE SELECT 1", True, (True, False)),
+        ("XA START 'x'", False, (True, False)),
+        ("XA COMMIT 'x'", True, (False, True)),
+        ("BEGIN; SELECT 1; COMMIT", False, (False, True)),
+        ("SELECT 'BEGIN'", False, (False, False)),
+        ("CREATE PROCEDURE p() BEGIN START TRANSACTION; COMMIT; END", False, (False, False)),
+        ("INSERT INTO t (start) VALUES ('commit')", True, (True, False)),
+    ],
+)  # fmt: skip
+def test_transactions(text: str, before: bool, after: tuple[bool, bool]) -> None:
+    assert state_after(text, before) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [("SET autocommit=0", True, False), ("set @@autocommit := on", False, True), ("SELECT @@autocommit", False, False)],
+)
+def test_autocommit(text: str, before: bool, after: bool) -> None:
+    assert autocommit_after(text, before) is after
+
+
+def test_what_ends_a_transaction() -> None:
+    assert ends_block("COMMIT")
+    assert ends_block("/* x */ rollback work")
+    assert not ends_block("ROLLBACK TO SAVEPOINT s")
+    assert not ends_block("SELECT 1")
+    assert not ends_block("")
+
+
+def test_what_commits_before_it_does_anything() -> None:
+    assert commits_before("BEGIN")
+    assert commits_before("ALTER TABLE t ADD b int")
+    assert commits_before("SET autocommit = 1")
+    assert not commits_before("COMMIT")
+    assert not commits_before("SELECT 1")
+    assert not commits_before("CREATE TEMPORARY TABLE t (a int)")
