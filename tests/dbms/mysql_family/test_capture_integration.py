@@ -204,8 +204,8 @@ def test_it_ends_early_for_a_reason_that_is_told(window: Window, why: str) -> No
         run(cursor, *[f"SELECT {number}, '{'x' * 100}'" for number in range(20)])
     captured = window.closed(process)
     told = {
-        "log_size": "budget.log_size", "log_unseen": "budget.log_size", "disk": "nearly full", "changed": "changed a setting",
-        "replaced": "replaced the knobs file",
+        "log_size": "budget.log_size", "log_unseen": "budget.log_size", "disk": "nearly full",
+        "changed": "changed a setting", "replaced": "replaced the knobs file",
     }[why]  # fmt: skip
     assert told in captured.because
     if why == "changed":

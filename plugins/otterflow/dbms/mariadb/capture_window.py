@@ -81,7 +81,8 @@ end=$(( $(date +%s) + {int(longest_s)} ))
 if [ {int(end.timestamp())} -lt $end ]; then end={int(end.timestamp())}; fi
 look={quote(look)}
 free_kib() {{
-  df -Pk -- . {quote(target.data_dir)} 2> /dev/null | awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'
+  {{ df -Pk -- . {quote(target.data_dir)} 2> /dev/null || true; }} |
+    awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'
 }}
 trap 'exit 143' TERM INT HUP
 take_turn
