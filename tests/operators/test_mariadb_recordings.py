@@ -17,7 +17,9 @@ import pymysql
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from otterflow.dbms.mariadb import capture
 from otterflow.dbms.mariadb.capture import WANTED, left_on
+from otterflow.dbms.values import CaptureRate
 from otterflow.errors import InvalidInput, MachineryFault
 from otterflow.repository import RecordingRecord
 from stack.mariadb import PrivateMariadb
@@ -139,8 +141,13 @@ def test_a_window_of_a_server_whose_slow_log_is_off(lab: MariadbLab, caplog: pyt
     caplog.set_level(logging.DEBUG, "otterflow")
     before = lab.settings()
     begun = datetime.now(UTC)
+    left = lab.host.work_dir / "jobs" / "record.shop-20261101T0000Z.capture"  # of which no recording was made
+    for folder in (left.parent, left):
+        lab.host.user.make_dir(folder)
+    os.utime(left, (begun.timestamp() - 3 * 86_400,) * 2)
 
     def act() -> int:
+        assert not left.exists()
         assert lab.settings() == before | {
             "log_output": "TABLE", "long_query_time": 0, "log_slow_rate_limit": 1, "log_slow_filter": "",
             "log_slow_disabled_statements": "slave,sp", "slow_query_log": 1,
@@ -277,6 +284,14 @@ def test_check_says_all_that_stands_in_the_way_at_once(lab: MariadbLab) -> None:
     assert "slow_query_log: it is ON" in said
     assert "mysql.slow_log: it holds rows of yours" in said
     assert lab.logged() > 0
+
+
+def test_what_costs_more_than_its_budget_is_refused(lab: MariadbLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "rate", lambda query: CaptureRate(2000.0, "statements"))
+    lab.define(method="window", budget={"log_size": "1B", "above": "sample"})
+    with pytest.raises(InvalidInput, match=r"budget: .*; allow more, or record a shorter interval"):
+        lab.task(lab.begin(), "check")
+    assert lab.knobs() == FOUND
 
 
 @pytest.mark.parametrize("method", ["server_log", "transaction_sample"])

@@ -190,7 +190,7 @@ class Recordings:
         command = f"""if [ -d {jobs} ]; then
   find {jobs} -maxdepth 1 -type d -name {name} -mmin +2880 -exec rm -rf -- {{}} +
 fi"""
-        self.source.session.run(command, what="removing what was not recorded", timeout_s=300)
+        self.source.session.run(command, what="removing what was not recorded", timeout_s=300, check=False)
 
     def _capture_job(self, plan: RecordingPlan) -> JobScript:
         end = datetime.fromisoformat(plan.end)
