@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otterflow.workloads.replay.replayer.answers import Access, Outcome
+from otterflow.workloads.replay.replayer.mysql_family import wire
 from otterflow.workloads.replay.replayer.mysql_family.login import Login
 from tests.workloads.replay.mysql_family.test_connection import SIZES, Wire, answered, opened
 
@@ -50,7 +51,8 @@ def test_logging_in(name: str) -> None:
             login.take(2 * number, body)
         _, greeting = await asyncio.wait_for(login.run(transport), 10)
         assert greeting.version == record["version"]
-        assert transport.written == sent
+        assert transport.written == sent[:1]
+        assert sent[1:] == [wire.query(wire.set_session({}))]
 
     asyncio.run(work())
 

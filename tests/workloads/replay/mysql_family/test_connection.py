@@ -220,7 +220,7 @@ def test_a_server_that_goes_in_mid_statement(said: bytes, sqlstate: str) -> None
 
 def test_recorded_bytes_come_back_and_values_are_in_the_text() -> None:
     connection, _ = opened()
-    assert connection.message("SELECT '\udce9ä'", None, None) == b"\x0f\0\0\0\x03SELECT '\xe9\xc3\xa4'"
+    assert connection.message("SELECT '\udce9ä'", None, None) == b"\r\0\0\0\x03SELECT '\xe9\xc3\xa4'"
     for parameters, prepared in ([], None), (["1"], None), (None, "s"):
         with pytest.raises(ValueError, match="in its text"):
             connection.message("SELECT ?", parameters, prepared)
@@ -265,6 +265,13 @@ def test_logging_in() -> None:
     (without,) = logged_in(greeting(), OK, access=Access("h", 1, "u", "", "secret"))
     assert b"d\0mysql" not in without
     assert not without[4] & 8
+    heads = []
+    for database in (b"d", b""):
+        server = wire.read_greeting(greeting(more=wire.TLS))
+        asked = wire.tls_request(server, database)
+        heads.append(asked[4:])
+        assert wire.login(server, 2, b"u", database, "x", b"", wire.TLS)[4:].startswith(asked[4:])
+    assert heads[0] != heads[1]
 
 
 def test_each_product_has_its_own_collation() -> None:
@@ -272,6 +279,7 @@ def test_each_product_has_its_own_collation() -> None:
     assert logged_in(greeting(version="5.7.44", more=1), OK)[0][12] == 45
     assert logged_in(greeting(version="5.5.5-10.11.6-MariaDB"), OK)[0][12] == 45
     assert logged_in(greeting(version="11.8.2-MariaDB"), OK)[0][12] == 45
+    assert logged_in(greeting(version="of ours", more=1), OK)[0][12] == 45
     assert wire.read_greeting(greeting(version="5.5.5-10.11.6-MariaDB")).version == "10.11.6-MariaDB"
 
 

@@ -58,6 +58,8 @@ def refused(access: Access, **settings: str) -> CannotConnect:
 def _plugins(server: Place) -> list[str]:
     if server.is_mysql:
         return ["caching_sha2_password"]
+    if server.name != "mariadb-10":  # the package that has it is not fetched
+        return ["mysql_native_password"]
     if not server.sql("SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'ed25519'"):
         server.sql("INSTALL SONAME 'auth_ed25519'")
     return ["mysql_native_password", "ed25519"]
@@ -67,6 +69,8 @@ def _plugins(server: Place) -> list[str]:
 @pytest.mark.parametrize("tls", ["disable", "prefer"])
 def test_every_way_to_log_in(server: Place, tls: str, password: str) -> None:
     for plugin in _plugins(server):
+        if plugin == "ed25519" and not password:
+            continue  # the server has nobody log in so
         server.user("someone", plugin, password)
         access = server.access(user="someone", password=password, tls=tls)
         if server.is_mysql:
@@ -109,7 +113,8 @@ def test_settings_of_the_session(server: Place) -> None:
         asked = b"SELECT @@lock_wait_timeout, @@session.time_zone, @@sql_mode, @@character_set_client, NULL"
         assert await connection.rows(asked) == ([["7", "+03:00", "ANSI_QUOTES", "utf8mb4", None]], None)
         assert connection.parameters["server_version"].split("-")[0] == server.variable("version").split("-")[0]
-        print(server.name, connection.parameters, await connection.rows(b"SELECT @@collation_connection"))
+        own = {"mariadb-10": "general", "mariadb-11": "uca1400_ai", "mysql-9": "0900_ai"}[server.name]
+        assert await connection.rows(b"SELECT @@collation_connection") == ([[f"utf8mb4_{own}_ci"]], None)
         connection.close()
 
     done(work())
@@ -188,7 +193,7 @@ def test_a_server_without_tls(server: Place) -> None:
 def test_rows_of_many_bytes(server: Place, tls: str) -> None:
     ask(server.access(), b"SELECT 1")
     for length in (20 * MB, FULL - 5, FULL - 4, FULL - 3, 2 * FULL - 9, 40 * MB):
-        row = b"SELECT REPEAT('\xfe', %d)" % length
+        row = b"SELECT REPEAT(_binary'\xfe', %d)" % length
         text = b" UNION ALL ".join([row, b"SELECT 'x'", row.replace(b"\xfe", b"y")])
         assert ask(server.access(tls=tls), text) == Outcome(3, None), length
 
@@ -222,7 +227,6 @@ def test_statements_of_many_bytes(server: Place) -> None:
     with pytest.raises(ConnectionLost) as lost:
         ask(server.access(), too_long)
     assert lost.value.sqlstate in {"08S01", "08006"}
-    print(server.name, "a statement that is too long:", lost.value.sqlstate)
 
 
 def test_bytes_that_are_no_utf8_arrive(server: Place) -> None:
@@ -287,7 +291,7 @@ def test_the_status_of_the_transaction(server: Place) -> None:
             (b"SELECT * FROM t", "I"), (b"BEGIN", "T"), (b"SELECT nothing", "T"), (b"SELECT * FROM t", "T"),
             (b"COMMIT", "I"), (b"START TRANSACTION", "T"), (b"CREATE TABLE t (a INT)", "I"),
             (b"SET autocommit = 0", "I"), (b"SET @a = 1", "I"), (b"SELECT * FROM t", "T"), (b"ROLLBACK", "I"),
-            (b"SELECT nothing FROM t", "I"), (b"INSERT INTO t VALUES (1, 'a')", "T"), (b"ROLLBACK AND CHAIN", "T"),
+            (b"SELECT nothing", "I"), (b"INSERT INTO t VALUES (1, 'a')", "T"), (b"ROLLBACK AND CHAIN", "T"),
             (b"SET autocommit = 1", "I"),
             (b"XA START 'a'", "T"), (b"ROLLBACK", "T"), (b"XA END 'a'", "T"), (b"XA ROLLBACK 'a'", "I"),
         )  # fmt: skip
@@ -365,8 +369,8 @@ def test_what_was_changed_meanwhile(server: Place) -> None:
         await statuses(one, (b"BEGIN", "T"), (b"SELECT * FROM t", "T"))
         await other.simple(b"UPDATE t SET v = 'z' WHERE id = 3")
         outcome = await one.simple(b"UPDATE t SET v = 'w' WHERE id = 3")
-        print(server.name, "changed meanwhile:", outcome, one.error_number, one.status)
-        assert (outcome.error is None) == (server.name != "mariadb-11")
+        found = (outcome.error, one.error_number, one.status)
+        assert found == (("HY000", 1020, "I") if server.name == "mariadb-11" else (None, None, "T"))
         said = one.status
         await one.simple(b"UPDATE t SET v = 'own' WHERE id = 1")
         await one.simple(b"ROLLBACK")
@@ -417,7 +421,7 @@ def test_a_connection_that_is_killed(server: Place) -> None:
             found.append(lost.value.sqlstate)
         return found
 
-    print(server.name, "killed while it ran, while it waited:", done(work()))
+    assert set(done(work())) <= {"08006", "08S01", "70100"}
 
 
 def test_too_many_connections(server: Place) -> None:
@@ -430,10 +434,14 @@ def test_too_many_connections(server: Place) -> None:
 
     async def work() -> CannotConnect:
         connections = []
+
+        async def twelve() -> None:
+            for _ in range(12):
+                connections.append(await opened(server.access(user="plain", password="plain")))
+
         try:
             with pytest.raises(CannotConnect) as found:
-                for _ in range(12):
-                    connections.append(await opened(server.access(user="plain", password="plain")))  # noqa: PERF401
+                await twelve()
             return found.value
         finally:
             for connection in connections:

@@ -56,7 +56,7 @@ class Login:
         if not self._at_socket and access.tls != "disable":
             if greeting.capabilities & wire.TLS:
                 tls = wire.TLS
-                transport.write(wire.tls_request(greeting))
+                transport.write(wire.tls_request(greeting, to_bytes(access.database)))
                 transport = await self._speak_tls(transport)
                 self._number += 1
             elif access.tls != "prefer":
@@ -70,8 +70,8 @@ class Login:
         upgraded = await asyncio.get_running_loop().start_tls(
             transport, self._connection, context, server_hostname=access.host
         )
-        if upgraded is None:
-            raise OSError("the connection was lost as TLS began")
+        if upgraded is None or not self._packets.empty():
+            raise OSError("the server said something in clear when TLS was to begin, or closed the connection")
         return upgraded
 
     async def _show_password(self, transport: asyncio.Transport, greeting: wire.Greeting, tls: int) -> None:

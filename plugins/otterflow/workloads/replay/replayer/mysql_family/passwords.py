@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 NATIVE, CACHING_SHA2, ED25519 = "mysql_native_password", "caching_sha2_password", "client_ed25519"
 
@@ -40,11 +41,9 @@ def caching_sha2(password: bytes, scramble: bytes) -> bytes:
 
 
 def ed25519(password: bytes, scramble: bytes) -> bytes:
-    """The signature of a scramble. It takes some milliseconds of processor time."""
-    expanded = hashlib.sha512(password).digest()
-    secret = int.from_bytes(expanded[:32], "little") & (2**254 - 8) | 2**254
-    public = _encoded(_times(secret))
-    nonce = _number(expanded[32:] + scramble)
+    """The signature of a scramble. It takes some ten milliseconds of processor time, the first one twice that."""
+    secret, prefix, public = _key(password)
+    nonce = _number(prefix + scramble)
     point = _encoded(_times(nonce))
     proof = (nonce + _number(point + public + scramble) * secret) % _ORDER
     return point + proof.to_bytes(32, "little")
@@ -56,6 +55,14 @@ ANSWERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {
     ED25519: lambda password, scramble: ed25519(password, scramble[:32]),
 }
 """What is answered to a scramble, by the name of the plugin."""
+
+
+@lru_cache(maxsize=1)
+def _key(password: bytes) -> tuple[int, bytes, bytes]:
+    """What a password is in ed25519: the secret number, what goes into each nonce, the public key."""
+    expanded = hashlib.sha512(password).digest()
+    secret = int.from_bytes(expanded[:32], "little") & (2**254 - 8) | 2**254
+    return secret, expanded[32:], _encoded(_times(secret))
 
 
 def _sha1(data: bytes) -> bytes:

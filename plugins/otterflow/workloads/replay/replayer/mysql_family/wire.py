@@ -29,7 +29,7 @@ _MYSQL, _CONNECT_WITH_DB, _PROTOCOL_41, TLS, _TRANSACTIONS = 0x1, 0x8, 0x200, 0x
 _SECURE_CONNECTION, _MULTI_RESULTS, _PLUGIN_AUTH = 0x8000, 0x2_0000, 0x8_0000
 _CONNECT_ATTRIBUTES, ENDS_WITH_OK = 0x10_0000, 0x100_0000
 _WANTED = (
-    _MYSQL | _CONNECT_WITH_DB | _PROTOCOL_41 | _TRANSACTIONS | _SECURE_CONNECTION | _MULTI_RESULTS | _PLUGIN_AUTH
+    _MYSQL | _PROTOCOL_41 | _TRANSACTIONS | _SECURE_CONNECTION | _MULTI_RESULTS | _PLUGIN_AUTH
     | _CONNECT_ATTRIBUTES | ENDS_WITH_OK
 )  # fmt: skip
 """Capabilities, of which a connection has those that its server has as well."""
@@ -57,7 +57,8 @@ class Greeting(NamedTuple):
     @property
     def collation(self) -> int:
         """What a session begins with: utf8mb4, with the collation that is the product's own for it."""
-        is_mysql_8 = self.capabilities & _MYSQL and int(self.version.partition(".")[0]) >= 8
+        major = self.version.partition(".")[0]
+        is_mysql_8 = self.capabilities & _MYSQL and major.isdecimal() and int(major) >= 8
         return _UTF8MB4_0900_AI_CI if is_mysql_8 else _UTF8MB4_GENERAL_CI
 
 
@@ -95,15 +96,14 @@ QUIT, PING, RESET = (packets(command) for command in (b"\x01", b"\x0e", b"\x1f")
 """The session's end, the question for its status, and what ends all of it but the connection and its database."""
 
 
-def tls_request(greeting: Greeting) -> bytes:
-    """Asks to go on by TLS, in answer to the greeting of a server that has it."""
-    return packets(_head(greeting, TLS), 1)
+def tls_request(greeting: Greeting, database: bytes) -> bytes:
+    """Asks to go on by TLS, in answer to the greeting of a server that has it; begins as `login` does then."""
+    return packets(_head(greeting, database, TLS), 1)
 
 
 def login(greeting: Greeting, number: int, user: bytes, database: bytes, plugin: str, answer: bytes, tls: int) -> bytes:
     """Logs in, by packet `number`; `answer` is `plugin`'s, and `tls` is TLS where that is spoken."""
-    without = 0 if database else _CONNECT_WITH_DB
-    parts = [_head(greeting, tls, without), user, b"\0", bytes([len(answer)]), answer]
+    parts = [_head(greeting, database, tls), user, b"\0", bytes([len(answer)]), answer]
     if database:
         parts += [database, b"\0"]
     parts += [plugin.encode(), b"\0"]
@@ -193,11 +193,11 @@ def values_of_row(body: bytes) -> list[str | None]:
     return values
 
 
-def _head(greeting: Greeting, more: int, without: int = 0) -> bytes:
+def _head(greeting: Greeting, database: bytes, tls: int) -> bytes:
     """How both messages of a client that logs in begin."""
     # Without that bit MariaDB takes the last of the zeros for capabilities of its own, MySQL's programs always set it.
-    capabilities = (_WANTED & ~without & (greeting.capabilities | _MYSQL)) | more
-    return struct.pack("<IIB23x", capabilities, _MOST_BYTES, greeting.collation)
+    capabilities = (_WANTED | (_CONNECT_WITH_DB if database else 0)) & (greeting.capabilities | _MYSQL)
+    return struct.pack("<IIB23x", capabilities | tls, _MOST_BYTES, greeting.collation)
 
 
 def _text(word: bytes) -> bytes:
