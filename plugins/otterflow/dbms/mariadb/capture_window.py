@@ -59,7 +59,7 @@ USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL
 ROWS_SQL = """
 SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text)
   FROM mysql.slow_log"""
-EMPTY_SQL = "SET STATEMENT sql_log_bin = 0 FOR TRUNCATE TABLE mysql.slow_log"
+EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 
 
