@@ -184,7 +184,7 @@ def check_nothing_is_left(window: Window, before: Any) -> None:
     ]
     assert not [info for info in told if "slow_log" in info], "no replica's table is emptied"
     assert {path.stat().st_mode & 0o077 for path in window.folder.glob("*.gz")} <= {0}
-    assert not (window.folder / "rows").exists()
+    assert not (window.folder / "part").exists()
 
 
 @pytest.mark.parametrize("why", ["log_size", "log_unseen", "disk", "changed", "replaced"])

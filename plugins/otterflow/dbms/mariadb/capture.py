@@ -52,6 +52,7 @@ WANTED = {
 The last one switches it on.
 """
 _LOOKED_AT = (*WANTED, "general_log")
+_LEFT = "where a recording's window has left it so, clear the task `put_back` of its run"
 _TABLE = ("SELECT", "DROP")
 _EVERYWHERE = ("SUPER", "PROCESS")
 _SINCE_11 = ("BINLOG ADMIN",)
@@ -144,13 +145,17 @@ def window_problems(found: Mapping[str, Any], *, sampled: bool) -> list[Problem]
             "it is ON: sessions that begin in the window log every statement until they end, so also into your own log "
             "when the window is over"
         )
-        problems.append(Problem("slow_query_log", state, "SET GLOBAL slow_query_log = OFF, also in the option file"))
+        problems.append(
+            Problem("slow_query_log", state, f"SET GLOBAL slow_query_log = OFF, also in the option file; {_LEFT}")
+        )
     if settings.get("general_log") == "ON":
         state = "it is ON, and would go to the table mysql.general_log: log_output is for both logs"
         problems.append(Problem("general_log", state, "SET GLOBAL general_log = OFF before the window"))
     if found["has_rows"]:
         state = "it holds rows of yours, and is emptied at the end of a window"
-        problems.append(Problem("mysql.slow_log", state, "copy what is needed, then TRUNCATE TABLE mysql.slow_log"))
+        problems.append(
+            Problem("mysql.slow_log", state, f"copy what is needed, then TRUNCATE TABLE mysql.slow_log; {_LEFT}")
+        )
     if found["charset"] is None:
         problems.append(Problem("mysql.slow_log", "there is no such table", "run mariadb-upgrade, which makes it"))
     return problems

@@ -87,8 +87,6 @@ free_kib() {{
 trap 'exit 143' TERM INT HUP
 take_turn
 stop_if_other
-if [ -e "$knobs" ]; then block_of {quote(BEGIN)} > left; fi
-if [ -s left ]; then restore left; empty; fi  # by a job that was killed, and nobody has put back
 said=$(must {quote(IN_THE_WAY_SQL)})
 if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; fi
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
@@ -273,12 +271,13 @@ empty() {{
     sql {quote(EMPTY_SQL)} > /dev/null
   fi
 }}
+packed() {{ nice -n 19 gzip -1 > part; }}
 take_log() {{
-  if ask --quick <<< {quote(ROWS_SQL)} > rows 2> refused || by_kept {quote(ROWS_SQL)} > rows; then
-    nice -n 19 gzip -1 < <(cat counted rows) > part && mv -- part {LOG_FILE}
-    rm -f rows
+  local rows={quote(ROWS_SQL)}
+  if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed || {{ cat counted; by_kept "$rows"; }} | packed; then
+    mv -- part {LOG_FILE}
   else
-    rm -f rows
+    rm -f part
     return 1
   fi
 }}
