@@ -274,7 +274,8 @@ empty() {{
 packed() {{ nice -n 19 gzip -1 > part; }}
 take_log() {{
   local rows={quote(ROWS_SQL)}
-  if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed || {{ cat counted; by_kept "$rows"; }} | packed; then
+  if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
+    {{ cat counted; by_kept "$rows"; }} | packed; then
     mv -- part {LOG_FILE}
   else
     rm -f part
