@@ -23,6 +23,7 @@ ALLOWED = {
     "otterflow.dbms.mariadb": "MariaDB",
     "otterflow.dbms.mysql": "MySQL",
     "otterflow.dbms.registry": "the list of what there is",
+    "otterflow.dbms.statements.dialect": "the list of whose statements can be read",
     "otterflow.workloads.pgbench": "PostgreSQL's own driver",
     "otterflow.workloads.analytics": "PostgreSQL's own driver: a stream of SQL files that psql runs",
     "otterflow.workloads.sysbench.postgresql": "what sysbench is told of PostgreSQL",
