@@ -22,7 +22,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
+from otterflow.experiment.notices import Event
 from otterflow.operators.base import RETRIES
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.refresh_models import FindOutdatedOperator, RefreshMetricsOperator, RefreshWorkloadOperator
 
 with DAG(
@@ -34,6 +36,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["otterflow"],
+    on_failure_callback=EventNotifier(Event.machinery_fault),
     default_args={"owner": "otterflow", "execution_timeout": timedelta(hours=1), **RETRIES},
 ):
     find_outdated = FindOutdatedOperator(task_id="find_outdated")

@@ -25,11 +25,13 @@ from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
 from otterflow import settings
 from otterflow.errors import InvalidInput
+from otterflow.experiment.notices import Event
 from otterflow.experiment.schedule import Schedule, dag_of, load_schedule
 from otterflow.operators.await_experiment import AwaitExperimentOperator
 from otterflow.operators.base import RETRIES
 from otterflow.operators.check_window import CHECK_WINDOW, CheckWindowOperator
 from otterflow.operators.close_night import CloseNightOperator
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.notify_night import NotifyNightOperator
 from otterflow.operators.propose_night import ProposeNightOperator
 from otterflow.operators.read_schedule import ReadScheduleOperator
@@ -43,6 +45,7 @@ COMMON: dict[str, Any] = {
     "max_active_runs": 1,
     "catchup": False,
     "tags": ["otterflow"],
+    "on_failure_callback": EventNotifier(Event.machinery_fault),
     "default_args": {"owner": "otterflow", "execution_timeout": timedelta(minutes=10), **RETRIES},
 }
 

@@ -27,10 +27,12 @@ from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
 from otterflow import settings
 from otterflow.errors import InvalidInput
+from otterflow.experiment.notices import Event
 from otterflow.operators.base import RETRIES
 from otterflow.operators.capture_load import CaptureLoadOperator
 from otterflow.operators.check_recording import CheckRecordingOperator
 from otterflow.operators.keep_manifest import KeepManifestOperator
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.put_back_log import PutBackLogOperator
 from otterflow.operators.read_recording import ReadRecordingOperator
 from otterflow.operators.record_load import RecordLoadOperator
@@ -42,6 +44,7 @@ COMMON: dict[str, Any] = {
     "max_active_runs": 1,
     "catchup": False,
     "tags": ["otterflow"],
+    "on_failure_callback": EventNotifier(Event.machinery_fault),
     "default_args": {"owner": "otterflow", "execution_timeout": timedelta(minutes=15), **RETRIES},
 }
 

@@ -1,11 +1,12 @@
 """A Dag `replay_<name>` for each recording that says how it is replayed: a configuration tried on the past.
 
 ### What it does
-One run is one interval of the recording, whether it was scheduled, backfilled or triggered. `check_interval` finds the
-recording and fixes what is compared: the candidates, and what is in force on the source (or on the target). It skips
-the run, with the reason, where there is no recording or the result is there. `start` triggers `tuning_experiment` with
-these arms: no trials are made, the arms are replayed in turns and compared, and nothing is installed. It waits for the
-target where another experiment holds it. `wait` holds no worker. **`verdict` has the interval's result in its log**;
+One run is one interval of the recording, whether it was scheduled, backfilled or triggered. `make_recording` has a past
+interval recorded that was not, by `record_<name>`, from the logs that are left. `check_interval` finds the recording
+and fixes what is compared: the candidates, and what is in force on the source (or on the target). It skips the run,
+with the reason, where there is no recording or the result is there. `start` triggers `tuning_experiment` with these
+arms: no trials are made, the arms are replayed in turns and compared, and nothing is installed. It waits for the target
+where another experiment holds it. `wait` holds no worker. **`verdict` has the interval's result in its log**;
 `replay_verdict` makes one verdict of all intervals.
 
 Backfill it in the UI, or: `airflow backfill create --dag-id replay_<name> --from-date ... --to-date ...`. The dates are
@@ -31,10 +32,13 @@ from otterflow import settings
 from otterflow.errors import InvalidInput
 from otterflow.experiment.backfill import Replay, dag_of, replay_of
 from otterflow.experiment.comparison import LEAST_ROUNDS
+from otterflow.experiment.notices import Event
 from otterflow.operators.await_experiment import AwaitExperimentOperator
 from otterflow.operators.base import RETRIES
 from otterflow.operators.check_interval import CHECK_INTERVAL, CheckIntervalOperator
 from otterflow.operators.judge_interval import JudgeIntervalOperator
+from otterflow.operators.make_recording import MakeRecordingOperator
+from otterflow.operators.notices import EventNotifier
 from otterflow.operators.read_replay import ReadReplayOperator
 from otterflow.operators.start_experiment import StartExperimentOperator
 from otterflow.workloads.recording.definition import recording_definitions
@@ -44,6 +48,7 @@ COMMON: dict[str, Any] = {
     "max_active_runs": 1,
     "catchup": False,
     "tags": ["otterflow"],
+    "on_failure_callback": EventNotifier(Event.machinery_fault),
     "default_args": {"owner": "otterflow", "execution_timeout": timedelta(minutes=10), **RETRIES},
 }
 
@@ -83,11 +88,16 @@ def replay_dag(replay: Replay) -> DAG:
         },
         **COMMON,
     ) as dag:
-        check_interval = CheckIntervalOperator(task_id=CHECK_INTERVAL, recording=recording.name)
+        make_recording = MakeRecordingOperator(
+            task_id="make_recording", recording=recording.name, execution_timeout=timedelta(hours=8)
+        )
+        check_interval = CheckIntervalOperator(
+            task_id=CHECK_INTERVAL, recording=recording.name, trigger_rule="none_failed"
+        )
         start = StartExperimentOperator(task_id="start", check=CHECK_INTERVAL)
         wait = AwaitExperimentOperator(task_id="wait", check=CHECK_INTERVAL, trigger_rule="none_failed")
         verdict = JudgeIntervalOperator(task_id="verdict", trigger_rule="none_failed")
-        check_interval >> start >> wait >> verdict
+        make_recording >> check_interval >> start >> wait >> verdict
     return dag
 
 

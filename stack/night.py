@@ -109,6 +109,7 @@ def run(lab: NightLab, console: Console) -> tuple[dict[str, Any], str]:
     lab.define(begin, night)
     with _users(lab, begin, say) as day_is_over:
         lab.start_airflow(say, *DAG_IDS, RECORD, NIGHTLY, REPLAY, VERDICT)
+        lab.airflow.client.unpause(RECORD)  # each hour is recorded by the schedule as soon as it is over
         day_is_over()
     client = lab.airflow.client
     say("Recording the five hours from production's log ...")
@@ -173,15 +174,17 @@ def _record(lab: NightLab, client: AirflowClient, begin: datetime, say: Say) -> 
 
 
 def _backfill(client: AirflowClient, dag_id: str, begin: datetime) -> None:
-    """Begin the runs of the day, once the scheduler has made the one that is due when the Dag is unpaused.
+    """Begin the runs of the day that the schedule has not made, once it has made the last one, which is due.
 
     Where both make the run of one interval at the same time, Airflow's scheduler ends by the duplicate key (3.3.2).
     """
     client.unpause(dag_id)
-    until = time.monotonic() + SCHEDULED_S
-    while not client.dag_runs(dag_id) and time.monotonic() < until:
+    until, last = time.monotonic() + SCHEDULED_S, begin + len(DAY) * LENGTH
+    while time.monotonic() < until:
+        if any(datetime.fromisoformat(run_["run_after"]) >= last for run_ in client.dag_runs(dag_id)):
+            break
         time.sleep(1)
-    client.backfill(dag_id, begin + LENGTH, begin + len(DAY) * LENGTH)
+    client.backfill(dag_id, begin + LENGTH, last)
 
 
 def _tune(lab: NightLab, client: AirflowClient, night: str, console: Console) -> None:

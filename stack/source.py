@@ -13,7 +13,7 @@ from stack.host import DatabaseHost
 from stack.postgres import DATABASE, ROLE, PrivateCluster
 from stack.processes import StackError
 
-SCALE = 2
+SCALE = 1
 CLIENTS = 4
 TELLING = """\
 # What a server is set to whose own log is to be recorded: docs/recordings.md.
@@ -43,11 +43,11 @@ class Hour:
 
 
 DAY = (
-    Hour("early", 40, {"select-only": 90, "simple-update": 8, "bands": 2}),
-    Hour("morning", 80, {"select-only": 60, "simple-update": 39, "bands": 1}),
-    Hour("noon", 100, {"select-only": 60, "tpcb-like": 139, "days": 1}),
-    Hour("afternoon", 60, {"select-only": 50, "tpcb-like": 47, "bands": 2, "days": 1}),
-    Hour("evening", 20, {"select-only": 74, "simple-update": 10, "bands": 12, "days": 4}),
+    Hour("early", 30, {"select-only": 178, "simple-update": 17, "bands": 3, "days": 2}),
+    Hour("morning", 50, {"select-only": 180, "simple-update": 118, "bands": 1, "days": 1}),
+    Hour("noon", 60, {"select-only": 200, "tpcb-like": 398, "days": 2}),
+    Hour("afternoon", 40, {"select-only": 198, "tpcb-like": 196, "bands": 4, "days": 2}),
+    Hour("evening", 20, {"select-only": 168, "simple-update": 20, "bands": 9, "days": 3}),
 )
 LENGTH = timedelta(minutes=1)
 _REST_S = 2.0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -43,7 +45,7 @@ def choices(expression: str | None, classifiers: list[str], text: str) -> list[s
 
 
 def licences_of(distribution: str) -> list[str]:
-    found = metadata.metadata(distribution)
+    found = cast("Message", metadata.metadata(distribution))
     classifiers = [line for line in found.get_all("Classifier") or [] if line.startswith("License ::")]
     return choices(found.get("License-Expression"), classifiers, found.get("License") or "")
 

@@ -7,11 +7,16 @@ mend and is raised before anything on a host is touched.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 TEACHES_NOTHING = "teaches_nothing"
 """The key among a failed trial's reasons that keeps the tuner from taking the fault for the configuration's."""
+
+
+_COMPLAINT = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
+_COMPLAINT_LENGTH = 400
 
 
 class OtterflowError(Exception):
@@ -106,9 +111,18 @@ class TargetHeld(MayNotAct):
 
 
 class TrialFault(OtterflowError):
-    """Ends the trial with `state`; the loop goes on from the last good configuration."""
+    """Ends the trial with `state`; the loop goes on from the last good configuration.
+
+    `log_tail` is the end of the server's log, where there is one. `said` is for those who may not read logs.
+    """
 
     state = "failed"
+    log_tail = ""
+
+    @property
+    def said(self) -> str:
+        """The message without the log."""
+        return str(self)
 
 
 class ServerCrashed(TrialFault):
@@ -117,8 +131,14 @@ class ServerCrashed(TrialFault):
     state = "crashed"
 
     def __init__(self, message: str, log_tail: str = "") -> None:
-        self.log_tail = log_tail
+        self._message, self.log_tail = message, log_tail
         super().__init__(f"{message}\n{log_tail}" if log_tail else message)
+
+    @property
+    def said(self) -> str:
+        """The message with one line of the server's log, its last complaint."""
+        complaints = [line.strip() for line in self.log_tail.splitlines() if _COMPLAINT.search(line)]
+        return f"{self._message}; its log: {complaints[-1][:_COMPLAINT_LENGTH]}" if complaints else self._message
 
 
 class BenchmarkFailed(TrialFault):

@@ -18,14 +18,15 @@ from typing import Any
 
 import pytest
 
-from stack.airflow import PROJECT
+from stack.checkout import PROJECT
 from stack.lab import Lab
 from tests.operators.conftest import small_benchmarks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
-MOST = 1.5
-"""How many times the empty Dag's time an iteration may cost."""
+MOST = 2.4
+"""How many times the empty Dag's time an iteration may cost. It was 1.5 before there was a quiet gate; 2.0 and 2.1 were
+measured since."""
 TRIALS = 6
 TASKS = ("begin", "restart", "benchmark", "collect", "recommend", "apply", "next_iteration")
 """An iteration's tasks that start. `restore` and `free_cache`, which this experiment skips, start no process."""

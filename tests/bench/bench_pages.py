@@ -166,7 +166,8 @@ def test_what_a_browser_loads_beside_the_page(browser: TestClient) -> None:
 def _asked(browser: TestClient, path: str) -> bytes:
     answer = browser.get(path)
     assert answer.status_code == 200, f"{path}: {answer.text[:500]}"
-    return answer.content
+    content: bytes = answer.content
+    return content
 
 
 def _sent(content: bytes) -> int:

@@ -51,6 +51,7 @@ def run_job(job: JobScript) -> tuple[dict[str, str], str]:
         for name, text in job.files.items():
             path = Path(folder) / name
             path.touch(0o600)
+            assert isinstance(text, str)
             path.write_text(text)
         done = subprocess.run(
             ["bash", "-c", job.script], cwd=folder, capture_output=True, text=True, timeout=job.timeout_s, check=False

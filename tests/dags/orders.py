@@ -82,9 +82,10 @@ class Walk:
         if self._may_skip(task_id):
             yield {task_id: SKIPPED}
         task = self._dag.get_task(task_id)
+        downstream = task.downstream_task_ids
         if isinstance(task, SkipMixin):
             states = dict(zip(self.tasks, state, strict=True))
-            behind = [each for each in sorted(task.downstream_task_ids) if states[each] == WAITING]
+            behind = [each for each in sorted(downstream) if states[each] == WAITING]
             behind = [each for each in behind if self._may_skip(each) and each in getattr(task, "skips", behind)]
             for some in chain.from_iterable(combinations(behind, n) for n in range(1, len(behind) + 1)):
                 yield dict.fromkeys(some, SKIPPED)
@@ -96,7 +97,7 @@ class Walk:
             marked = {task: verdict for task, verdict in verdicts.items() if verdict in ENDED}
             if not marked:
                 return state
-            state = self._with(state, cast("dict[str, str]", marked))
+            state = self._with(state, marked)
 
     def _startable(self, state: RunState) -> list[str]:
         return [task for task in self._waiting(state) if self._of(task, state) == RUNNING]

@@ -76,6 +76,7 @@ def test_policies(bag: Any, dag_id: str) -> None:
         assert dag.is_paused_upon_creation is False, "a first trigger would stay queued, and nothing would say so"
     else:
         assert dag.is_paused_upon_creation, "what runs by the clock runs when the user has asked for it"
+        assert dag.on_failure_callback, "nobody looks at what runs by the clock, so somebody is told"
     for task in dag.tasks:
         assert task.owner == "otterflow", task.task_id
         assert task.execution_timeout is not None, task.task_id

@@ -72,6 +72,7 @@ def test_a_runs_data_interval_is_what_is_recorded(folder: Path) -> None:
         last_automated_data_interval=None, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
     )
     assert info is not None
+    assert info.data_interval is not None
     assert info.data_interval.end - info.data_interval.start == timedelta(hours=2)
     assert info.run_after == info.data_interval.end
     assert info.data_interval.end.in_timezone("Europe/Berlin").hour == 23

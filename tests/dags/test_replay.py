@@ -52,6 +52,7 @@ def test_each_recording_that_is_to_be_replayed_is_a_dag_that_keeps_the_policies(
         policies.test_every_task_says_when_it_may_act(bag, dag_id)
         assert dag.max_active_runs == 1
     assert edges(bag.dags["replay_one"]) == {
+        "make_recording": {"check_interval"},
         "check_interval": {"start"},
         "start": {"wait"},
         "wait": {"verdict"},

@@ -93,7 +93,7 @@ def connect(clean_host: DatabaseHost) -> Iterator[Callable[[], Query]]:
         opened.append(connection)
 
         def ask(sql: str) -> list[dict[str, Any]]:
-            cursor = connection.execute(sql)  # type: ignore[call-overload]
+            cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
         return ask

@@ -53,7 +53,7 @@ def test_a_log_that_has_all_has_no_problem() -> None:
         ),
     ],
 )
-def test_what_a_log_lacks_is_told_by_setting(settings: dict[str, str], field: str, advice: str) -> None:
+def test_what_a_log_lacks_is_told_by_setting(settings: dict[str, Any], field: str, advice: str) -> None:
     problems = capture.log_problems(found(**settings))
     assert len(problems) == 1
     assert str(problems[0]).startswith(field)
@@ -164,10 +164,13 @@ class Job:
 
     def capture(self, seconds: float, **changes: Any) -> subprocess.Popen[str]:
         end = datetime.now(UTC) + timedelta(seconds=seconds)
-        given = {"recording": "shop-1", "end": end, "longest_s": seconds, "max_log_bytes": 10**6, "keep_free_bytes": 0}
+        given: dict[str, Any] = {
+            "recording": "shop-1", "end": end, "longest_s": seconds, "max_log_bytes": 10**6, "keep_free_bytes": 0,
+        }  # fmt: skip
         settings = {"log_min_duration_statement": "0", "log_line_prefix": "it's %m"}
         job = capture.capture_job(self.target, self.access, settings, [f"{self.log}*"], **(given | changes))
         for name, text in job.files.items():
+            assert isinstance(text, str)
             (self.folder / name).write_text(text)
         return self.begin(job.script)
 

@@ -70,21 +70,24 @@ def test_a_target_in_order_has_no_problem(kind: str, method: str) -> None:
         ({"sudo__free_cache": ""}, "free_cache: 'otter' may not run `sudo -n /usr/local/sbin/otterflow-free-cache`"),
     ],
 )
-def test_each_fault_is_named_with_what_to_do(changes: dict[str, str], sentence: str) -> None:
+def test_each_fault_is_named_with_what_to_do(changes: dict[str, Any], sentence: str) -> None:
     (problem,) = found(target_of(free_cache="sudo"), **changes)
     assert problem.startswith(sentence)
 
 
 def test_newer_programs_are_fine_and_an_old_server_is_not() -> None:
     target = target_of(service=SERVICES["systemd"])
-    newer = {"program__pg_dump": "pg_dump (PostgreSQL) 17.1", "program__pg_restore": "pg_restore (PostgreSQL) 17.1"}
+    newer: dict[str, Any] = {
+        "program__pg_dump": "pg_dump (PostgreSQL) 17.1", "program__pg_restore": "pg_restore (PostgreSQL) 17.1",
+    }  # fmt: skip
     assert found(target, **newer) == []
     assert [p for p in found(target, version=110022) if p.startswith("server: is PostgreSQL 11")]
 
 
 def test_sudo_and_unit_of_a_systemd_service() -> None:
     target = target_of(service=SERVICES["systemd"])
-    (problem,) = found(target, **{"sudo__systemctl start postgresql@15-main": ""})
+    refused: dict[str, Any] = {"sudo__systemctl start postgresql@15-main": ""}
+    (problem,) = found(target, **refused)
     assert "may not run without a password: systemctl start postgresql@15-main" in problem
     (problem,) = found(target, service__umbrella="yes")
     assert "starts no server itself" in problem

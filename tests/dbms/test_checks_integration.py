@@ -6,12 +6,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from otterflow.dbms.host_checks import space_paths
 from otterflow.dbms.host_probe import parse_probe
 from otterflow.dbms.postgresql.checks import (
     host_facts_command,
     problems,
     required_programs,
-    space_paths,
     space_problems,
 )
 from otterflow.dbms.postgresql.privileges import limits_of, missing_privileges, not_owned, privileges_sql
@@ -113,15 +113,15 @@ def test_privileges_of_a_superuser_and_of_a_plain_user(query: Query, target: Tar
     try:
         dsn = psycopg.conninfo.make_conninfo(clean_host.cluster.dsn(), user="plain", password="plain")
         with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            (row,) = connection.execute(privileges_sql("bench")).fetchall()  # type: ignore[arg-type]
-            (absent,) = connection.execute(privileges_sql("no such database")).fetchall()  # type: ignore[arg-type]
+            (row,) = connection.execute(privileges_sql("bench")).fetchall()
+            (absent,) = connection.execute(privileges_sql("no such database")).fetchall()
         assert len(missing_privileges(row, target)) == 3
         assert len(limits_of(row)) == 1
         assert absent["owns_database"] is None
         query("GRANT pg_monitor, pg_signal_backend TO plain")
         query("ALTER ROLE plain CREATEDB")
         with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            (row,) = connection.execute(privileges_sql("bench")).fetchall()  # type: ignore[arg-type]
+            (row,) = connection.execute(privileges_sql("bench")).fetchall()
         assert missing_privileges(row, target) == []
         (problem,) = not_owned(row, target)
         assert 'ALTER DATABASE "bench" OWNER TO "plain"' in problem.advice

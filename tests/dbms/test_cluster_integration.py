@@ -13,17 +13,18 @@ from pathlib import Path
 import pytest
 
 from otterflow.dbms.postgresql.service import (
-    StartOutcome,
     classify_start,
     restart_command,
+    service_functions,
     start_command,
-    stop_command,
 )
 from otterflow.dbms.target import Target
-from stack.postgres import find_bin_dir
+from otterflow.dbms.values import StartOutcome
 from stack.processes import free_port
+from stack.programs import find_bin_dir
 from stack.users import server_user
 from tests.dbms.conftest import target_of
+from tests.dbms.stopping import stop_command
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +63,7 @@ def cluster(root: Path, bash: Bash) -> Iterator[Target]:
         work_dir=str(root / "work"),
     )  # fmt: skip
     yield target
-    assert bash(stop_command(target)).returncode == 0
+    assert bash(stop_command(service_functions(target))).returncode == 0
 
 
 def restart(bash: Bash, target: Target, knobs: str) -> tuple[StartOutcome, str]:
@@ -72,8 +73,9 @@ def restart(bash: Bash, target: Target, knobs: str) -> tuple[StartOutcome, str]:
 
 
 def test_stop_and_start_are_what_they_say_however_often(bash: Bash, cluster: Target) -> None:
-    for command in (start_command, start_command, stop_command, stop_command):
-        done = bash(command(cluster))
+    starts, stops = [start_command(cluster)] * 2, [stop_command(service_functions(cluster))] * 2
+    for command in starts + stops:
+        done = bash(command)
         assert done.returncode == 0, done.stderr
 
 

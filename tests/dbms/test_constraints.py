@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otterflow.dbms.postgresql.constraints import Repair, repair
+from otterflow.dbms.postgresql.constraints import repair
 from otterflow.dbms.postgresql.memory import memory_plan
+from otterflow.dbms.values import Repair
 from otterflow.knobs.catalog import KnobCatalog, Risk
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.select import build_space
@@ -16,7 +17,7 @@ from otterflow.knobs.space import Config, KnobSpace, Value
 from tests.knobs.values import GIB, configs_of, demands_not_met, hosts
 
 
-def test_a_sound_configuration_is_left_alone(live_values: dict[str, Value], facts: HostFacts):
+def test_a_sound_configuration_is_left_alone(live_values: dict[str, Value], facts: HostFacts) -> None:
     config: Config = {"shared_buffers": 524288, "work_mem": 65536, "max_wal_size": 8192, "min_wal_size": 2048}
     assert repair(config, live_values, facts) == (config, [])
 
@@ -48,7 +49,7 @@ def test_a_sound_configuration_is_left_alone(live_values: dict[str, Value], fact
         ({"max_connections": 2}, {"max_connections": 4}),
     ],
 )
-def test_repairs(live_values: dict[str, Value], facts: HostFacts, config: Config, expected: Config):
+def test_repairs(live_values: dict[str, Value], facts: HostFacts, config: Config, expected: Config) -> None:
     used, repairs = repair(config, live_values, facts)
     assert used == {**config, **expected}
     assert {r.knob: r.used for r in repairs} == expected
@@ -73,26 +74,26 @@ def test_repairs(live_values: dict[str, Value], facts: HostFacts, config: Config
 )
 def test_repairs_that_depend_on_the_server(
     live_values: dict[str, Value], facts: HostFacts, live_now: Config, config: Config, expected: Config
-):
+) -> None:
     used, repairs = repair(config, {**live_values, **live_now}, facts)
     assert used == {**config, **expected}
     assert len(repairs) == len(expected)
 
 
-def test_wal_is_kept_from_filling_the_disk(live_values: dict[str, Value], facts: HostFacts):
+def test_wal_is_kept_from_filling_the_disk(live_values: dict[str, Value], facts: HostFacts) -> None:
     nearly_full = dataclasses.replace(facts, disk_free_bytes=4 * GIB)
     used, repairs = repair({"max_wal_size": 65536, "min_wal_size": 16384}, live_values, nearly_full)
     assert used == {"max_wal_size": 2048, "min_wal_size": 2048}
     assert "half of the free disk, 2048 MB" in repairs[0].reason
 
 
-def test_a_repair_says_what_was_wanted_and_why(live_values: dict[str, Value], facts: HostFacts):
+def test_a_repair_says_what_was_wanted_and_why(live_values: dict[str, Value], facts: HostFacts) -> None:
     _, repairs = repair({"min_wal_size": 4096}, live_values, facts)
     reason = "must not exceed max_wal_size = 1024: WAL kept for reuse cannot exceed what forces a checkpoint"
     assert repairs == [Repair("min_wal_size", 4096, 1024, reason)]
 
 
-def test_the_memory_reason_tells_plan_and_budget(live_values: dict[str, Value], facts: HostFacts):
+def test_the_memory_reason_tells_plan_and_budget(live_values: dict[str, Value], facts: HostFacts) -> None:
     _, repairs = repair({"work_mem": 4194304}, live_values, facts)
     assert repairs[0].knob == "work_mem"
     assert "may be planned" in repairs[0].reason
@@ -110,7 +111,7 @@ def everything(catalog: KnobCatalog, live: dict[str, LiveSetting], facts: HostFa
 @given(data=st.data())
 def test_any_configuration_of_the_space_is_repaired_within_it(
     data: st.DataObject, everything: KnobSpace, live_values: dict[str, Value], facts: HostFacts
-):
+) -> None:
     config = data.draw(configs_of(everything))
     used, repairs = repair(config, live_values, facts, space=everything)
     everything.validate(used)
@@ -129,7 +130,7 @@ def test_on_any_host_a_repair_is_final_and_memory_is_cut_as_far_as_it_goes(
     live: dict[str, LiveSetting],
     live_values: dict[str, Value],
     facts: HostFacts,
-):
+) -> None:
     risks = [risk.value for risk in Risk]
     space = build_space(catalog, live, facts, server_version=15, knob_set="all", risks_allowed=risks)
     used, _ = repair(data.draw(configs_of(space)), live_values, facts, space=space)
@@ -148,7 +149,7 @@ def test_on_any_host_a_repair_is_final_and_memory_is_cut_as_far_as_it_goes(
 @given(data=st.data())
 def test_only_tuned_knobs_are_changed(
     data: st.DataObject, everything: KnobSpace, live_values: dict[str, Value], facts: HostFacts
-):
+) -> None:
     whole = data.draw(configs_of(everything))
     some = data.draw(st.sets(st.sampled_from(everything.names), min_size=1))
     config = {name: whole[name] for name in some}

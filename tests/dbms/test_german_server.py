@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
-from otterflow.dbms.postgresql.service import StartOutcome, classify_start, restart_command, stop_command
+from otterflow.dbms.postgresql.service import classify_start, restart_command, service_functions
 from otterflow.dbms.target import Target
+from otterflow.dbms.values import StartOutcome
 from otterflow.remote.session import Completed, Session
 from stack.host import DatabaseHost
 from stack.sshd import PrivateSshd
+from tests.dbms.stopping import stop_command
 from tests.remote.conftest import client_of
 
 pytestmark = pytest.mark.integration
@@ -58,7 +60,7 @@ def restart(
         return classify_start(done.exit_code, done.stderr), done.stderr
 
     assert once(target)[0] is StartOutcome.up
-    assert run(stop_command(target)).exit_code == 0
+    assert run(stop_command(service_functions(target))).exit_code == 0
     return once
 
 

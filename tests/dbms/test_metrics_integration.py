@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otterflow.dbms.postgresql.metrics import MetricSnapshot, MetricWindow, snapshot, window
+from otterflow.dbms.postgresql.metrics import MetricSnapshot, snapshot, window
+from otterflow.dbms.values import MetricWindow
 from stack.host import DatabaseHost
 from tests.dbms.conftest import Query
 

@@ -6,19 +6,20 @@ import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.service import (
-    STILL_RUNNING,
-    StartOutcome,
     classify_start,
     is_up_command,
     log_tail_command,
     restart_command,
     restart_limit_s,
+    service_functions,
     start_command,
-    stop_command,
 )
+from otterflow.dbms.start_report import STILL_RUNNING
+from otterflow.dbms.values import StartOutcome
 from tests.dbms.conftest import SERVICES, is_bash, target_of
+from tests.dbms.stopping import stop_command
 
-BUILDERS = [start_command, stop_command, restart_command, log_tail_command]
+BUILDERS = [start_command, restart_command, log_tail_command]
 
 
 @pytest.mark.parametrize("kind", SERVICES)
@@ -47,7 +48,7 @@ def test_a_debian_cluster_takes_already_running_for_success(sudo: bool, words: s
     command = start_command(target)
     assert f"{words} start > " in command
     assert "[ $code -eq 2 ]; then" in command
-    assert f"{words} stop || [ $? -eq 2 ]" in stop_command(target)
+    assert f"{words} stop || [ $? -eq 2 ]" in stop_command(service_functions(target))
 
 
 def test_the_users_own_commands_are_one_word_for_bash() -> None:

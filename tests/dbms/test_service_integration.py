@@ -7,25 +7,27 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.service import (
-    StartOutcome,
     classify_start,
     is_up_command,
     log_tail_command,
     reload,
     restart_command,
+    service_functions,
     start_command,
-    stop_command,
 )
 from otterflow.dbms.postgresql.target import PostgresqlTarget
 from otterflow.dbms.target import Target
+from otterflow.dbms.values import StartOutcome
 from otterflow.remote.session import Completed
 from stack.host import DatabaseHost
+from tests.dbms.stopping import stop_command
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -46,8 +48,8 @@ def test_stop_and_start_are_what_they_say_however_often(run: Run, target: Target
     up = is_up_command(target, access)
     assert run(up).exit_code == 0
     assert run(start_command(target)).exit_code == 0
-    assert run(stop_command(target)).exit_code == 0
-    assert run(stop_command(target)).exit_code == 0
+    assert run(stop_command(service_functions(target))).exit_code == 0
+    assert run(stop_command(service_functions(target))).exit_code == 0
     assert run(up).exit_code == 2
     assert run(start_command(target)).exit_code == 0
     assert run(up).exit_code == 0
@@ -65,7 +67,11 @@ def test_a_restart_and_a_reload_bring_the_knobs_file_into_force(
     assert (shown("shared_buffers"), shown("work_mem")) == ("96MB", "5MB")
     write_knobs(clean_host, "shared_buffers = 96MB\nwork_mem = 6MB\n")
     with clean_host.cluster.connect() as connection:
-        reload(lambda sql: connection.execute(sql).fetchall(), {})
+
+        def ask(sql: str) -> list[Any]:
+            return connection.execute(sql).fetchall()
+
+        reload(ask, {})
     wait_until(lambda: shown("work_mem") == "6MB")
 
 
@@ -106,7 +112,7 @@ def test_a_taken_port_is_not_the_configurations_fault(run: Run, target: Target, 
 def test_a_command_that_cannot_run_is_not_the_configurations_fault(
     run: Run, target: Target, changes: dict[str, str]
 ) -> None:
-    run(stop_command(target))
+    run(stop_command(service_functions(target)))
     outcome, stderr = restart(run, target.model_copy(update=changes))
     assert outcome is StartOutcome.not_run, stderr
 

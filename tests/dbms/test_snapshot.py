@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
@@ -81,7 +83,7 @@ def test_the_marker(text: str, state: SnapshotState | None) -> None:
 
 
 def test_a_restore_needs_room_for_the_database_twice() -> None:
-    size = {"database_bytes": 1000, "data_dir_bytes": 5000}
+    size: dict[str, Any] = {"database_bytes": 1000, "data_dir_bytes": 5000}
     target, data = target_of(), "/srv/it's; here/data"
     assert space_needed(target, **size) == {"/srv/snap shots": 1100, data: 2200}
     assert space_needed(target, **size, loaded=True) == {"/srv/snap shots": 1100, data: 1100}

@@ -16,7 +16,6 @@ from otterflow.dbms.postgresql.probe import probe_command
 from otterflow.dbms.postgresql.service import start_command
 from otterflow.dbms.postgresql.snapshot import (
     NOT_POSSIBLE,
-    JobScript,
     parse_snapshot_state,
     restore_snapshot,
     snapshot_dir,
@@ -27,6 +26,7 @@ from otterflow.dbms.postgresql.target import PostgresqlTarget
 from otterflow.dbms.snapshot_folder import left_on_host_command
 from otterflow.dbms.target import Target
 from otterflow.remote.job import JobEnd, JobPaths, RemoteJob
+from otterflow.remote.script import JobScript
 from otterflow.remote.session import Completed, Session
 from stack.host import DatabaseHost
 from tests.dbms.conftest import Query
@@ -345,12 +345,12 @@ def test_a_copy_is_neither_taken_nor_put_back_over_what_is_somebody_elses(
     make, drop, sentence = FOREIGN[what]
     assert work(take_snapshot(target, access, "m")).ok
     with clean_host.cluster.connect("postgres") as connection:
-        connection.execute(make)  # type: ignore[call-overload]
+        connection.execute(make)
         try:
             ends = [work(restore_snapshot(target, access, "m")), work(take_snapshot(target, access, "other"))]
             connection.execute("SELECT 1")
         finally:
-            connection.execute(drop)  # type: ignore[call-overload]
+            connection.execute(drop)
     for end in ends:
         assert (end.exit_code, sentence in end.log_tail) == (NOT_POSSIBLE, True), end.log_tail
     assert [path.name for path in clean_host.cluster.root.iterdir() if "otterflow" in path.name] == []
@@ -374,13 +374,13 @@ def test_a_copy_is_not_put_back_over_what_has_changed_since(
     undo = [steps[1] for steps in CHANGES.values() if steps]
     with clean_host.cluster.connect("postgres") as connection:
         for steps in CHANGES.values():
-            connection.execute(steps[0] if steps else set_password(clean_host))  # type: ignore[call-overload]
+            connection.execute(steps[0] if steps else set_password(clean_host))
         try:
             end = work(restore_snapshot(target, access, "m"))
             connection.execute("SELECT 1")
         finally:
             for step in [*undo, "DROP DATABASE mould"]:
-                connection.execute(step)  # type: ignore[call-overload]
+                connection.execute(step)
     assert end.exit_code == NOT_POSSIBLE
     for name in CHANGES:
         assert name in end.log_tail, end.log_tail

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterflow.dbms.postgresql.spelling import display, parse, quote, render, unit_family
+from otterflow.dbms.postgresql.spelling import display, parse, quote, render
 from otterflow.errors import InvalidInput
 from otterflow.knobs.setting import LiveSetting
+from otterflow.knobs.space import Value
+from otterflow.language.quantities import unit_family
 from tests.knobs.values import with_fields
 
 UNITS = ["B", "kB", "8kB", "16kB", "MB", "GB", "TB", "16MB", "us", "ms", "s", "min", "h", "d"]
@@ -43,7 +45,7 @@ UNITS = ["B", "kB", "8kB", "16kB", "MB", "GB", "TB", "16MB", "us", "ms", "s", "m
         ("search_path", "a'b\\c\n", "'a''b\\\\c\\n'"),
     ],
 )
-def test_spelling_in_a_configuration_file(live: dict[str, LiveSetting], name: str, value, spelling: str):
+def test_spelling_in_a_configuration_file(live: dict[str, LiveSetting], name: str, value: Value, spelling: str) -> None:
     assert render(value, live[name]) == spelling
     assert parse(spelling, live[name]) == value
 
@@ -70,7 +72,7 @@ def test_spelling_in_a_configuration_file(live: dict[str, LiveSetting], name: st
         ("search_path", r"'x\101\tz'", "xA\tz"),
     ],
 )
-def test_other_spellings_are_understood(live: dict[str, LiveSetting], name: str, text: str, value):
+def test_other_spellings_are_understood(live: dict[str, LiveSetting], name: str, text: str, value: Value) -> None:
     assert parse(text, live[name]) == value
 
 
@@ -88,7 +90,9 @@ def test_other_spellings_are_understood(live: dict[str, LiveSetting], name: str,
         ("wal_compression", "gzip", ["'gzip'", "pglz, lz4"]),
     ],
 )
-def test_a_spelling_that_the_server_would_refuse(live: dict[str, LiveSetting], name: str, text: str, words: list[str]):
+def test_a_spelling_that_the_server_would_refuse(
+    live: dict[str, LiveSetting], name: str, text: str, words: list[str]
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(text, live[name])
     assert str(caught.value).startswith(f"{name}: ")
@@ -96,32 +100,32 @@ def test_a_spelling_that_the_server_would_refuse(live: dict[str, LiveSetting], n
         assert word in str(caught.value)
 
 
-def test_every_captured_value_survives(live: dict[str, LiveSetting]):
+def test_every_captured_value_survives(live: dict[str, LiveSetting]) -> None:
     for setting in live.values():
         assert parse(render(setting.value, setting), setting) == setting.value, setting.name
 
 
 @given(unit=st.sampled_from(UNITS), value=st.integers(1, 2**31 - 1))
-def test_whole_numbers_survive_in_every_unit(live: dict[str, LiveSetting], unit: str, value: int):
+def test_whole_numbers_survive_in_every_unit(live: dict[str, LiveSetting], unit: str, value: int) -> None:
     setting = with_fields(live["work_mem"], unit=unit)
     assert parse(render(value, setting), setting) == value
 
 
 @given(value=st.floats(1e-300, 1e300))
-def test_reals_survive_exactly_without_a_unit(live: dict[str, LiveSetting], value: float):
+def test_reals_survive_exactly_without_a_unit(live: dict[str, LiveSetting], value: float) -> None:
     assert parse(render(value, live["random_page_cost"]), live["random_page_cost"]) == value
 
 
 @given(text=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
-def test_any_text_survives_quoting(live: dict[str, LiveSetting], text: str):
+def test_any_text_survives_quoting(live: dict[str, LiveSetting], text: str) -> None:
     assert parse(quote(text), live["search_path"]) == text
     assert "\n" not in quote(text)
 
 
-def test_display_has_no_quotes(live: dict[str, LiveSetting]):
+def test_display_has_no_quotes(live: dict[str, LiveSetting]) -> None:
     assert display("pglz", live["wal_compression"]) == "pglz"
 
 
-def test_an_unknown_unit_is_refused():
+def test_an_unknown_unit_is_refused() -> None:
     with pytest.raises(InvalidInput, match="'furlong' is not a unit"):
         unit_family("furlong")

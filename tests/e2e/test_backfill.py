@@ -167,3 +167,31 @@ def test_a_run_that_is_cleared_measures_again_and_keeps_the_old_result(lab: Lab)
     end(lab, len(STARTS))
     assert client.xcom(DAG, run_id, "verdict")[0]["experiment"] == f"{name}-2"
     assert lab.repository.experiment(name).outcome == old
+
+
+def test_an_interval_that_was_not_recorded_is_asked_of_the_recordings_dag(lab: Lab) -> None:
+    """Which finds here that the source is the staging server itself; the replay is skipped and says where to look."""
+    client, start = lab.airflow.client, STARTS[-1]
+    made = f"for-replay-{recording_id(start)}"
+    run_id = runs(lab)[f"{start:%Y-%m-%dT%H:%M}"]["dag_run_id"]
+    assert "record_shop is paused" in "\n".join(client.task_log(DAG, run_id, "make_recording"))
+    client.unpause("record_shop")
+    client.clear(DAG, run_id)
+
+    def ended() -> bool:
+        known = {run["dag_run_id"]: run["state"] for run in client.dag_runs("record_shop")}
+        return known.get(made) == "failed"
+
+    wait_for("the recording's Dag has tried", ended, 300)
+    said = "\n".join(client.task_log("record_shop", made, "check"))
+    assert (
+        f"recording {recording_id(start)}: from {start.isoformat()} to {(start + timedelta(hours=1)).isoformat()}"
+        in said
+    )
+    assert "is the same server as the source" in said
+    end(lab, len(STARTS))
+    assert states(lab, DAG, run_id)["make_recording"] == "success"
+    assert states(lab, DAG, run_id)["check_interval"] == "skipped"
+    assert "the log of make_recording says whether it could be made" in "\n".join(
+        client.task_log(DAG, run_id, "check_interval")
+    )

@@ -12,7 +12,8 @@ import pytest
 from stack.lab import MariadbLab
 from tests.benchmarks import changed_benchmarks
 from tests.e2e.folders import lab_folder, stopped_at_the_end
-from tests.e2e.test_whole_stack import finishes, states, wait_for
+from tests.e2e.test_whole_stack import finishes, states
+from tests.e2e.watching import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -136,6 +136,7 @@ def test_a_part_of_the_trials_is_looked_at_by_mouse_and_by_keys(lab: PagesLab, b
     plot = shown.locator(".zoom svg")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
+    assert box is not None
     scale = box["width"] / 720
     for x, y, act in ((265, 200, page.mouse.down), (360, 203, None), (460, 205, page.mouse.up)):
         page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)

@@ -10,6 +10,7 @@ where the quiet gate had it measured again; after any other there are those of a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,14 @@ def states_so_far(lab: Lab, run_id: str) -> dict[str, str | None]:
     return states(lab, "tuning_iteration", run_id) if known else dict.fromkeys(IN_ORDER)
 
 
+def is_restored(lab: Lab, run_id: str) -> bool:
+    return states_so_far(lab, run_id)["restore"] == "success"
+
+
+def has_failed(lab: Lab, run_id: str) -> bool:
+    return run_state(lab, "tuning_iteration", run_id) == "failed"
+
+
 def test_every_dag_but_the_scheduled_one_runs_without_being_unpaused(lab: Lab) -> None:
     lab.airflow.wait_for_dags("model_refresh", "import_ottertune", "export_ottertune")
     is_paused = {dag_id for dag_id, dag in lab.airflow.client.dags().items() if dag["is_paused"]}
@@ -152,17 +161,17 @@ def test_a_restore_that_fails_touches_no_number_and_goes_on_once_it_is_mended(wi
     lab, put_back = wide_lab.lab, {}
     for name in LOST:
         second = f"{name}-0001"
-        wait_for(f"{second} restores", lambda second=second: states_so_far(lab, second)["restore"] == "success", 600)
+        wait_for(f"{second} restores", partial(is_restored, lab, second), 600)
         place = wide_lab.hosts[name].snapshot_dir
         put_back[name] = (
             lose(place / f"{name}-copy" / "data") if HOSTS[name] == COPY else cut_short(place / f"{name}-dump" / "data")
         )
     for name in LOST:
         third = f"{name}-0002"
-        wait_for(f"{third} fails", lambda third=third: run_state(lab, "tuning_iteration", third) == "failed", 600)
+        wait_for(f"{third} fails", partial(has_failed, lab, third), 600)
         check_failed_restore(lab, wide_lab.hosts[name], name)
         put_back[name]()
-        wait_for("it is cleared", lambda third=third: cleared(lab, third), 180)
+        wait_for("it is cleared", partial(cleared, lab, third), 180)
 
 
 def cleared(lab: Lab, run_id: str) -> bool:

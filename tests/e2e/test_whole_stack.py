@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -182,12 +183,20 @@ def test_four_trials_are_triggered_by_the_form_watched_and_end_with_the_winner_i
     recommended = client.xcom("tuning_iteration", "four-0000", "recommend")
     assert recommended["iteration"] == 1
     assert recommended["configuration"] == trials[1].wanted
-    shown = in_force_on(lab.host)
+    in_force = in_force_on(lab.host)
     outcome = experiment.outcome
     assert outcome["in_force"]
     for knob, value in outcome["in_force"].items():
-        assert shown[knob] == as_shown(value), knob
+        assert in_force[knob] == as_shown(value), knob
     assert lab.repository.holder("demo") is None
+
+
+def is_refused(lab: Lab, dag_id: str, run_id: str, task: str) -> bool:
+    return states(lab, dag_id, run_id)[task] == "failed"
+
+
+def has_failed(lab: Lab, dag_id: str, run_id: str) -> bool:
+    return bool(lab.airflow.client.dag_run(dag_id, run_id)["state"] == "failed")
 
 
 def test_runs_that_are_cleared_after_the_end_touch_nothing_and_say_why(lab: Lab) -> None:
@@ -203,8 +212,8 @@ def test_runs_that_are_cleared_after_the_end_touch_nothing_and_say_why(lab: Lab)
     for dag_id, run_id, task in clears:
         client.clear_task(dag_id, run_id, task)
     for dag_id, run_id, task in clears:
-        wait_for(f"{task} is refused", lambda d=dag_id, r=run_id, t=task: states(lab, d, r)[t] == "failed", 120)
-        wait_for(f"{run_id} ends", lambda d=dag_id, r=run_id: client.dag_run(d, r)["state"] == "failed", 120)
+        wait_for(f"{task} is refused", partial(is_refused, lab, dag_id, run_id, task), 120)
+        wait_for(f"{run_id} ends", partial(has_failed, lab, dag_id, run_id), 120)
         log = "\n".join(line for number in (1, 2) for line in client.task_log(dag_id, run_id, task, number))
         assert "experiment 'four' is finished; its runs are history" in log
         assert "up_for_retry" not in states(lab, dag_id, run_id).values()
@@ -309,6 +318,8 @@ def test_a_night_is_an_experiment_in_its_window_whose_winner_is_proposed(lab: La
     experiment = lab.repository.experiment(row["experiment"])
     assert experiment.name.startswith("night-20")
     assert (experiment.state, row["trials"]) == ("finished", 3)
+    assert experiment.outcome is not None
+    assert experiment.last_good is not None
     assert experiment.outcome["installed"] == "baseline"
     assert row["then"] == ("kept" if row["winner"] == "baseline" else "proposed")
     assert experiment.last_good.configuration == experiment.baseline
@@ -360,7 +371,8 @@ def triggered(lab: Lab, dag_id: str, conf: dict[str, Any], run_id: str) -> None:
 def begun(lab: Lab, run_id: str) -> str | None:
     """When the question of a promotion was asked."""
     tasks = lab.airflow.client.task_instances("promote_configuration", run_id)
-    return next(task["start_date"] for task in tasks if task["task_id"] == "approve")
+    since: str | None = next(task["start_date"] for task in tasks if task["task_id"] == "approve")
+    return since
 
 
 def asked(lab: Lab, run_id: str) -> None:
@@ -427,6 +439,7 @@ def test_a_promotion_is_approved_and_rolled_back_in_the_browser_within_a_minute(
         found = states(lab, "promote_configuration", "shop-1")
         (promotion,) = lab.repository.promotions("shop")
         assert run["state"] == "success", (found, promotion.message)
+        assert promotion.answer is not None
         assert promotion.answer["by"]["name"]
         assert (promotion.answer["note"], promotion.answer["when"]) == ("go", "now")
         assert leads_to.endswith(f"/otterflow/experiment/{question.EXPERIMENT}")

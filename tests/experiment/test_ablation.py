@@ -31,7 +31,7 @@ def value(config: Config, rng: np.random.Generator) -> float:
 def searched() -> list[Trial]:
     """The baseline, random configurations, and the winner."""
     rng = np.random.default_rng(1)
-    rows = [{name: float(rng.random()) for name in SPACE.names} for _ in range(24)]
+    rows: list[Config] = [{name: float(rng.random()) for name in SPACE.names} for _ in range(24)]
     return [Trial(row, value(row, rng)) for row in [BASELINE, *rows, WINNER]]
 
 
@@ -43,7 +43,8 @@ def question(searched: list[Trial], made: list[Trial], most: int = 12) -> Questi
 
 def followed(searched: list[Trial], most: int, crashes: frozenset[str] = frozenset()) -> tuple[Ablation, list[Trial]]:
     """The whole ablation; a configuration with all of `crashes` at home crashes."""
-    rng, made = np.random.default_rng(2), []
+    rng = np.random.default_rng(2)
+    made: list[Trial] = []
     while len(made) < most and (step := Ablation(question(searched, made, most)).next()) is not None:
         is_fatal = bool(crashes) and crashes <= step.home
         made.append(Trial(step.config, None, "crashed") if is_fatal else Trial(step.config, value(step.config, rng)))
@@ -106,7 +107,9 @@ def test_what_two_measurements_say_of_one_knob_is_its_measured_effect(searched: 
     without = {**WINNER, "k02": 0.0}
     asked = Ablation(question(searched, [Trial(without, 0.70), Trial(WINNER, 0.82)]))
     effect = next(effect for effect in asked.effects() if effect.knob == "k02")
-    winner = np.mean([searched[-1].value, 0.82])
+    once = searched[-1].value
+    assert once is not None
+    winner = np.mean([once, 0.82])
     assert effect.is_measured
     assert effect.loss == pytest.approx(winner - 0.70)
     assert effect.std == pytest.approx(asked.believed.noise * np.sqrt(1 / 2 + 1))

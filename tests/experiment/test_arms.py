@@ -15,11 +15,12 @@ from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.standing import ratios
 from otterflow.experiment.summary import report, verdict
 from otterflow.knobs.setting import LiveSetting
+from otterflow.knobs.space import Config
 from otterflow.measures.objective import Objective
 from otterflow.repository.records import Measurement, TrialState
 
 FORM: dict[str, Any] = {"experiment": "e", "target": "t", "benchmark": "b", "install": False}
-BIGGER = {"work_mem": "64MB", "jit": False, "random_page_cost": 1, "wal_compression": True}
+BIGGER: Config = {"work_mem": "64MB", "jit": False, "random_page_cost": 1, "wal_compression": True}
 
 
 def spec(**fields: Any) -> ExperimentSpec:
@@ -53,7 +54,7 @@ def test_what_was_given_is_kept_as_it_was_given() -> None:
 
 def test_an_arm_is_what_is_in_force_and_what_it_says(live: Mapping[str, LiveSetting]) -> None:
     in_force = {"work_mem": 4096, "jit": True, "shared_buffers": 16384}
-    arms = {"bigger": BIGGER, "baseline": {"work_mem": 8192}}
+    arms: dict[str, Config] = {"bigger": BIGGER, "baseline": {"work_mem": 8192}}
     assert compared(arms) == ("baseline", "bigger")
     assert knobs_of(arms) == ("work_mem", "jit", "random_page_cost", "wal_compression")
     assert configurations(arms, in_force, live, spelling) == {

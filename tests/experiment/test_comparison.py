@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,8 @@ def test_the_interval_is_students_t_on_the_logarithms() -> None:
 def test_two_rounds_give_a_ratio_without_an_interval_and_no_winner() -> None:
     ratio = improvement({1: 2.0, 2: 2.0}, {1: 3.0, 2: 3.0}, maximise=True)
     assert ratio is not None
-    assert (ratio.ratio, ratio.low, ratio.high, ratio.rounds) == (pytest.approx(1.5), None, None, 2)
+    assert ratio.ratio == pytest.approx(1.5)
+    assert (ratio.low, ratio.high, ratio.rounds) == (None, None, 2)
     assert winner({BEST: ratio}) == BASELINE
 
 
@@ -216,7 +218,7 @@ LOOKS = Looks(5, 0.03)
         ({RULES: 1.0, BEST: 1.0, REDUCED: 1.0}, BASELINE),
     ],
 )
-def test_the_reduced_one_wins_where_it_loses_nothing_that_matters(speeds: dict[str, float], won: str) -> None:
+def test_the_reduced_one_wins_where_it_loses_nothing_that_matters(speeds: dict[str, Any], won: str) -> None:
     stands = standing(compared(**speeds), GOAL, LOOKS)
     assert stands.winner == won
     assert standing(compared(**speeds), GOAL, None).winner == won
@@ -257,7 +259,7 @@ def test_values_below_zero_are_compared_by_their_differences() -> None:
     better = {r: value + 50.0 for r, value in baseline.items()}
     ratio = improvement(baseline, better, maximise=True)
     assert ratio is not None
-    assert (ratio.ratio, ratio.low) == (pytest.approx(1.5), pytest.approx(1.5))
+    assert (ratio.ratio, ratio.low) == pytest.approx((1.5, 1.5))
     worse = improvement(baseline, better, maximise=False)
     assert worse is not None
     assert worse.ratio == pytest.approx(0.5)

@@ -10,13 +10,14 @@ import pytest
 
 from otterflow.errors import TEACHES_NOTHING
 from otterflow.experiment import loop
+from otterflow.language.quantities import Dimension
 from otterflow.measures.formula import constraints, formula
 from otterflow.measures.goal import Goal
 from otterflow.measures.objective import Objective
 from otterflow.repository.records import TrialState
 from tests.records import BEGIN, experiment, trial
 
-NAMES = dict.fromkeys(["throughput", "latency_p99", "errors"], "number")
+NAMES: dict[str, Dimension] = dict.fromkeys(["throughput", "latency_p99", "errors"], "number")
 
 
 def test_the_reasons_to_finish_by_budget_time_and_request() -> None:
@@ -74,7 +75,7 @@ def test_the_ablation_is_what_follows_the_search_and_one_before_a_resume_is_the_
 
 
 def test_the_best_of_the_search_measured_again_tells_of_the_drift() -> None:
-    best = {"wanted": {"work_mem": 8192}, "reasons": {loop.SENT_HOME: []}}
+    best: dict[str, Any] = {"wanted": {"work_mem": 8192}, "reasons": {loop.SENT_HOME: []}}
     trials = [trial(0, 100.0, kind="baseline"), trial(1, 200.0, wanted={"work_mem": 8192}), trial(2, 150.0)]
     again = trial(3, 100.0, kind="ablation", **best)
     plain = trial(3, 100.0, kind="ablation", wanted={"work_mem": 8192})
@@ -137,7 +138,7 @@ def test_the_stopping_rule_ends_an_experiment_only_as_the_form_says(
 
 
 def test_positive_values_become_logarithms_and_the_drift_is_taken_out() -> None:
-    same = {"wanted": {"work_mem": 4096}}
+    same: dict[str, Any] = {"wanted": {"work_mem": 4096}}
     trials = [trial(0, 100.0, kind="baseline", **same), trial(1, 50.0), trial(2, 50.0, kind="reference", **same)]
     scale, scores = loop.scoring(trials, Objective.throughput)
     assert scale.logarithmic
@@ -148,7 +149,7 @@ def test_positive_values_become_logarithms_and_the_drift_is_taken_out() -> None:
 
 def test_an_objective_below_zero_is_scored_by_its_size_and_keeps_its_drift() -> None:
     mine = formula("throughput - 10 * latency_p99", NAMES, maximise=True)
-    same = {"wanted": {"work_mem": 4096}}
+    same: dict[str, Any] = {"wanted": {"work_mem": 4096}}
     trials = [trial(0, -40.0, kind="baseline", **same), trial(1, 20.0), trial(2, None), trial(3, -80.0, **same)]
     scale, scores = loop.scoring(trials, mine)
     assert not scale.logarithmic
@@ -170,7 +171,7 @@ def test_only_ended_trials_of_the_space_are_told() -> None:
 
 def test_a_fault_that_is_not_the_configurations_is_not_told() -> None:
     """A live server that was idle in the window; a later try of the same trial that measured it is told."""
-    idle = {"reasons": {TEACHES_NOTHING: True}}
+    idle: dict[str, Any] = {"reasons": {TEACHES_NOTHING: True}}
     trials = [trial(0, 100.0), trial(1, None, **idle), trial(2, None), trial(3, 90.0, **idle)]
     told = loop.history(experiment(), trials, Goal(Objective.throughput))
     assert [t.state for t in told] == ["ok", "crashed", "ok"]

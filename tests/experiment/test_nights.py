@@ -93,7 +93,7 @@ def test_of_two_recordings_the_mixes_are_compared_and_not_the_values() -> None:
     same = night(1, result("baseline", 20.0, 20.0, trials=2), "all 2 iterations are done", recording="shop-2")
     nights = nights_of("staging", [searched, same])
     assert f"{workload} of shop-1" in table(nights)
-    assert moved(*nights, manifests) is None
+    assert moved(nights[0], nights[1], manifests) is None
     assert why_short(nights, workload, "shop-1", manifests) is not None
     assert why_short(nights, workload, "shop-3", manifests) is None
     assert "of shop-2 and shop-3 differ in 90%: the workload has changed" in str(

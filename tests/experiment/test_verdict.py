@@ -124,7 +124,7 @@ def test_one_of_many_has_the_interval_that_it_would_have_had_among_them() -> Non
     assert alone is not None
     assert among is not None
     found = widened(alone, 7)
-    assert (found.low, found.high) == (pytest.approx(among.low), pytest.approx(among.high))
+    assert (found.low, found.high) == pytest.approx((among.low, among.high))
     assert widened(Ratio(1.0, None, None, 1), 7).low is None
     linear = improvement({1: -1.0, 2: 0.5, 3: 2.0}, {1: 1.0, 2: 2.0, 3: 2.5}, maximise=True)
     same = improvement({1: -1.0, 2: 0.5, 3: 2.0}, {1: 1.0, 2: 2.0, 3: 2.5}, maximise=True, comparisons=7)
@@ -162,3 +162,13 @@ def test_the_table_has_a_row_for_each_interval_in_the_order_of_time() -> None:
     assert rows[1].endswith("better")
     assert rows[2].endswith("within chance")
     assert rows[3].endswith("not judged: the baseline crashed in round 1")
+
+
+def test_an_interval_that_was_not_recorded_whole_is_told_beside_its_ratio() -> None:
+    whole, partly = interval(0, 1.10), interval(1, 1.12, incomplete="the log is empty")
+    assert (whole.remark, partly.remark) == ("better", "better; not all of the interval was recorded: the log is empty")
+    assert "not all of the interval was recorded" in table([whole, partly])
+    found = verdict_of("winner", [whole, partly, interval(2, 1.1)], Rule())
+    assert found.incomplete == 1
+    assert shares(found).endswith(" Of 1 not all was recorded.")
+    assert interval(0, None, why_not="no rounds").remark == "not judged: no rounds"

@@ -59,7 +59,7 @@ def at(tmp_path: Path) -> Recordings:
 
 def plan(folder: Path, **changes: Any) -> RecordingPlan:
     log = {"kind": "jsonlog", "timezone": "UTC", "prefix": "", "patterns": [f"{folder}/server.json*"]}
-    given = {
+    given: dict[str, Any] = {
         "recording": RECORDING, "start": START.isoformat(), "end": END.isoformat(), "method": "server_log",
         "share": 1.0, "log": log, "settings": {}, "clock_ahead_s": 0.0,
     }  # fmt: skip

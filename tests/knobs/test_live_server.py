@@ -57,13 +57,13 @@ def host() -> HostFacts:
     return HostFacts(ram_bytes=ram, cores=os.cpu_count() or 1, disk="ssd", max_connections=100)
 
 
-def test_catalog_and_server_agree_and_every_setting_has_an_entry(server: Server, catalog: KnobCatalog):
+def test_catalog_and_server_agree_and_every_setting_has_an_entry(server: Server, catalog: KnobCatalog) -> None:
     live, tunable = server.settings(), catalog.tunable(server.version)
     assert catalog_gaps(catalog, live, server.version, tuned=()).sentences() == []
     assert {name: live[name].needs_restart for name in tunable} == {n: knob.restart for n, knob in tunable.items()}
 
 
-def test_every_value_in_force_is_taken_back_from_a_file(server: Server):
+def test_every_value_in_force_is_taken_back_from_a_file(server: Server) -> None:
     settings = server.settings()
     in_file = {n: s.value for n, s in settings.items() if s.row["context"] != "internal" and n not in NOT_IN_A_FILE}
     server.restart_with(in_file, settings)
@@ -87,7 +87,7 @@ def numeric_samples(setting: LiveSetting, rng: random.Random) -> list[Value]:
     return [float(low), *(float(f"{v:.6g}") for v in between)]
 
 
-def test_every_numeric_session_setting_reads_back_what_was_rendered(server: Server):
+def test_every_numeric_session_setting_reads_back_what_was_rendered(server: Server) -> None:
     rng = random.Random(12)
     settings = server.settings()
     tried = 0
@@ -104,7 +104,7 @@ def test_every_numeric_session_setting_reads_back_what_was_rendered(server: Serv
     assert tried > 300
 
 
-def test_every_numeric_server_setting_reads_back_what_was_rendered(server: Server):
+def test_every_numeric_server_setting_reads_back_what_was_rendered(server: Server) -> None:
     """Settings that no session may set: the server program itself says what it would make of the file's spelling."""
     rng = random.Random(15)
     settings = server.settings()
@@ -132,7 +132,7 @@ SPELLINGS = [
     ["work_mem", "temp_buffers", "wal_skip_threshold", "log_parameter_max_length_on_error", "statement_timeout",
      "idle_session_timeout", "vacuum_cost_delay", "geqo_threshold", "random_page_cost", "min_parallel_table_scan_size"],
 )  # fmt: skip
-def test_spellings_are_understood_as_the_server_does(server: Server, name: str):
+def test_spellings_are_understood_as_the_server_does(server: Server, name: str) -> None:
     setting = server.settings()[name]
     agreed = 0
     with server.cluster.connect("postgres") as connection:
@@ -152,7 +152,7 @@ def test_spellings_are_understood_as_the_server_does(server: Server, name: str):
 @pytest.mark.parametrize(
     "text", ["on", "OFF", "t", "f", "tr", "yes", "n", "1", "0", "of", "o", "", "2", "onn", "' on '"]
 )
-def test_booleans_are_understood_as_the_server_does(server: Server, text: str):
+def test_booleans_are_understood_as_the_server_does(server: Server, text: str) -> None:
     setting = server.settings()["jit"]
     with server.cluster.connect("postgres") as connection:
         try:
@@ -164,7 +164,7 @@ def test_booleans_are_understood_as_the_server_does(server: Server, text: str):
     assert found == display(parse(text, setting), setting)
 
 
-def test_every_enum_and_special_value_reads_back_itself(server: Server, catalog: KnobCatalog, host: HostFacts):
+def test_every_enum_and_special_value_reads_back_itself(server: Server, catalog: KnobCatalog, host: HostFacts) -> None:
     """A value that the server replaces by another would look as if it had not been applied."""
     settings = server.settings()
     for knob in everything(server, catalog, host):
@@ -173,7 +173,9 @@ def test_every_enum_and_special_value_reads_back_itself(server: Server, catalog:
             assert canonical(found, settings[knob.name]) == value, (knob.name, value)
 
 
-def test_the_server_starts_with_any_repaired_configuration(server: Server, catalog: KnobCatalog, host: HostFacts):
+def test_the_server_starts_with_any_repaired_configuration(
+    server: Server, catalog: KnobCatalog, host: HostFacts
+) -> None:
     settings = server.settings()
     live_values = {name: setting.value for name, setting in settings.items()}
     space = everything(server, catalog, host)
@@ -185,7 +187,7 @@ def test_the_server_starts_with_any_repaired_configuration(server: Server, catal
 
 
 @pytest.mark.parametrize("kind", ["oltp", "web", "analytics", "mixed"])
-def test_the_server_starts_with_the_rules(server: Server, catalog: KnobCatalog, host: HostFacts, kind: Any):
+def test_the_server_starts_with_the_rules(server: Server, catalog: KnobCatalog, host: HostFacts, kind: Any) -> None:
     settings = server.settings()
     live_values = {name: setting.value for name, setting in settings.items()}
     space = build_space(catalog, settings, host, server_version=server.version, knob_set="all")
@@ -203,7 +205,7 @@ def test_the_server_starts_with_the_rules(server: Server, catalog: KnobCatalog, 
         ({"wal_level": "minimal"}, "max_wal_senders"),
     ],
 )
-def test_what_is_repaired_would_not_start(server: Server, host: HostFacts, broken: Config, said: str):
+def test_what_is_repaired_would_not_start(server: Server, host: HostFacts, broken: Config, said: str) -> None:
     settings = server.settings()
     live_values = {name: setting.value for name, setting in settings.items()}
     with pytest.raises(Exception, match=said):

@@ -5,6 +5,8 @@ Whatever it does to a setting that is not tuned, a target must not be refused fo
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from otterflow.dbms.postgresql.constraints import repair
@@ -33,7 +35,9 @@ def chosen(catalog: KnobCatalog, live: Live, facts: HostFacts, *excluded: str, k
     return space
 
 
-def test_settings_that_the_catalog_does_not_know_are_left_alone(catalog: KnobCatalog, live: Live, facts: HostFacts):
+def test_settings_that_the_catalog_does_not_know_are_left_alone(
+    catalog: KnobCatalog, live: Live, facts: HostFacts
+) -> None:
     new = {
         **live,
         "brand_new": with_fields(live["work_mem"], name="brand_new"),
@@ -47,7 +51,9 @@ def test_settings_that_the_catalog_does_not_know_are_left_alone(catalog: KnobCat
 
 
 @pytest.mark.parametrize("name", ["work_mem", "jit", "wal_compression", "shared_buffers", "max_wal_size"])
-def test_a_knob_that_is_gone_or_renamed_is_not_tuned(catalog: KnobCatalog, live: Live, facts: HostFacts, name: str):
+def test_a_knob_that_is_gone_or_renamed_is_not_tuned(
+    catalog: KnobCatalog, live: Live, facts: HostFacts, name: str
+) -> None:
     gone = {other: setting for other, setting in live.items() if other != name}
     renamed = {**gone, f"{name}_new": with_fields(live[name], name=f"{name}_new")}
     without = chosen(catalog, gone, facts, knob_set="all")
@@ -58,7 +64,7 @@ def test_a_knob_that_is_gone_or_renamed_is_not_tuned(catalog: KnobCatalog, live:
     assert absent.endswith(f"they are not tuned: {name}")
 
 
-OTHER = {
+OTHER: dict[str, tuple[str, dict[str, Any]]] = {
     "type": ("work_mem", {"vartype": "string"}),
     "unknown type": ("work_mem", {"vartype": "duration"}),
     "unit": ("max_wal_size", {"unit": "ms"}),
@@ -74,7 +80,7 @@ OTHER = {
 @pytest.mark.parametrize("kind", OTHER)
 def test_a_setting_that_has_changed_refuses_only_where_it_is_tuned(
     catalog: KnobCatalog, live: Live, facts: HostFacts, kind: str
-):
+) -> None:
     name, changes = OTHER[kind]
     odd = {**live, name: with_fields(live[name], **changes)}
     with pytest.raises(InvalidInput) as refused:
@@ -88,7 +94,7 @@ def test_a_setting_that_has_changed_refuses_only_where_it_is_tuned(
 @pytest.mark.parametrize("kind", OTHER)
 def test_what_differs_and_is_not_tuned_is_a_line_in_the_log(
     catalog: KnobCatalog, live: Live, facts: HostFacts, kind: str
-):
+) -> None:
     name, changes = OTHER[kind]
     odd = {**live, name: with_fields(live[name], **changes)}
     sentences = catalog_gaps(catalog, odd, 15, chosen(catalog, odd, facts, name).names).sentences()
@@ -97,7 +103,7 @@ def test_what_differs_and_is_not_tuned_is_a_line_in_the_log(
     assert all(name in sentence and "does no harm" in sentence for sentence in sentences)
 
 
-def test_all_of_it_at_once(catalog: KnobCatalog, live: Live, facts: HostFacts):
+def test_all_of_it_at_once(catalog: KnobCatalog, live: Live, facts: HostFacts) -> None:
     odd = {**live, "brand_new": with_fields(live["work_mem"], name="brand_new")}
     for name, changes in OTHER.values():
         odd[name] = with_fields(live[name], **changes)

@@ -19,7 +19,7 @@ SHIPPED_CATALOG = Path(__file__).resolve().parents[2] / "include" / "knob_catalo
 
 
 def with_fields(original: LiveSetting, /, **fields: Any) -> LiveSetting:
-    return from_row(original.row | fields)
+    return from_row({**original.row, **fields})
 
 
 def values_of(knob: Knob) -> st.SearchStrategy[Value]:

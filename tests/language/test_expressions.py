@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,9 +39,10 @@ HOST = HostFacts(ram_bytes=16 * GIB, cores=4, disk="ssd", max_connections=100)
         ("0.5 * 10s", 5e6, "time"),
     ],
 )
-def test_values(text: str, value: float, dimension: str):
+def test_values(text: str, value: float, dimension: str) -> None:
     found = evaluate(text, HOST)
-    assert (found.value, found.dimension) == (pytest.approx(value), dimension)
+    expected: tuple[Any, str] = (pytest.approx(value), dimension)
+    assert (found.value, found.dimension) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_values(text: str, value: float, dimension: str):
         ("(" * 80 + "1" + ")" * 80, 51, "nested too deeply"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_position(text: str, position: int, found: str):
+def test_what_cannot_be_read_is_refused_with_its_position(text: str, position: int, found: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         Expression(text, FACTS)
     assert f"position {position}" in str(caught.value)
@@ -85,7 +88,7 @@ def test_what_cannot_be_read_is_refused_with_its_position(text: str, position: i
         ("(1 == 1) + 1", "a truth is no number"),
     ],
 )
-def test_clashes_are_refused(text: str, found: str):
+def test_clashes_are_refused(text: str, found: str) -> None:
     with pytest.raises(InvalidInput, match=found):
         evaluate(text, HOST)
 
@@ -99,7 +102,7 @@ def test_clashes_are_refused(text: str, found: str):
         (Quantity(0.0, "number"), "kB", 0),
     ],
 )
-def test_in_a_settings_unit(quantity: Quantity, unit: str | None, value: float):
+def test_in_a_settings_unit(quantity: Quantity, unit: str | None, value: float) -> None:
     assert quantity.in_unit(unit) == value
 
 
@@ -112,13 +115,13 @@ def test_in_a_settings_unit(quantity: Quantity, unit: str | None, value: float):
         (Quantity("ssd", "text"), None, "a text where a number is needed"),
     ],
 )
-def test_the_wrong_dimension_is_refused(quantity: Quantity, unit: str | None, found: str):
+def test_the_wrong_dimension_is_refused(quantity: Quantity, unit: str | None, found: str) -> None:
     with pytest.raises(InvalidInput, match=found):
         quantity.in_unit(unit)
 
 
 @given(text=st.text(max_size=40) | st.text("ram cores()+-*/<>=!,'0123456789.GBkinxf", max_size=40))
-def test_no_text_does_anything_but_give_a_value_or_be_refused(text: str):
+def test_no_text_does_anything_but_give_a_value_or_be_refused(text: str) -> None:
     try:
         found = evaluate(text, HOST)
     except InvalidInput:
@@ -127,6 +130,6 @@ def test_no_text_does_anything_but_give_a_value_or_be_refused(text: str):
 
 
 @given(a=st.integers(0, 1000), b=st.integers(0, 1000), c=st.integers(1, 1000))
-def test_arithmetic_agrees_with_python(a: int, b: int, c: int):
+def test_arithmetic_agrees_with_python(a: int, b: int, c: int) -> None:
     expected = a + b * c - a / c
     assert evaluate(f"{a} + {b} * {c} - {a} / {c}", HOST).value == pytest.approx(expected)

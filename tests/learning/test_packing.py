@@ -37,7 +37,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 def own_experiment(repository: Repository, name: str = "acme-night", **record: Any) -> None:
     """An experiment of a user whose every own word has the mark: names, texts, settings, a knob, a value of a knob."""
-    files = {
+    files: dict[str, Any] = {
         "target": {"name": "acme-db7", "host_conn_id": "acme_ssh", "database": "acme_orders", "user": "acme_user"},
         "benchmark": {"name": "acme_load", "title": "acme's orders"},
         "catalog": {"knobs": [{"name": "acme.cache", "does": "acme's own"}]},

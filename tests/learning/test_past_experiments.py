@@ -71,7 +71,7 @@ def names(found: list[Any]) -> list[str]:
     return [one.name for one in found]
 
 
-def test_the_likeliest_are_read_first_and_only_those_that_can_teach():
+def test_the_likeliest_are_read_first_and_only_those_that_can_teach() -> None:
     now = experiment("now", state=ExperimentState.running)
     others = [
         now,
@@ -91,7 +91,7 @@ def test_the_likeliest_are_read_first_and_only_those_that_can_teach():
 
 
 @pytest.mark.slow
-def test_among_those_of_one_benchmark_the_nearest_workload_comes_first():
+def test_among_those_of_one_benchmark_the_nearest_workload_comes_first() -> None:
     now = experiment("now")
     others = [other(experiment("far", day=2), 1000.0), other(experiment("near"), 1.0)]
     trials = trials_of("now", BASELINE)
@@ -99,7 +99,7 @@ def test_among_those_of_one_benchmark_the_nearest_workload_comes_first():
     assert names(past_experiments(now, trials, THROUGHPUT, others, [])) == ["far", "near"]  # the newer
 
 
-def test_what_is_told_is_what_the_tuner_takes():
+def test_what_is_told_is_what_the_tuner_takes() -> None:
     (past,) = past_experiments(experiment("now"), [], THROUGHPUT, [other(experiment("then"))], ["blks_hit"])
     check_trials(past.space, past.trials)
     assert past.trials[0].config == CONFIGS[0]  # what was in force, of the knobs that were tuned
@@ -108,7 +108,7 @@ def test_what_is_told_is_what_the_tuner_takes():
     assert len(past.metrics) == len(past.trials)
 
 
-def test_an_experiment_with_too_few_measurements_or_unreadable_records_is_left_out():
+def test_an_experiment_with_too_few_measurements_or_unreadable_records_is_left_out() -> None:
     short = Other(experiment("short"), trials_of("short", CONFIGS[:2]), THROUGHPUT)
     odd = other(experiment("odd", space=[{"name": "work_mem", "type": "colour", "default": "red"}]))
     limited = goal("throughput", Direction.own, ["errors < 5"], None)
@@ -116,7 +116,7 @@ def test_an_experiment_with_too_few_measurements_or_unreadable_records_is_left_o
     assert past_experiments(experiment("now"), [], THROUGHPUT, [short, odd, old], []) == []
 
 
-def test_a_new_experiment_begins_with_the_best_of_one_that_was_alike():
+def test_a_new_experiment_begins_with_the_best_of_one_that_was_alike() -> None:
     now, trials = experiment("now"), trials_of("now", BASELINE)
     past = past_experiments(now, trials, THROUGHPUT, [other(experiment("then"))], ["blks_hit"])
     (told,) = past_experiments(

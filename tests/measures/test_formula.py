@@ -8,12 +8,13 @@ import re
 import pytest
 
 from otterflow.errors import InvalidInput
+from otterflow.language.expressions import Dimension
 from otterflow.measures.formula import constraints, formula
 from otterflow.measures.names import UNITS, measures
 from otterflow.measures.objective import InvalidResult
 from otterflow.measures.result import BenchmarkResult
 
-NAMES = dict.fromkeys([*UNITS, "metrics.queue"], "number")
+NAMES: dict[str, Dimension] = dict.fromkeys([*UNITS, "metrics.queue"], "number")
 RESULT = BenchmarkResult(
     throughput=800.0,
     latency_ms={"mean": 1.0, "p99": 4.0},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ def test_a_stream_is_hopeless_once_its_seconds_are_too_many() -> None:
 
 def test_a_warm_up_is_judged_by_what_warm_ups_were_to_runs() -> None:
     found = hope(Objective.run_time, STREAMS)
-    at_best = found.at_best("warmup", 30.0, ())
+    at_best = cast(float, found.at_best("warmup", 30.0, ()))
     assert at_best == pytest.approx(30 / 1.2 / MARGIN)
     assert found.is_hopeless(at_best)
     assert hope(Objective.run_time, [Course(c.value, 0.0, c.run_s) for c in STREAMS]).at_best("warmup", 99, ()) is None
@@ -52,7 +54,7 @@ def test_a_rate_is_hopeless_once_even_the_rest_would_not_save_it() -> None:
     assert found.best == 550
     assert found.at_best("run", 1.0, [100.0]) is None, "too early"
     assert found.at_best("warmup", 9.0, [100.0] * 9) is None, "a warm-up's rates are none of the run's"
-    at_best = found.at_best("run", 5.0, [100.0] * 5)
+    at_best = cast(float, found.at_best("run", 5.0, [100.0] * 5))
     assert at_best == pytest.approx((5 * 100 + 15 * 100 * MARGIN) / 20 / 2)
     assert found.is_hopeless(at_best)
     good = found.at_best("run", 5.0, [700.0] * 5)

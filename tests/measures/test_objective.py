@@ -18,6 +18,7 @@ RESULT = BenchmarkResult(
     seconds=10.0,
     run_time_s=3.5,
     total_time_s=7.25,
+    server_time_s=6.5,
 )
 
 
@@ -31,6 +32,7 @@ RESULT = BenchmarkResult(
         (Objective.latency_p99, 4.0, "ms"),
         (Objective.run_time, 3.5, "s"),
         (Objective.total_time, 7.25, "s"),
+        (Objective.server_time, 6.5, "s"),
     ],
 )
 def test_each_objective_reads_its_number(objective: Objective, value: float, unit: str) -> None:

@@ -17,7 +17,10 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException, DownstreamTasksSkipped, TaskDeferred
 
-from tests.dags.orders import ENDED, FAILED, RUNNING, SKIPPED, SUCCESS, UPSTREAM_FAILED, what_airflow_does
+from tests.dags.orders import ENDED, RUNNING, UPSTREAM_FAILED, what_airflow_does
+from tests.dags.orders import FAILED as FAILED
+from tests.dags.orders import SKIPPED as SKIPPED
+from tests.dags.orders import SUCCESS as SUCCESS
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -60,6 +63,21 @@ class TaskInstance:
     task_id: str
     known: dict[tuple[str, str], str] = field(default_factory=dict)
     map_index: int = -1
+
+    @property
+    def dag_id(self) -> str:
+        """The Dag of its run."""
+        return self.run.dag_id
+
+    @property
+    def run_id(self) -> str:
+        """Its run."""
+        return self.run.run_id
+
+    def get_task_states(self, *, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, dict[str, str]]:
+        """The states of tasks of its own run, as Airflow's API server tells them."""
+        assert (dag_id, run_ids) == (self.dag_id, [self.run_id])
+        return {self.run_id: {task: self.run.states[task] for task in task_ids if task in self.run.states}}
 
     def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
         """How many of those runs there are, in one of the states."""
@@ -135,7 +153,7 @@ class Dags:
         dag_run: Any = None,
     ) -> Run:
         """One run; `before` is called ahead of each task that is to be executed."""
-        dag = self.dags[dag_id]
+        dag: Any = self.dags[dag_id]
         params = {**{name: dag.params[name] for name in dag.params}, **conf}
         run = Run(dag_id, conf, run_id or self.run_id(dag_id, conf), dag_run=dag_run)
         self.known[dag_id, run.run_id] = "running"
@@ -189,7 +207,8 @@ class Dags:
 
     def _returned(self, task: Any, context: Any) -> Any:
         """What the task returns, in the end, where it is deferred on the way."""
-        method, arguments = "execute", ()
+        method = "execute"
+        arguments: tuple[Any, ...] = ()
         while True:
             try:
                 return getattr(task, method)(context, *arguments)

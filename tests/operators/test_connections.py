@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_packets_are_sent_at_once(db_host: DatabaseHost, host_environment: Any) 
         session.run("true", what="a test", timeout_s=10)
         transport = hook.get_conn().get_transport()
         assert transport is not None
-        assert transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert cast("socket.socket", transport.sock).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(

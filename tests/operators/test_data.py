@@ -17,6 +17,7 @@ from otterflow.hosts.same_server import give_free
 from otterflow.hosts.workbench import Workbench
 from otterflow.operators.connected_host import ConnectedHost
 from otterflow.operators.connections import open_repository
+from otterflow.remote.script import JobScript
 from otterflow.remote.session import Session
 from stack.host import SQL_CONN_ID, DatabaseHost
 from tests.operators.harness import FAILED, SUCCESS, Dags, Run
@@ -32,7 +33,7 @@ def sql(lab: DatabaseHost) -> Iterator[Any]:
 
     def run(statement: str, database: str = "postgres") -> list[Any]:
         with lab.cluster.connect(database) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
 
     run.later = []  # type: ignore[attr-defined]
@@ -123,7 +124,7 @@ def test_a_load_that_fails_puts_back_what_was_there(
     real = data._must
 
     def fail(bench: Any, name: str, script: Any, *args: Any, **kwargs: Any) -> float:
-        return real(bench, name, data.JobScript("echo out of luck; exit 9", {}, 60), *args, **kwargs)
+        return real(bench, name, JobScript("echo out of luck; exit 9", {}, 60), *args, **kwargs)
 
     monkeypatch.setattr(data, "_must", fail)
     run = prepare(dags, params, "analytical", benchmark="analytics")

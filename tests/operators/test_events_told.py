@@ -78,9 +78,9 @@ def test_one_that_cannot_be_sent_fails_nothing_and_is_tried_again_where_none_cou
     assert (len(inbox.mails), len(posts.got)) == (1, 1), "the mail has arrived, so it is told"
     inbox.answer = "554 no spam"
     message = Message("another", "subject", "text")
-    tell(repository, Event.rolled_back, message, {})  # type: ignore[typeddict-item]
+    tell(repository, Event.rolled_back, message, {})
     posts.answer = 204
-    tell(repository, Event.rolled_back, message, {})  # type: ignore[typeddict-item]
+    tell(repository, Event.rolled_back, message, {})
     assert [body["key"] for _, _, body in posts.got].count("another") == 2
 
 

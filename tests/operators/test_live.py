@@ -20,8 +20,8 @@ from otterflow.errors import TEACHES_NOTHING
 from otterflow.operators.connections import open_repository
 from otterflow.remote.job import RemoteJob
 from stack.host import SQL_CONN_ID, DatabaseHost
+from tests.operators.conftest import change_connection
 from tests.operators.harness import FAILED, SKIPPED, SUCCESS, Dags, Run
-from tests.operators.test_check_target import change_connection
 from tests.operators.test_experiment_in_process import as_shown, explain, in_force_on
 
 pytestmark = pytest.mark.integration

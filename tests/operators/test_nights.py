@@ -13,16 +13,18 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException
 
 from otterflow.errors import MachineryFault
 from otterflow.operators import check_window as module
+from otterflow.operators import notify_night
 from otterflow.operators.check_window import CheckWindowOperator
 from otterflow.operators.close_night import CloseNightOperator
 from otterflow.operators.connections import open_repository
+from otterflow.operators.notify_night import NotifyNightOperator
 from otterflow.operators.propose_night import ProposeNightOperator
 from otterflow.operators.start_night import StartNightOperator
 from otterflow.operators.summarise_night import SummariseNightOperator
 from otterflow.repository import Repository
 from tests.experiment.test_schedule import GOOD
 from tests.operators.harness import Run, TaskInstance
-from tests.repository.samples import new_experiment
+from tests.repository.samples import new_experiment, prepare
 
 OPENS = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
 """22:30 in Berlin; the window closes at 05:30, 04:30 UTC."""
@@ -35,7 +37,7 @@ class Clock(datetime):
     at = OPENS
 
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
+    def now(cls, tz: Any = None) -> Any:
         return cls.at.astimezone(tz)
 
 
@@ -56,9 +58,10 @@ class Pulled(TaskInstance):
         return self.run.returned.get(task_ids)
 
 
-def context(**returned: Any) -> Any:
+def context(*, check_window_is: str = "skipped", **returned: Any) -> Any:
     run = Run("nightly_staging", {}, "scheduled")
     run.returned.update(returned)
+    run.states["check_window"] = "success" if "check_window" in returned else check_window_is
     return {
         "params": {},
         "run_id": "scheduled",
@@ -171,6 +174,7 @@ def test_a_night_replays_the_latest_recording_and_goes_on_with_it(repository: Re
     assert check()["form"]["recording"] == "shop-20261120T1830Z", "what it has begun with"
     with pytest.raises(DagRunTriggerException) as caught:
         StartNightOperator(task_id="start", schedule="staging", dag=dag()).execute(context(check_window=night))
+    assert caught.value.conf is not None
     assert caught.value.conf["recording"] == "shop-20261120T1830Z"
 
 
@@ -219,3 +223,53 @@ def add_recording(repository: Repository, start: datetime) -> None:
         recording_id, name="shop", target="staging", path=f"/r/{recording_id}", start=start,
         end=start + timedelta(hours=1), manifest={"complete": True, "classes": [], "statements": 0},
     )  # fmt: skip
+
+
+def test_a_night_whose_first_task_failed_is_red_and_told(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`summary` starts whatever happened, so the run was green where it skipped itself, and nobody was told."""
+    failed = context(check_window_is="failed")
+    with pytest.raises(MachineryFault, match="check_window is failed, and nothing was begun; its log says why"):
+        SummariseNightOperator(task_id="summary", schedule="staging", dag=dag()).execute(failed)
+    sent: list[Any] = []
+
+    def send(notices: Any, message: Any, context: Any) -> list[Any]:
+        sent.append(message)
+        return []
+
+    monkeypatch.setattr(notify_night, "send", send)
+    NotifyNightOperator(task_id="notify", notices=(), dag=dag()).execute(failed)
+    assert sent[0]["subject"] == "otterflow: nightly_staging needs a look"
+    assert "check_window is failed" in sent[0]["text"]
+    with pytest.raises(AirflowSkipException, match="left out"):
+        NotifyNightOperator(task_id="notify", notices=(), dag=dag()).execute(context())
+
+
+def test_a_server_that_is_held_under_another_name_is_held(repository: Repository) -> None:
+    """It made a red night, by the task that holds the target."""
+    repository.create_experiment(new_experiment("by-day", target="other_name"))
+    repository.hold_target("other_name", "by-day")
+    for target in ("other_name", "staging"):
+        repository.identify_target(target, "one server")
+    with pytest.raises(AirflowSkipException, match="target 'staging' is held by experiment 'by-day'"):
+        check()
+
+
+def test_the_rest_of_a_window_into_which_no_trial_fits_is_left_alone(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour's replay was begun with eleven minutes left."""
+    last = "staging-20261119"
+    repository.create_experiment(new_experiment(last, target="staging"))
+    prepare(repository, last)
+    repository.plan_trial(last, 0, kind="baseline", wanted={"work_mem": 4096}, repairs=[], reasons={}, seed=0)
+    repository.record_seconds(last, 0, "benchmark", 3000.0)
+    end(repository, last)
+    monkeypatch.setattr(Clock, "at", OPENS + timedelta(hours=6, minutes=5))
+    with pytest.raises(
+        AirflowSkipException, match=r"55 min of the window are left, and a trial took up to \d\d min in"
+    ):
+        check()
+    monkeypatch.setattr(Clock, "at", OPENS + timedelta(hours=5))
+    assert check()["experiment"] == NAME

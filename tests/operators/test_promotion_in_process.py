@@ -75,7 +75,7 @@ class Promoting:
             "chosen_options": [chosen], "params_input": {"when": "now", "note": "go", **params}, "timedout": timedout,
             "responded_at": datetime.now(UTC), "responded_by_user": None if timedout else DBA,
         }  # fmt: skip
-        task = self.dag.get_task("approve")
+        task: Any = self.dag.get_task("approve")
         return task.execute_complete({**self.context(task), "task": task}, event)
 
     def to(self, name: str) -> Any:
@@ -120,7 +120,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 def shown(host: DatabaseHost, knob: str = "work_mem") -> str:
     with host.cluster.connect("bench") as connection:
-        row = connection.execute(f"SHOW {knob}").fetchone()  # type: ignore[call-overload]
+        row = connection.execute(f"SHOW {knob}").fetchone()
     assert row is not None
     return str(row[0])
 

@@ -9,9 +9,9 @@ import pytest
 
 from otterflow.operators.connections import open_repository
 from stack.host import SQL_CONN_ID, DatabaseHost
+from tests.operators.conftest import change_connection
 from tests.operators.harness import SUCCESS, Dags
 from tests.operators.test_experiment_in_process import explain
-from tests.operators.test_live import change_connection
 
 pytestmark = pytest.mark.integration
 

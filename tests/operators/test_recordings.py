@@ -33,7 +33,7 @@ from tests.bench.faults.acts import forget_boot, kill_jobs_of
 from tests.moved_clock import WorkerClock
 from tests.operators.recording_lab import TOLD, RecordingLab, RecordingRun, end_after, pgbench_tables, recording_lab
 from tests.repository.samples import new_experiment
-from tests.small_disk import small_disk
+from tests.small_disk import fill, small_disk
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -338,6 +338,25 @@ def _stat(path: Path) -> list[str]:
         return path.read_text().rpartition(") ")[2].split()
     except OSError:
         return []
+
+
+def test_a_disk_that_is_full_as_the_window_ends_keeps_no_setting_in_force(lab: RecordingLab) -> None:
+    """The knobs file could not be written anew, and the server logged every statement until somebody came."""
+    with small_disk(1) as disk:
+        kept, knobs = disk / "knobs.conf", lab.source.cluster.knobs_file
+        shutil.chown(disk, lab.source.user.name)
+        lab.source.user.write_file(kept, FOUND, 0o644)
+        knobs.unlink(missing_ok=True)
+        knobs.symlink_to(kept)
+        try:
+            run = windowed(lab, length_s=30).run
+            fill(disk)
+            wait_until(lambda: kept.read_text() == FOUND, 120)
+            wait_until(lambda: lab.setting("log_min_duration_statement") == "-1", 120)
+            for task in ("capture", "put_back"):
+                lab.task(run, task)
+        finally:
+            knobs.unlink()
 
 
 def test_a_source_that_is_restarted_while_it_is_recorded(lab: RecordingLab) -> None:

@@ -67,7 +67,7 @@ def copy(lab: DatabaseHost) -> Iterator[Callable[[str], list[Any]]]:
 
     def run(sql: str) -> list[Any]:
         with lab.cluster.connect(COPY) as connection:
-            done = connection.execute(sql)  # type: ignore[call-overload]
+            done = connection.execute(sql)
             return list(done.fetchall()) if done.description else []
 
     run(f"CREATE TABLE stock AS SELECT i AS id, 1000 AS n FROM generate_series(1, {ROWS}) i")
@@ -295,19 +295,27 @@ def test_a_replay_that_did_other_work_than_the_baselines_has_no_number(
     assert "of the time gave other rows: 0 rows of class" in trial.message
 
 
+@pytest.mark.parametrize("victim", ["postmaster", "backend"])
 def test_a_server_that_dies_under_a_replay_is_a_crash_and_the_copy_is_put_back(
-    lab: DatabaseHost, dags: Dags, form: dict[str, Any], copy: Callable[[str], list[Any]], recorded: Recorded
-) -> None:
-    """The replayer counts lost connections among its errors and ends well."""
-    recorded([*load(), Statement("sleeper", 0.0, "SELECT pg_sleep(2)", duration_ms=2000.0)])
+    lab: DatabaseHost, dags: Dags, form: dict[str, Any], copy: Callable[[str], list[Any]], recorded: Recorded,
+    victim: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The replayer counts lost connections among its errors and ends well.
+
+    Of a backend that was killed the server's log tells the statement, with a user's value in it, which was told on.
+    """
+    recorded([*load(), Statement("sleeper", 0.0, "SELECT pg_sleep(2), 's3cret'", duration_ms=2000.0)])
     killers: list[threading.Thread] = []
 
     def strike() -> None:
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             with contextlib.suppress(psycopg.Error):
-                if copy("SELECT pid FROM pg_stat_activity WHERE application_name = 'otterflow replay'"):
-                    os.kill(lab.cluster.pid or 0, signal.SIGKILL)
+                found = copy(
+                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'otterflow replay' AND query ~ 's3cret'"
+                )
+                if found:
+                    os.kill(found[0][0] if victim == "backend" else lab.cluster.pid or 0, signal.SIGKILL)
                     return
             time.sleep(0.05)
 
@@ -322,6 +330,11 @@ def test_a_server_that_dies_under_a_replay_is_a_crash_and_the_copy_is_put_back(
     trials = open_repository().trials(form["experiment"])
     assert [trial.state for trial in trials] == ["ok", "crashed", "ok"], [trial.message for trial in trials]
     assert "died under the benchmark" in trials[1].message
+    said = [caplog.text, *capsys.readouterr(), repr(trials), explain(runs)]
+    assert not any("s3cret" in text for text in said)
+    if victim == "backend":
+        assert "was terminated by signal 9" in trials[1].log_tail
+        assert "lines that may hold users' statements are in the log on the host" in trials[1].log_tail
 
 
 def test_a_replay_that_cannot_keep_up_is_not_believed(

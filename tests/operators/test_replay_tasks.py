@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException, TaskDeferred
 
+from otterflow import settings
 from otterflow.errors import InvalidInput, MachineryFault
+from otterflow.experiment.backfill import load_replay
+from otterflow.operators import make_recording
 from otterflow.operators.check_interval import CHECK_INTERVAL, CheckIntervalOperator
+from otterflow.operators.check_recording import interval_of
 from otterflow.operators.command_line import main
 from otterflow.operators.connections import open_repository
 from otterflow.operators.judge_backfill import JudgeBackfillOperator
 from otterflow.operators.judge_interval import JudgeIntervalOperator
+from otterflow.operators.make_recording import MakeRecordingOperator
 from otterflow.operators.start_experiment import StartExperimentOperator
 from otterflow.operators.triggers import RecordingTrigger, TargetTrigger
 from otterflow.repository import Repository
@@ -122,9 +128,7 @@ def test_what_a_run_is_given_is_instead_of_what_the_file_says(repository: Reposi
 
 
 def test_a_recording_that_is_not_there_is_waited_for_only_as_long_as_it_may_come(repository: Repository) -> None:
-    with pytest.raises(
-        AirflowSkipException, match="there is no recording 'shop-20261129T0500Z'; a backfill of record_"
-    ):
+    with pytest.raises(AirflowSkipException, match="there is no recording 'shop-20261129T0500Z'; the log of make_rec"):
         check(start=START + timedelta(hours=3))
     just_now = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1, minutes=5)
     with pytest.raises(TaskDeferred) as deferred:
@@ -258,7 +262,8 @@ def test_the_verdicts_of_an_interval_and_of_all(
     assert (verdict["recording"], verdict["candidate"], verdict["believed"]) == (RECORDING, "bigger", True)
 
     task = JudgeBackfillOperator(task_id="verdict")
-    record = task.execute({**context(), "params": {"recording": "shop", "from": None, "to": None, "candidate": ""}})
+    of_all: Any = {**context(), "params": {"recording": "shop", "from": None, "to": None, "candidate": ""}}
+    record = task.execute(of_all)
     assert record["candidates"][0]["verdict"]["answer"] == "yes"
     assert len(record["candidates"][0]["intervals"]) == 4
     assert json.loads((tmp_path / "home" / "verdicts" / "shop.json").read_text()) == record
@@ -295,3 +300,43 @@ def test_a_trigger_tells_until_when_it_waited_and_gives_up_then(repository: Repo
     assert asyncio.run(first(TargetTrigger("example_command", until))) == until, "too late"
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     assert asyncio.run(first(RecordingTrigger(RECORDING, later))) == later, "it is there"
+
+
+def make(start: datetime, **how: Any) -> Any:
+    task = MakeRecordingOperator(task_id="make_recording", recording="shop", dag=DAG("replay_shop", schedule=None))
+    return task.execute(context(start, **how))
+
+
+def test_an_interval_that_was_not_recorded_is_made_from_the_logs_that_are_left(repository: Repository) -> None:
+    """It was skipped, and whoever wanted it had to backfill the recording's Dag first."""
+    start = START + timedelta(hours=3)
+    with pytest.raises(DagRunTriggerException) as caught:
+        make(start)
+    asked = caught.value
+    assert (asked.trigger_dag_id, asked.dag_run_id) == ("record_shop", "for-replay-shop-20261129T0500Z")
+    assert (asked.logical_date, asked.run_after) == (None, start + timedelta(hours=1))
+    assert (asked.wait_for_completion, asked.deferrable, asked.reset_dag_run) == (True, True, True)
+    assert set(asked.allowed_states) == {"success", "failed"}, "check_interval sees what came of it"
+    run = SimpleNamespace(data_interval_start=None, data_interval_end=None, run_after=asked.run_after)
+    assert interval_of(load_replay(recordings_file()).recording, run) == (start, start + timedelta(hours=1))
+
+
+def test_nothing_is_made_where_nothing_can_be(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = START + timedelta(hours=3)
+    with pytest.raises(AirflowSkipException, match=f"recording {RECORDING} is there"):
+        make(START)
+    with pytest.raises(AirflowSkipException, match="may still come by the schedule of record_shop"):
+        make(datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1, minutes=5))
+    monkeypatch.setattr(make_recording, "is_paused", lambda context, dag_id: True)
+    with pytest.raises(AirflowSkipException, match="record_shop is paused, which would make the recording: unpause"):
+        make(late)
+    write(settings.include_dir(), BLOCK, method="window")
+    with pytest.raises(AirflowSkipException, match="method window records as time passes, and the interval is past"):
+        make(late)
+    write(settings.include_dir(), BLOCK | {"scheduled": False})
+    with pytest.raises(AirflowSkipException, match="scheduled is off in the block replay"):
+        make(late, kind="scheduled")
+
+
+def recordings_file() -> Path:
+    return settings.recordings_dir() / "shop.yaml"

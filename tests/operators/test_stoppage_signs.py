@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from otterflow.dbms.postgresql.dbms import DBMS
-from otterflow.dbms.postgresql.service import Answer
-from otterflow.dbms.postgresql.stoppage import Started
+from otterflow.dbms.values import Answer, Started
 from otterflow.errors import ServerCrashed, ServerStopped
 from otterflow.hosts import stoppage
 

@@ -14,13 +14,13 @@ from otterflow.dbms.postgresql.database import CURRENT_USER_SQL
 from otterflow.errors import BenchmarkFailed, NothingMeasured
 from otterflow.experiment.spec import ExperimentSpec
 from otterflow.experiment.standing import faulty_arms
-from otterflow.hosts import live_server, quiet, steps, turns
+from otterflow.hosts import knobs_file, live_server, quiet, steps, turns
 from otterflow.hosts.measurement import Measured
 from otterflow.measures.goal import Goal
 from otterflow.measures.objective import Objective
 from otterflow.operators import begin
 from otterflow.operators.connections import open_repository
-from otterflow.repository import Repository
+from otterflow.repository import Measurement, Repository, Trial
 from stack.host import DatabaseHost
 from tests.operators.harness import SUCCESS, Dags
 from tests.operators.test_experiment_in_process import explain
@@ -39,14 +39,19 @@ class Recorder:
             name="t", knobs_file="/k", free_cache=SimpleNamespace(method="sudo", command="/usr/local/sbin/free")
         )
         done = SimpleNamespace(exit_code=0, stderr="")
+
+        def noted(step: str, answer: Any) -> Any:
+            self.steps.append(step)
+            return answer
+
         server = SimpleNamespace(
-            write_knobs_file=lambda text: self.steps.append(f"write {text}") or True,
+            write_knobs_file=lambda text: noted(f"write {text}", True),
             check_turn=lambda: None,
             start=lambda: self.steps.append("start"),
-            bring_into_force=lambda wanted: self.steps.append("restart") or 0.1,
-            read_back=lambda wanted: self.steps.append("read back") or dict(wanted),
+            bring_into_force=lambda wanted: noted("restart", 0.1),
+            read_back=lambda wanted: noted("read back", dict(wanted)),
         )
-        session = SimpleNamespace(run=lambda command, **kwargs: self.steps.append("free cache") or done)
+        session = SimpleNamespace(run=lambda command, **kwargs: noted("free cache", done))
         self.bench: Any = SimpleNamespace(
             name="e",
             repository=repository,
@@ -80,7 +85,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(steps, "restore_data", recorder.restore)
         monkeypatch.setattr(turns, "measure", recorder.measure)
         monkeypatch.setattr(turns, "last_good_text", lambda experiment: "the last good file")
-        monkeypatch.setattr(steps.knobs_file, "measured_text", lambda experiment, config, **_: "its file")
+        monkeypatch.setattr(knobs_file, "measured_text", lambda experiment, config, **_: "its file")
         return recorder, repository
 
     return make
@@ -256,14 +261,15 @@ def test_a_batch_finds_its_work_to_do_in_every_turn(
     measured = repository.measurements("in-process")
     assert len(measured) >= 2
     assert all(m.value is not None and m.value > 0.4 for m in measured), [m.value for m in measured]
-    beside = [m.result["host_work"] for m in (*repository.trials("in-process"), *measured) if m.result is not None]
+    of_all: list[Trial | Measurement] = [*repository.trials("in-process"), *measured]
+    beside = [m.result["host_work"] for m in of_all if m.result is not None]
     assert len(beside) >= 4
     assert all(work["tries"] == 1 and 0 <= work["others_share"] <= 1 for work in beside), beside
     assert beside[0]["disturbed"] is None, "of the first runs nobody knows what is usual"
 
 
 def test_roles_with_a_value_of_their_own_for_a_tuned_knob_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"database": None, "role": "app", "name": "work_mem"},
         {"database": "shop", "role": "nightly", "name": "work_mem"},
         {"database": "elsewhere", "role": "other", "name": "work_mem"},
@@ -272,6 +278,8 @@ def test_roles_with_a_value_of_their_own_for_a_tuned_knob_are_named(caplog: pyte
         {"database": None, "role": "otterflow", "name": "work_mem"},
     ]
     with caplog.at_level("WARNING"):
-        query = {settings.ROLE_SETTINGS_SQL: rows, CURRENT_USER_SQL: [{"name": "otterflow"}]}.__getitem__
-        live_server.warn_of_own_values(settings.own_values(query, {"work_mem"}, "shop"))
+        answers: dict[str, list[dict[str, Any]]] = {
+            settings.ROLE_SETTINGS_SQL: rows, CURRENT_USER_SQL: [{"name": "otterflow"}],
+        }  # fmt: skip
+        live_server.warn_of_own_values(settings.own_values(answers.__getitem__, {"work_mem"}, "shop"))
     assert [record.args for record in caplog.records] == [("app", "work_mem"), ("nightly", "work_mem")]

@@ -38,7 +38,7 @@ def undo(host: DatabaseHost, experiment: str = "", remove: bool = False) -> dict
 
 def shown(host: DatabaseHost, sql: str) -> list[Any]:
     with host.cluster.connect("postgres") as connection:
-        return [row[0] for row in connection.execute(sql)]  # type: ignore[call-overload]
+        return [row[0] for row in connection.execute(sql)]
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def tuned(lab: DatabaseHost) -> Iterator[DatabaseHost]:
     lab.cluster.restart()
     with lab.cluster.connect("postgres") as connection:
         connection.execute("COMMENT ON DATABASE bench IS 'otterflow data 0123456789abcdef used'")
-    for folder in ("private-dump", "precious"):
-        lab.user.make_dir(lab.snapshot_dir / folder)
+    for name in ("private-dump", "precious"):
+        lab.user.make_dir(lab.snapshot_dir / name)
     lab.user.write_file(lab.snapshot_dir / "private-dump" / "snapshot.json", "{}")
     jobs = lab.user.make_dir(Path(lab.target.work_dir) / "jobs")
     lab.user.make_dir(Path(lab.target.work_dir) / "recordings")  # as a recorded source has it

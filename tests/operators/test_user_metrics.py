@@ -76,7 +76,7 @@ def test_their_numbers_are_recorded_with_the_trial(
 def test_each_is_tried_before_anything_is_touched(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "text": {"sql": "SELECT 'seven' AS text"},
         "empty": {"sql": "SELECT 1 AS empty WHERE false"},
         "writes": {"sql": "SELECT nextval('numbers') AS writes"},

@@ -12,6 +12,7 @@ from otterflow.experiment.loop import METRICS_LEFT_OUT
 from otterflow.hosts.window import RUNS_S, misfit
 from otterflow.operators.collect import CollectOperator
 from otterflow.operators.connections import open_repository
+from otterflow.remote import proc
 from otterflow.remote.job_commands import parse_seconds
 from otterflow.repository import Repository
 from tests.operators.harness import context
@@ -44,10 +45,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 def collect(repository: Repository, window_s: float, monkeypatch: pytest.MonkeyPatch) -> Any:
-    from otterflow.hosts import window as module
-
-    monkeypatch.setattr(module.proc.HostSample, "from_dict", classmethod(lambda cls, record: record))
-    monkeypatch.setattr(module.proc, "host_rates", lambda before, after: {"host.load_1m": 0.1})
+    monkeypatch.setattr(proc.HostSample, "from_dict", classmethod(lambda cls, record: record))
+    monkeypatch.setattr(proc, "host_rates", lambda before, after: {"host.load_1m": 0.1})
     repository.record_before("e", 0, counters(1000.0, 0))
     repository.record_after("e", 0, counters(1000.0 + window_s, 500) | {RUNS_S: 5.1})
     CollectOperator(task_id="collect", experiment="e", iteration=0).execute(context(run_id="e-0000"))

@@ -70,7 +70,7 @@ def imported(repository: Repository, folder: Path, dbms: str = "mysql") -> Impor
     return import_folder(repository, spec, catalog(dbms), code_version="test")
 
 
-def test_the_dbms_is_what_the_sets_say(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_the_dbms_is_what_the_sets_say(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert dbms_of(folder) == "mysql"
     assert dbms_of(Path(__file__).parent / "hand_made_9_6") == "postgresql"
     other = tmp_path_factory.mktemp("maria")
@@ -78,7 +78,7 @@ def test_the_dbms_is_what_the_sets_say(folder: Path, tmp_path_factory: pytest.Te
     assert dbms_of(other) == "mariadb"
 
 
-def test_the_sets_become_a_finished_experiment(repository: Repository, folder: Path):
+def test_the_sets_become_a_finished_experiment(repository: Repository, folder: Path) -> None:
     report = imported(repository, folder)
     assert (report.imported, report.left_out) == (["0", "1", "2"], {})
     [experiment] = repository.experiments()
@@ -98,12 +98,14 @@ def test_the_command_imports_them(folder: Path, tmp_path: Path, monkeypatch: pyt
     assert len(found.trials("past")) == len(POOLS)
 
 
-def test_throughput_is_what_innodb_committed(repository: Repository, folder: Path):
+def test_throughput_is_what_innodb_committed(repository: Repository, folder: Path) -> None:
     imported(repository, folder)
     assert [t.objective for t in repository.trials("past")] == [pytest.approx(rate) for rate in (30.0, 40.0, 50.0)]
 
 
-def test_counters_become_rates_gauges_stay_and_a_sessions_own_are_not_read(repository: Repository, folder: Path):
+def test_counters_become_rates_gauges_stay_and_a_sessions_own_are_not_read(
+    repository: Repository, folder: Path
+) -> None:
     imported(repository, folder)
     metrics = repository.trials("past")[0].metrics
     assert metrics["global_status.innodb_buffer_pool_reads"] == pytest.approx(10.0)
@@ -113,7 +115,7 @@ def test_counters_become_rates_gauges_stay_and_a_sessions_own_are_not_read(repos
     assert not [name for name in metrics if "com_commit" in name]
 
 
-def test_settings_are_typed_and_secrets_are_left_out(repository: Repository, folder: Path):
+def test_settings_are_typed_and_secrets_are_left_out(repository: Repository, folder: Path) -> None:
     report = imported(repository, folder)
     live = repository.experiment("past").live
     assert live["innodb_adaptive_hash_index"]["type"] == "BOOLEAN"
@@ -122,7 +124,7 @@ def test_settings_are_typed_and_secrets_are_left_out(repository: Repository, fol
     assert "knobs.query_cache_size" in {problem.field for problem in report.unread}
 
 
-def test_a_set_without_innodbs_commits_is_left_out(repository: Repository, folder: Path):
+def test_a_set_without_innodbs_commits_is_left_out(repository: Repository, folder: Path) -> None:
     write(folder, 3, lacks="trx_ro_commits")
     report = imported(repository, folder)
     (problem,) = report.left_out["3"]
@@ -130,7 +132,7 @@ def test_a_set_without_innodbs_commits_is_left_out(repository: Repository, folde
     assert "innodb_monitor_enable" in problem.advice
 
 
-def test_a_mariadb_among_them_is_another_dbms(repository: Repository, folder: Path):
+def test_a_mariadb_among_them_is_another_dbms(repository: Repository, folder: Path) -> None:
     write(folder, 3, version="10.6.12-MariaDB")
     report = imported(repository, folder)
     assert "summary.database_type" in [problem.field for problem in report.left_out["3"]]
@@ -138,19 +140,21 @@ def test_a_mariadb_among_them_is_another_dbms(repository: Repository, folder: Pa
 
 
 @pytest.mark.parametrize("version", ["5.5.62", "four", "10.0.0"])
-def test_a_version_that_is_not_read_is_named(repository: Repository, tmp_path: Path, version: str):
+def test_a_version_that_is_not_read_is_named(repository: Repository, tmp_path: Path, version: str) -> None:
     write(tmp_path, 0, version=version)
     with pytest.raises(InvalidInput, match=r"knobs\.version"):
         imported(repository, tmp_path)
 
 
-def test_a_value_that_cannot_be_read_keeps_a_set_out_where_the_knob_varies(repository: Repository, folder: Path):
+def test_a_value_that_cannot_be_read_keeps_a_set_out_where_the_knob_varies(
+    repository: Repository, folder: Path
+) -> None:
     write(folder, 3, innodb_buffer_pool_size="much")
     report = imported(repository, folder)
     assert [problem.field for problem in report.left_out["3"]] == ["knobs.innodb_buffer_pool_size"]
 
 
-def test_what_is_not_postgresqls_is_not_written(repository: Repository, folder: Path, tmp_path: Path):
+def test_what_is_not_postgresqls_is_not_written(repository: Repository, folder: Path, tmp_path: Path) -> None:
     imported(repository, folder)
     with pytest.raises(InvalidInput, match="'past' is of mysql; only PostgreSQL's trials are written"):
         export(repository, "past", tmp_path / "out")

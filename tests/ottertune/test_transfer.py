@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -65,7 +65,7 @@ def test_a_new_experiment_begins_with_the_best_that_ottertune_found(repository: 
     assert [past.name for past in known.past] == ["tpcc-2018"]
     suggestion = suggest(KnobSpace.from_records(now.space), history(now, trials, its_goal), past=known.past)
     assert suggestion.reasons["past"] == [{"experiment": "tpcc-2018"}]
-    chosen = commits(suggestion["shared_buffers"] * 8 / 1024, float(suggestion["random_page_cost"]))
+    chosen = commits(cast(int, suggestion["shared_buffers"]) * 8 / 1024, float(suggestion["random_page_cost"]))
     assert chosen > 0.9 * max(counts)
 
 

@@ -165,7 +165,7 @@ def test_drift_is_the_plain_gain_by_the_one_without_it() -> None:
     result = {"trials": trials, "maximise": True, "comparison": {"values": {}}}
     found = drift(result)
     assert found is not None
-    assert (found.slowest_percent, found.fastest_percent) == (pytest.approx(-4.0), pytest.approx(0.0))
+    assert (found.slowest_percent, found.fastest_percent) == pytest.approx((-4.0, 0.0))
     assert "between -4.0 % and +0.0 %" in " ".join(sentences(result))
     assert drift({**result, "trials": trials[:1]}) is None
     still = [trial("baseline", 100.0, 1.0), trial("model", 50.0, 0.5)]

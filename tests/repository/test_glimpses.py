@@ -78,7 +78,7 @@ def test_they_are_searched_by_parts_of_words_and_not_by_patterns(filled: Reposit
     assert names(filled, text="%") == ["two"]
     assert names(filled, text="' OR 1=1 --") == []
     assert names(filled, text="\x00") == names(filled, state="\x00") == names(filled, target="\x00") == []
-    assert filled.opener("\x00") is filled.pulse("\x00") is filled.opened_by("\x00") is None
+    assert (filled.opener("\x00"), filled.pulse("\x00"), filled.opened_by("\x00")) == (None, None, None)
     assert names(filled, state="created") == ["three", "two", "one"]
     assert names(filled, state="no such") == []
     assert names(filled, target="elsewhere") == ["two"]

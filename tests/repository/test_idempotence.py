@@ -23,8 +23,8 @@ from tests.repository.test_importing import experiment as an_import
 Write = Callable[[Repository], Any]
 
 READS = {
-    "experiment", "experiments", "trial", "trials", "holder", "raw_counters", "metric_rows", "measurements", "model",
-    "measurements_of",
+    "experiment", "experiments", "trial", "trials", "holder", "holders", "raw_counters", "metric_rows", "measurements",
+    "model", "measurements_of",
     "models", "progress", "standing", "identity", "same_server", "is_free", "recording", "recordings", "manifests",
     "promotion", "promotions", "name", "glimpses", "known_points", "newest_names", "newest_with_last_good",
     "opened_by", "opener", "openers", "pulse", "targets_of", "headlines", "goal_files_of", "found_of",

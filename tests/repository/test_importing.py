@@ -68,7 +68,13 @@ def test_it_is_there_as_finished(repository: Repository) -> None:
 
 
 def test_its_trials_are_as_measured_ones(repository: Repository) -> None:
-    crashed = {"state": TrialState.crashed, "objective": None, "result": None, "metrics": {}, "snapshots": None}
+    crashed: dict[str, Any] = {
+        "state": TrialState.crashed,
+        "objective": None,
+        "result": None,
+        "metrics": {},
+        "snapshots": None,
+    }
     repository.store_imported(experiment(trials=[trial(0), trial(1, **crashed, message="gone")]))
     first, second = repository.trials("past")
     assert (first.iteration, first.attempt, first.state, first.objective) == (0, 1, "ok", 100.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.repository.samples import FILES, measured, new_experiment
 
 
 @pytest.fixture
-def time_passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def time_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], datetime]:
     """`time_passes(seconds)` moves the repository's clock."""
     at = [BEGIN]
 

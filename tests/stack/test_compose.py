@@ -180,7 +180,8 @@ def test_target_file_agrees_with_the_container() -> None:
 
 def handed_over(service: str) -> str:
     """What a script mounted into a one-time service says."""
-    inside = SERVICES[service].get("entrypoint", SERVICES[service].get("command"))[-1]
+    begins: Any = SERVICES[service].get("entrypoint", SERVICES[service].get("command"))
+    inside = begins[-1]
     return (PROJECT / mounts(SERVICES[service])[inside]).read_text()
 
 

@@ -14,25 +14,27 @@ from stack.processes import StackError
 from stack.suites import RELEASES, SuiteRelease, Unpacked, fetch
 
 
-def test_what_is_no_release_is_named(tmp_path: Path):
+def test_what_is_no_release_is_named(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="'oracle' is no release to fetch; there are mariadb-11, mysql-9"):
         fetch("oracle", tmp_path)
 
 
-def test_a_machine_without_debians_keys_is_told_so_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_machine_without_debians_keys_is_told_so_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(suites, "KEYRING", tmp_path / "none.gpg")
     with pytest.raises(StackError, match="packages of Debian's sid need apt-get and"):
         fetch("mysql-9", tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_is_there_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     (tmp_path / "mysql-9").mkdir()
     assert fetch("mysql-9", tmp_path) == Unpacked(tmp_path / "mysql-9", RELEASES["mysql-9"])
 
 
-def test_a_program_runs_through_the_loader_it_came_with(tmp_path: Path):
+def test_a_program_runs_through_the_loader_it_came_with(tmp_path: Path) -> None:
     unpacked = Unpacked(tmp_path, RELEASES["mysql-9"])
     with pytest.raises(StackError, match="holds no loader"):
         unpacked.server()
@@ -45,7 +47,7 @@ def test_a_program_runs_through_the_loader_it_came_with(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_two_that_want_it_at_once_fetch_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_two_that_want_it_at_once_fetch_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both_want_it, filled = Barrier(2), []
 
     def fill(folder: Path, release: SuiteRelease) -> None:

@@ -131,7 +131,7 @@ def test_without_a_terminal_the_last_look_is_returned_and_lines_are_whole() -> N
         show(iter([]), console)
 
 
-RESULT = {
+RESULT: dict[str, Any] = {
     "verdict": "The best configuration found is in force.",
     "objective": "run_time",
     "unit": "s",

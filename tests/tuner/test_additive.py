@@ -6,37 +6,38 @@ from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
 
 from otterflow.tuner.additive import fit_additive
+from otterflow.tuner.encoding import Array
 from otterflow.tuner.kernels import LENGTH, Sum
 from otterflow.tuner.relevance import SPARSE
-from otterflow.tuner.surrogate import NOISE, evidence, fit_ensemble
+from otterflow.tuner.surrogate import NOISE, Evidence, evidence, fit_ensemble
 
 KNOBS = np.array([0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
 """The third knob is an enum of three values."""
 
 
-def worth(x):
+def worth(x: Array) -> Array:
     return np.sin(3 * x[:, 0]) + 1.5 * np.exp(-0.5 * ((x[:, 1] - 0.7) / 0.2) ** 2) + 2.0 * x[:, 3]
 
 
-def configurations(rng, n):
+def configurations(rng: np.random.Generator, n: int) -> Array:
     x = rng.random((n, len(KNOBS)))
     x[:, 2:5] = np.sqrt(0.5) * np.eye(3)[rng.integers(3, size=n)]
     return x
 
 
 @pytest.fixture
-def data():
+def data() -> tuple[Array, Array]:
     rng = np.random.default_rng(0)
     x = configurations(rng, 30)
     y = worth(x) + 0.03 * rng.standard_normal(30)
     return x, (y - y.mean()) / y.std()
 
 
-def known(x, y, repeats):
+def known(x: Array, y: Array, repeats: Array) -> Evidence:
     return evidence(Sum.of, x, KNOBS, y, repeats, NOISE, SPARSE)
 
 
-def test_the_gradient_is_the_gradient(data):
+def test_the_gradient_is_the_gradient(data: tuple[Array, Array]) -> None:
     told = known(*data, np.arange(1.0, 31.0))
     theta = np.random.default_rng(1).normal(-2.0, 0.5, 14)
     assert told.start().shape == (14,)  # twelve variances, the noise, and the prior's scale
@@ -45,7 +46,7 @@ def test_the_gradient_is_the_gradient(data):
     assert error < 1e-4 * steepness
 
 
-def test_the_density_is_that_of_a_sum_of_processes(data):
+def test_the_density_is_that_of_a_sum_of_processes(data: tuple[Array, Array]) -> None:
     x, y = data
     theta = np.append(np.linspace(-4.0, 0.0, 12), [-3.0, -2.0])
     covariance = np.ones((30, 30)) + (np.exp(-3.0) / 2.0 + 1e-8) * np.eye(30)
@@ -58,14 +59,14 @@ def test_the_density_is_that_of_a_sum_of_processes(data):
     assert ours[0] - ours[1] == pytest.approx(theirs[0] - theirs[1])
 
 
-def test_the_knobs_that_matter_have_the_variance(data):
+def test_the_knobs_that_matter_have_the_variance(data: tuple[Array, Array]) -> None:
     processes = fit_additive(data[0], KNOBS, data[1], np.ones(30), np.random.default_rng(2))
     variances = processes.variances.mean(axis=0)
     assert set(np.argsort(variances)[-3:]) == {0, 1, 2}
     assert variances[:3].min() > 3 * variances[3:].max()
 
 
-def test_what_no_trial_has_put_together_is_predicted_from_the_parts(data):
+def test_what_no_trial_has_put_together_is_predicted_from_the_parts(data: tuple[Array, Array]) -> None:
     """A sixth of the space was never seen: high in the first knob with the enum's best value."""
     x, _ = data
     seen = x[~((x[:, 0] > 0.5) & (x[:, 3] > 0))]
@@ -81,7 +82,9 @@ def test_what_no_trial_has_put_together_is_predicted_from_the_parts(data):
     assert off[0] < 0.7 * off[1]
 
 
-def test_a_trial_told_again_and_again_is_believed_and_far_from_all_trials_nothing_is_known(data):
+def test_a_trial_told_again_and_again_is_believed_and_far_from_all_trials_nothing_is_known(
+    data: tuple[Array, Array],
+) -> None:
     x, y = data
     processes = fit_additive(x, KNOBS, y, np.full(30, 1000.0), np.random.default_rng(2))
     means, stds = processes.predict(x)
@@ -91,7 +94,7 @@ def test_a_trial_told_again_and_again_is_believed_and_far_from_all_trials_nothin
     assert lost == pytest.approx(np.repeat(np.sqrt(processes.variances.sum(axis=1))[:, None], 30, axis=1), rel=1e-3)
 
 
-def test_a_prediction_of_many_rows_is_that_of_each(data, monkeypatch):
+def test_a_prediction_of_many_rows_is_that_of_each(data: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch) -> None:
     processes = fit_additive(data[0], KNOBS, data[1], np.ones(30), np.random.default_rng(2), draws=3)
     offered = configurations(np.random.default_rng(4), 50)
     whole = processes.predict(offered)

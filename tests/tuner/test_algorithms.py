@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.knobs.space import KnobSpace
+from otterflow.knobs.space import Config, KnobSpace
 from otterflow.tuner import Trial, incumbent, suggest
 from otterflow.tuner.algorithms import ALGORITHMS, with_optuna
 from otterflow.tuner.algorithms.climb import climbed
 from otterflow.tuner.algorithms.few_knobs import children_of_few, leading_knobs
 from otterflow.tuner.algorithms.without_model import latin_hypercube
-from otterflow.tuner.encoding import Encoder
+from otterflow.tuner.encoding import Array, Encoder
 from otterflow.tuner.history import pool
 from otterflow.tuner.model import fit_model
 from otterflow.tuner.options import Options
 from otterflow.tuner.ranking import Ranking
+from otterflow.tuner.trial import Suggestion
 from otterflow.tuner.turn import Turn
 
-from .conftest import throughput, trial_of
+from .conftest import rate, trial_of
 
 OWN = [name for name in ALGORITHMS if not name.startswith("optuna_")]
-RULES = {"memory": 1000, "cost": 1.1, "delay": 0, "jit": True, "method": "b", "workers": 2}
+RULES: Config = {"memory": 1000, "cost": 1.1, "delay": 0, "jit": True, "method": "b", "workers": 2}
 
 
-def run(space, n_trials, **options):
-    trials, suggestions = [], []
+def run(space: KnobSpace, n_trials: int, **options: Any) -> tuple[list[Trial], list[Suggestion]]:
+    trials: list[Trial] = []
+    suggestions: list[Suggestion] = []
     for _ in range(n_trials):
         suggestions.append(suggest(space, trials, **options))
         space.validate(suggestions[-1])
@@ -39,8 +42,8 @@ def run(space, n_trials, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", OWN)
-def test_all_share_baseline_rules_repair_and_no_configuration_twice(space, algorithm):
-    def repair(config):
+def test_all_share_baseline_rules_repair_and_no_configuration_twice(space: KnobSpace, algorithm: str) -> None:
+    def repair(config: Config) -> Config:
         return {**config, "workers": 3}
 
     trials, suggestions = run(space, 9, algorithm=algorithm, rules=RULES, budget=9, repair=repair)
@@ -48,7 +51,7 @@ def test_all_share_baseline_rules_repair_and_no_configuration_twice(space, algor
     assert all(s["workers"] == 3 for s in suggestions[2:])
     assert len({tuple(t.config.items()) for t in trials}) == 9
     for said in suggestions[2:]:
-        assert 0 <= said.crash_probability <= 1
+        assert 0 <= cast(float, said.crash_probability) <= 1
         assert said.reasons["idea"]
     again = suggest(space, trials[:-1], algorithm=algorithm, rules=RULES, budget=9, repair=repair)
     assert again == suggestions[-1]
@@ -56,15 +59,15 @@ def test_all_share_baseline_rules_repair_and_no_configuration_twice(space, algor
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["gpr", "dnn", "forest"])
-def test_the_models_find_much_more_than_the_default_and_say_what_they_expect(space, algorithm):
+def test_the_models_find_much_more_than_the_default_and_say_what_they_expect(space: KnobSpace, algorithm: str) -> None:
     trials, suggestions = run(space, 18, algorithm=algorithm, seed=3)
-    assert throughput(incumbent(space, trials).config) > 1.5 * throughput(space.baseline())
+    assert rate(incumbent(space, trials).config) > 1.5 * rate(space.baseline())
     assert suggestions[-1].kind == "model"
-    assert suggestions[-1].predicted_std > 0
+    assert cast(float, suggestions[-1].predicted_std) > 0
     assert suggestions[-1].reasons["idea"].startswith(f"{algorithm}: ")
 
 
-def test_a_latin_hypercube_spreads_each_knob_and_gives_special_values_their_share(space):
+def test_a_latin_hypercube_spreads_each_knob_and_gives_special_values_their_share(space: KnobSpace) -> None:
     points = latin_hypercube(Encoder(space), 40, seed=1)
     cost = np.sort(points[:, space.names.index("cost")])
     assert np.all(np.abs(cost - (np.arange(40) + 0.5) / 40) < 0.5 / 40 + 1e-9)
@@ -74,9 +77,9 @@ def test_a_latin_hypercube_spreads_each_knob_and_gives_special_values_their_shar
 
 
 @pytest.mark.slow
-def test_lhs_is_one_design_whatever_the_trials_gave(space):
+def test_lhs_is_one_design_whatever_the_trials_gave(space: KnobSpace) -> None:
     good, _ = run(space, 10, algorithm="lhs", budget=10, seed=4)
-    trials = []
+    trials: list[Trial] = []
     for told in good:
         assert dict(suggest(space, trials, algorithm="lhs", budget=10, seed=4)) == told.config
         trials.append(Trial(told.config, 1.0))
@@ -84,9 +87,9 @@ def test_lhs_is_one_design_whatever_the_trials_gave(space):
 
 
 @pytest.mark.slow
-def test_random_keeps_away_from_where_the_server_is_known_to_crash(space):
+def test_random_keeps_away_from_where_the_server_is_known_to_crash(space: KnobSpace) -> None:
     rng = np.random.default_rng(0)
-    trials = []
+    trials: list[Trial] = []
     for jit in (True, False) * 12:
         config = {**space.baseline(), "jit": jit, "cost": float(rng.uniform(0.1, 8.0)), "workers": int(rng.integers(9))}
         trials.append(Trial(config, 1.0) if jit else Trial(config, None, "crashed"))
@@ -95,12 +98,13 @@ def test_random_keeps_away_from_where_the_server_is_known_to_crash(space):
     assert len({s["memory"] for s in asked}) >= 6
 
 
-def test_a_climb_reaches_the_top_from_afar_over_mixed_knobs(space):
+def test_a_climb_reaches_the_top_from_afar_over_mixed_knobs(space: KnobSpace) -> None:
     encoder = Encoder(space)
     goal = encoder.genotype({**space.baseline(), "memory": 9000, "cost": 2.0, "jit": False, "delay": 0})
 
-    def worth(genotypes):
-        return -np.abs(genotypes - goal).sum(axis=1)
+    def worth(genotypes: Array) -> Array:
+        value: Array = -np.abs(genotypes - goal).sum(axis=1)
+        return value
 
     start = encoder.genotypes([space.baseline()])
     top = climbed(encoder, worth, start, np.random.default_rng(0))[0]
@@ -115,13 +119,15 @@ def test_a_climb_reaches_the_top_from_afar_over_mixed_knobs(space):
         ({"algorithm": "lhs", "mode": "safe"}, "mode", "use mode explore, or one of default"),
     ],
 )
-def test_a_wrong_choice_is_refused_by_name(space, options, field, said):
+def test_a_wrong_choice_is_refused_by_name(space: KnobSpace, options: dict[str, Any], field: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said) as refused:
         suggest(space, [], **options)
     assert refused.value.problems[0].field == field
 
 
-def test_optuna_is_asked_for_by_name_where_it_is_not_installed(space, monkeypatch):
+def test_optuna_is_asked_for_by_name_where_it_is_not_installed(
+    space: KnobSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(with_optuna, "installed", lambda: False)
     with pytest.raises(InvalidInput, match="algorithm: 'optuna_tpe' needs optuna, which is not installed; install it"):
         suggest(space, [], algorithm="optuna_tpe")
@@ -130,17 +136,20 @@ def test_optuna_is_asked_for_by_name_where_it_is_not_installed(space, monkeypatc
 class FakeStudy:
     """Optuna's study as far as the tuner uses it; asks for the same configuration each time but the last."""
 
-    def __init__(self, asked):
-        self.told, self.asked = [], iter(asked)
+    def __init__(self, asked: list[dict[str, Any]]) -> None:
+        self.told: list[tuple[Any, Any, float]] = []
+        self.asked = iter(asked)
 
-    def add_trial(self, trial):
+    def add_trial(self, trial: tuple[Any, Any, float]) -> None:
         self.told.append(trial)
 
-    def ask(self, distributions):
+    def ask(self, distributions: object) -> SimpleNamespace:
         return SimpleNamespace(params=next(self.asked))
 
 
-def test_optuna_is_told_all_trials_in_its_own_words_and_asked_until_it_says_something_new(space, monkeypatch):
+def test_optuna_is_told_all_trials_in_its_own_words_and_asked_until_it_says_something_new(
+    space: KnobSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     params = {"memory": 0.5, "cost": 0.5, "delay": 0.5, "delay: mode": 1, "jit": 0, "method": 2, "workers": 1.0}
     start = {"memory": 0.4, "cost": 0.4937, "delay": 0.5, "delay: mode": 0, "jit": 1, "method": 0, "workers": 0.25}
     study = FakeStudy([params, {**params, "method": 1}])
@@ -155,7 +164,7 @@ def test_optuna_is_told_all_trials_in_its_own_words_and_asked_until_it_says_some
     )
     monkeypatch.setattr(with_optuna, "installed", lambda: True)
     monkeypatch.setitem(sys.modules, "optuna", fake)
-    tried = {"memory": 316, "cost": 4.05, "delay": 0, "jit": False, "method": "c", "workers": 8}
+    tried: Config = {"memory": 316, "cost": 4.05, "delay": 0, "jit": False, "method": "c", "workers": 8}
     trials = [Trial(space.baseline(), 5.0), Trial(tried, None, "crashed"), Trial({**tried, "memory": 9}, 3.0)]
     said = suggest(space, trials, algorithm="optuna_tpe")
     assert dict(said) == {**tried, "method": "b"}
@@ -166,24 +175,24 @@ def test_optuna_is_told_all_trials_in_its_own_words_and_asked_until_it_says_some
 
 
 @pytest.mark.slow
-def test_a_space_of_one_switch_is_answered_by_every_algorithm_beyond_its_end():
+def test_a_space_of_one_switch_is_answered_by_every_algorithm_beyond_its_end() -> None:
     space = KnobSpace.from_records([{"name": "jit", "type": "boolean", "default": True}])
     for algorithm in OWN:
-        trials = []
+        trials: list[Trial] = []
         for _ in range(6):
             trials.append(Trial(dict(suggest(space, trials, algorithm=algorithm, budget=6)), 1.0))
         assert {t.config["jit"] for t in trials} == {True, False}
 
 
-def trials_of(space, n_trials):
-    trials = []
+def trials_of(space: KnobSpace, n_trials: int) -> list[Trial]:
+    trials: list[Trial] = []
     while len(trials) < n_trials:
         trials.append(trial_of(dict(suggest(space, trials, seed=3))))
     return trials
 
 
 @pytest.mark.slow
-def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_the_best(space):
+def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_the_best(space: KnobSpace) -> None:
     trials = trials_of(space, 12)
     history = pool(space, trials)
     turn = Turn(space, trials, [], Options(ranked=True))
@@ -192,7 +201,7 @@ def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_
     assert {"memory", "jit"} <= set(names)
     starts = history.genotypes[history.ok][np.argsort(-model.tried_means)[:4]]
 
-    def offered(bounds):
+    def offered(bounds: tuple[Array, Array] | None) -> Array:
         return children_of_few(
             turn, names[:2], lambda g: g[:, 0], starts, shares=(0.5, 0.8), nears=(0.0,), bounds=bounds
         )
@@ -206,7 +215,7 @@ def test_ranked_candidates_move_only_the_leading_knobs_and_the_rest_stays_as_in_
 
 
 @pytest.mark.slow
-def test_a_ranking_from_elsewhere_has_its_say_and_is_named_in_the_reasons(space):
+def test_a_ranking_from_elsewhere_has_its_say_and_is_named_in_the_reasons(space: KnobSpace) -> None:
     trials = trials_of(space, 12)
     shares = dict.fromkeys(space.names, 0.0) | {"delay": 0.9, "cost": 0.1}
     elsewhere = Ranking(("delay", "cost", "memory", "jit", "method", "workers"), shares, shares, shares, 1000)
@@ -215,6 +224,6 @@ def test_a_ranking_from_elsewhere_has_its_say_and_is_named_in_the_reasons(space)
     assert "leading_knobs" not in suggest(space, trials, seed=3).reasons
 
 
-def test_measurements_that_are_all_alike_rank_nothing(space):
+def test_measurements_that_are_all_alike_rank_nothing(space: KnobSpace) -> None:
     trials = [Trial({**space.baseline(), "memory": m}, 7.0) for m in (100, 500, 2000, 9000, 20_000, 30_000, 40_000)]
     assert suggest(space, trials, ranked=True, budget=10).reasons["leading_knobs"] == list(space.names)

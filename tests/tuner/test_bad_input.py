@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from otterflow.errors import InvalidInput
 from otterflow.knobs.space import KnobSpace
-from otterflow.tuner import Trial, incumbent, outlook, suggest, suggest_batch
+from otterflow.tuner import Outlook, Trial, incumbent, outlook, suggest, suggest_batch
 from otterflow.tuner.algorithms import ALGORITHMS
 from otterflow.tuner.encoding import Encoder
 from otterflow.tuner.search import random_genes
@@ -32,7 +34,7 @@ OWN = [name for name in ALGORITHMS if not name.startswith("optuna_")]
         ([KNOB | {"max": math.inf}], "work_mem.max: inf is not an integer; give a finite number"),
     ],
 )
-def test_a_space_that_cannot_be_is_refused(records, said):
+def test_a_space_that_cannot_be_is_refused(records: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         KnobSpace.from_records(records)
     assert said in str(refused.value)
@@ -50,13 +52,15 @@ def test_a_space_that_cannot_be_is_refused(records, said):
     ],
 )
 @pytest.mark.parametrize("call", [suggest, incumbent, outlook, lambda s, t: suggest_batch(s, t, 2)])
-def test_a_trial_that_cannot_be_learned_from_is_refused_everywhere(call, trial, said):
+def test_a_trial_that_cannot_be_learned_from_is_refused_everywhere(
+    call: Callable[[KnobSpace, list[Trial]], object], trial: Trial, said: str
+) -> None:
     with pytest.raises(InvalidInput) as refused:
         call(KnobSpace.from_records([KNOB]), [trial])
     assert said in str(refused.value)
 
 
-def test_all_that_is_wrong_with_the_trials_is_said_at_once():
+def test_all_that_is_wrong_with_the_trials_is_said_at_once() -> None:
     trials = [Trial({"work_mem": 64}, 1.0), Trial({"work_mem": 64}, None), Trial({"jit": 1}, math.nan)]
     with pytest.raises(InvalidInput) as refused:
         suggest(KnobSpace.from_records([KNOB]), trials)
@@ -69,8 +73,8 @@ def test_all_that_is_wrong_with_the_trials_is_said_at_once():
 
 
 @pytest.mark.parametrize("algorithm", OWN)
-def test_where_everything_crashed_each_algorithm_tries_something_else(space, algorithm):
-    trials = []
+def test_where_everything_crashed_each_algorithm_tries_something_else(space: KnobSpace, algorithm: str) -> None:
+    trials: list[Trial] = []
     for _ in range(9):
         config = dict(suggest(space, trials, algorithm=algorithm, budget=9))
         assert config not in [t.config for t in trials]
@@ -81,7 +85,7 @@ def test_where_everything_crashed_each_algorithm_tries_something_else(space, alg
 
 
 @pytest.fixture(scope="module")
-def long_history():
+def long_history() -> tuple[KnobSpace, list[Trial]]:
     """5,000 trials of the small space."""
     from .conftest import RECORDS
 
@@ -93,7 +97,7 @@ def long_history():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", OWN)
-def test_5000_trials_are_answered_in_bounded_time(long_history, algorithm):
+def test_5000_trials_are_answered_in_bounded_time(long_history: tuple[KnobSpace, list[Trial]], algorithm: str) -> None:
     space, trials = long_history
     start = time.process_time()
     suggestion = suggest(space, trials, algorithm=algorithm)
@@ -102,7 +106,7 @@ def test_5000_trials_are_answered_in_bounded_time(long_history, algorithm):
 
 
 @pytest.mark.slow
-def test_ranking_many_knobs_takes_bounded_time():
+def test_ranking_many_knobs_takes_bounded_time() -> None:
     """Each model is asked 128 times a knob."""
     records = [{"name": f"k{i}", "type": "real", "min": 0.0, "max": 1.0, "default": 0.5} for i in range(100)]
     space, rng = KnobSpace.from_records(records), np.random.default_rng(0)
@@ -115,9 +119,9 @@ def test_ranking_many_knobs_takes_bounded_time():
 
 
 @pytest.mark.slow
-def test_5000_trials_leave_an_outlook_and_a_batch_in_bounded_time(long_history):
+def test_5000_trials_leave_an_outlook_and_a_batch_in_bounded_time(long_history: tuple[KnobSpace, list[Trial]]) -> None:
     space, trials = long_history
     start = time.process_time()
-    assert outlook(space, trials).gains.min() >= 0
+    assert cast(Outlook, outlook(space, trials)).gains.min() >= 0
     assert len(suggest_batch(space, trials, 3)) == 3
     assert time.process_time() - start < 40.0

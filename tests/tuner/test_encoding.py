@@ -10,7 +10,7 @@ from otterflow.tuner.encoding import Encoder
 from otterflow.tuner.search import random_genes
 
 
-def test_a_configuration_survives_the_way_there_and_back(space):
+def test_a_configuration_survives_the_way_there_and_back(space: KnobSpace) -> None:
     encoder = Encoder(space)
     for genotype in random_genes(encoder, np.random.default_rng(0), 200):
         config = encoder.config(genotype)
@@ -18,7 +18,7 @@ def test_a_configuration_survives_the_way_there_and_back(space):
         assert encoder.config(encoder.genotype(config)) == config
 
 
-def test_a_special_value_is_a_branch_of_its_own(space):
+def test_a_special_value_is_a_branch_of_its_own(space: KnobSpace) -> None:
     encoder = Encoder(space)
     low, off, automatic = ({**space.baseline(), "delay": v} for v in (1, 0, -1))
     f = encoder.features(encoder.genotypes([low, off, automatic]))
@@ -26,14 +26,14 @@ def test_a_special_value_is_a_branch_of_its_own(space):
     assert ((f[1] - f[2]) ** 2).sum() == pytest.approx(2.0)
 
 
-def test_values_of_an_enum_are_equally_far_apart(space):
+def test_values_of_an_enum_are_equally_far_apart(space: KnobSpace) -> None:
     encoder = Encoder(space)
     f = encoder.features(encoder.genotypes([{**space.baseline(), "method": m} for m in "abc"]))
     distances = [((f[i] - f[j]) ** 2).sum() for i, j in ((0, 1), (0, 2), (1, 2))]
     assert distances == pytest.approx([1.0, 1.0, 1.0])
 
 
-def test_few_levels_are_searched_on_the_levels(space):
+def test_few_levels_are_searched_on_the_levels(space: KnobSpace) -> None:
     encoder = Encoder(space)
     snapped = encoder.snap(np.array([[0.5, 0.5, -2.0, 1.0, 2.0, 0.3]]))
     assert snapped[0, 5] == pytest.approx(0.25)
@@ -42,7 +42,7 @@ def test_few_levels_are_searched_on_the_levels(space):
 
 @settings(max_examples=50, deadline=None)
 @given(low=st.integers(-10, 10), width=st.integers(0, 10**19), log=st.booleans())
-def test_any_integer_range_encodes(low, width, log):
+def test_any_integer_range_encodes(low: int, width: int, log: bool) -> None:
     record = {"name": "k", "type": "integer", "min": low, "max": low + width, "default": low}
     encoder = Encoder(KnobSpace.from_records([record | {"scale": "log" if log else "linear"}]))
     features = encoder.features(encoder.genotypes([{"k": low}, {"k": low + width}]))
@@ -51,7 +51,7 @@ def test_any_integer_range_encodes(low, width, log):
     assert features.max() <= 1.0
 
 
-def test_features_give_their_genotypes_back(space):
+def test_features_give_their_genotypes_back(space: KnobSpace) -> None:
     encoder = Encoder(space)
     genotypes = random_genes(encoder, np.random.default_rng(2), 100)
     assert encoder.genotypes_of(encoder.features(genotypes)) == pytest.approx(genotypes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,9 @@ def config(*knobs: str) -> Config:
 @pytest.fixture(scope="module")
 def losses() -> Losses:
     rng = np.random.default_rng(0)
-    rows = [{name: float(v) for name, v in zip(SPACE.names, rng.random(KNOBS), strict=True)} for _ in range(30)]
+    rows: list[dict[str, Any]] = [
+        {name: float(v) for name, v in zip(SPACE.names, rng.random(KNOBS), strict=True)} for _ in range(30)
+    ]
     trials = [Trial(row, sum(LOST.get(n, 0.0) * v for n, v in row.items()) + 0.01 * rng.normal()) for row in rows]
     return fit_losses(SPACE, trials, config(*SPACE.names), seed=0)
 

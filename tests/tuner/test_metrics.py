@@ -18,7 +18,9 @@ ROWS = [
 ]
 
 
-def made_up(rows=40, groups=4, each=5, noise=0.1, seed=0):
+def made_up(
+    rows: int = 40, groups: int = 4, each: int = 5, noise: float = 0.1, seed: int = 0
+) -> list[dict[str, float]]:
     """Metrics `g<group>_<number>` that follow their group's factor, in different units, shapes and directions."""
     rng = np.random.default_rng(seed)
     columns = {}
@@ -36,7 +38,7 @@ def of_the_capture() -> Pruned:
 
 
 @pytest.mark.slow
-def test_known_groups_are_found_and_each_gives_one_metric():
+def test_known_groups_are_found_and_each_gives_one_metric() -> None:
     pruned = prune(made_up())
     assert len(pruned.names) == 4
     for name in pruned.names:
@@ -47,7 +49,7 @@ def test_known_groups_are_found_and_each_gives_one_metric():
 
 
 @pytest.mark.slow
-def test_every_metric_is_in_one_group_or_dropped():
+def test_every_metric_is_in_one_group_or_dropped() -> None:
     pruned = of_the_capture()
     told = [member for group in pruned.groups.values() for member in group]
     assert sorted([*told, *pruned.dropped]) == sorted(METRICS)
@@ -57,7 +59,7 @@ def test_every_metric_is_in_one_group_or_dropped():
 
 
 @pytest.mark.slow
-def test_the_order_of_rows_and_of_columns_does_not_matter():
+def test_the_order_of_rows_and_of_columns_does_not_matter() -> None:
     expected = of_the_capture()
     for seed in range(3):
         shuffled = [dict(random.Random(seed).sample(sorted(row.items()), len(row))) for row in ROWS]
@@ -66,7 +68,7 @@ def test_the_order_of_rows_and_of_columns_does_not_matter():
 
 
 @pytest.mark.slow
-def test_units_and_outliers_do_not_matter():
+def test_units_and_outliers_do_not_matter() -> None:
     rows = made_up()
     scaled = [{name: 8192.0 * value if name.startswith("g1") else value for name, value in row.items()} for row in rows]
     top = max(rows, key=lambda row: row["g0_0"])
@@ -76,7 +78,7 @@ def test_units_and_outliers_do_not_matter():
 
 
 @pytest.mark.slow
-def test_metrics_that_tell_nothing_are_dropped_with_the_reason():
+def test_metrics_that_tell_nothing_are_dropped_with_the_reason() -> None:
     rows = made_up(rows=20)
     for i, row in enumerate(rows):
         row |= {"constant": 3.0, "rare": float(i == 7), "steady": 1e6 + i, "varies": float(i % 5)}
@@ -93,7 +95,7 @@ def test_metrics_that_tell_nothing_are_dropped_with_the_reason():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gap", [math.nan, math.inf, -math.inf, None])
-def test_a_gap_is_bridged_and_a_metric_of_gaps_is_dropped(gap):
+def test_a_gap_is_bridged_and_a_metric_of_gaps_is_dropped(gap: float | None) -> None:
     rows = made_up(rows=20)
     for i, row in enumerate(rows):
         row["never"] = math.nan
@@ -107,33 +109,33 @@ def test_a_gap_is_bridged_and_a_metric_of_gaps_is_dropped(gap):
     assert {member[:2] for member in group} == {"g2"}
 
 
-def test_metrics_that_are_copies_of_each_other_make_one_group():
+def test_metrics_that_are_copies_of_each_other_make_one_group() -> None:
     rows = [{**{f"copy{i}": float(r) for i in range(6)}, "other": float((7 * r) % 20)} for r in range(20)]
     groups = prune(rows).groups
     assert sorted(map(sorted, groups.values())) == [[f"copy{i}" for i in range(6)], ["other"]]
 
 
 @pytest.mark.parametrize("n", [0, 1, MIN_ROWS - 1])
-def test_with_few_trials_all_that_varies_is_kept(n):
+def test_with_few_trials_all_that_varies_is_kept(n: int) -> None:
     pruned = prune(made_up()[:n])
     assert pruned.rows == n
     assert len(pruned.names) == (20 if n > 1 else 0)
     assert all(group == (name,) for name, group in pruned.groups.items())
 
 
-def test_one_or_two_metrics_are_kept():
+def test_one_or_two_metrics_are_kept() -> None:
     rows = [{"a": float(i), "b": float(-i)} for i in range(10)]
     assert prune(rows).names == ("a", "b")
 
 
 @pytest.mark.slow
-def test_a_real_servers_metrics_come_down_to_a_few_that_make_sense():
+def test_a_real_servers_metrics_come_down_to_a_few_that_make_sense() -> None:
     pruned = of_the_capture()
     assert 5 <= len(pruned.names) <= 20
     assert len(pruned.dropped) > 50
     assert pruned.dropped["pg_stat_database.deadlocks"] == "always 0"
 
-    def stands_for(metric):
+    def stands_for(metric: str) -> tuple[str, ...]:
         return next(group for group in pruned.groups.values() if metric in group)
 
     commits = stands_for("pg_stat_database.xact_commit")
@@ -144,10 +146,10 @@ def test_a_real_servers_metrics_come_down_to_a_few_that_make_sense():
 
 
 @pytest.mark.slow
-def test_leaving_out_one_trial_changes_the_answer_little():
+def test_leaving_out_one_trial_changes_the_answer_little() -> None:
     """Agreement (Rand index) with the groups of all trials, over every trial left out in turn."""
 
-    def partners(pruned):
+    def partners(pruned: Pruned) -> set[tuple[str, str]]:
         of = {member: name for name, group in pruned.groups.items() for member in group}
         return {(a, b) for a in of for b in of if a < b and of[a] == of[b]}
 
@@ -160,6 +162,6 @@ def test_leaving_out_one_trial_changes_the_answer_little():
 
 
 @pytest.mark.slow
-def test_the_answer_survives_json():
+def test_the_answer_survives_json() -> None:
     pruned = of_the_capture()
     assert Pruned.from_dict(json.loads(json.dumps(pruned.as_dict()))) == pruned

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from otterflow.errors import InvalidInput
-from otterflow.tuner import Trial, outlook, suggest
+from otterflow.knobs.space import KnobSpace
+from otterflow.tuner import Outlook, Trial, outlook, suggest
 from otterflow.tuner.encoding import Encoder
 from otterflow.tuner.history import pool
 from otterflow.tuner.outlook import LEAST_MEASURED, candidates
@@ -17,22 +20,27 @@ from otterflow.tuner.search import random_genes
 from .conftest import throughput
 
 
-def told(config):
+def told(config: Mapping[str, Any]) -> Trial:
     value = throughput(config)
     return Trial(dict(config), None if value is None else math.log(value), "ok" if value is not None else "crashed")
 
 
-def searched(space, n_trials):
-    trials = []
+def searched(space: KnobSpace, n_trials: int) -> list[Trial]:
+    trials: list[Trial] = []
     while len(trials) < n_trials:
         trials.append(told(suggest(space, trials, seed=1)))
     return trials
 
 
+def left(space: KnobSpace, trials: list[Trial]) -> Outlook:
+    """The outlook where there is one."""
+    return cast(Outlook, outlook(space, trials))
+
+
 @pytest.mark.slow
-def test_the_gain_that_is_left_shrinks_as_the_search_goes_on(space):
+def test_the_gain_that_is_left_shrinks_as_the_search_goes_on(space: KnobSpace) -> None:
     trials = searched(space, 26)
-    early, late = outlook(space, trials[:8]), outlook(space, trials)
+    early, late = left(space, trials[:8]), left(space, trials)
     assert late.gains.mean() < 0.5 * early.gains.mean()
     assert (late.gains > math.log(1.3)).mean() < 0.1
     best = max(t.value for t in trials[:8] if t.value is not None)
@@ -42,16 +50,16 @@ def test_the_gain_that_is_left_shrinks_as_the_search_goes_on(space):
 
 
 @pytest.mark.slow
-def test_the_same_trials_give_the_same_outlook_on_any_scale(space):
+def test_the_same_trials_give_the_same_outlook_on_any_scale(space: KnobSpace) -> None:
     trials = searched(space, 10)
-    once, again = outlook(space, trials), outlook(space, trials)
+    once, again = left(space, trials), left(space, trials)
     assert np.array_equal(once.gains, again.gains)
     stretched = [Trial(t.config, None if t.value is None else 5 * t.value - 3, t.state) for t in trials]
-    assert outlook(space, stretched).gains.mean() == pytest.approx(5 * once.gains.mean(), rel=1e-3)
+    assert left(space, stretched).gains.mean() == pytest.approx(5 * once.gains.mean(), rel=1e-3)
 
 
 @pytest.mark.slow
-def test_too_few_measurements_say_nothing(space):
+def test_too_few_measurements_say_nothing(space: KnobSpace) -> None:
     trials = searched(space, 14)
     few = [t for t in trials if t.state == "ok"][: LEAST_MEASURED - 1]
     assert outlook(space, few) is None
@@ -60,9 +68,9 @@ def test_too_few_measurements_say_nothing(space):
 
 
 @pytest.mark.slow
-def test_what_is_likely_to_crash_or_to_break_a_constraint_is_no_hope(space):
+def test_what_is_likely_to_crash_or_to_break_a_constraint_is_no_hope(space: KnobSpace) -> None:
     rng = np.random.default_rng(0)
-    trials = []
+    trials: list[Trial] = []
     for i, config in enumerate(Encoder(space).config(g) for g in random_genes(Encoder(space), rng, 36)):
         config = {**config, "jit": i % 2 == 0, "method": "abc"[i % 3]}
         crashed = config["method"] == "c"
@@ -76,6 +84,6 @@ def test_what_is_likely_to_crash_or_to_break_a_constraint_is_no_hope(space):
     assert (hopeful[:, crashing][:, 2] == 0).all()
 
 
-def test_a_wrong_trial_is_refused(space):
+def test_a_wrong_trial_is_refused(space: KnobSpace) -> None:
     with pytest.raises(InvalidInput, match=r"trials\[0\].value: nan is not a finite number"):
         outlook(space, [Trial(space.baseline(), math.nan)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from otterflow.knobs.space import KnobSpace
 from otterflow.tuner import Trial, suggest
 from otterflow.tuner.algorithms.portfolio import CAUTIOUS, IDEAS, idea_of
 from otterflow.tuner.design import SHARES
@@ -9,7 +10,7 @@ from otterflow.tuner.design import SHARES
 from .conftest import a_dozen, trial_of
 
 
-def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own():
+def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own() -> None:
     rounds = [
         tuple(idea_of("explore", 5, len(IDEAS) * r + place).idea for place in range(len(IDEAS))) for r in range(8)
     ]
@@ -20,7 +21,7 @@ def test_each_idea_has_its_turn_in_every_round_in_an_order_of_its_own():
 
 
 @pytest.mark.slow
-def test_the_reasons_say_whose_turn_it_was(space):
+def test_the_reasons_say_whose_turn_it_was(space: KnobSpace) -> None:
     trials = a_dozen(space)
     for _ in IDEAS:
         suggestion = suggest(space, trials, seed=2)
@@ -30,19 +31,19 @@ def test_the_reasons_say_whose_turn_it_was(space):
         trials.append(trial_of(suggestion))
 
 
-def test_the_design_moves_few_and_many_knobs_in_turn_but_never_many_in_mode_safe():
+def test_the_design_moves_few_and_many_knobs_in_turn_but_never_many_in_mode_safe() -> None:
     assert min(SHARES["explore"]) < 0.4 < 0.8 < max(SHARES["explore"])
     assert max(SHARES["safe"]) <= 0.2
 
 
-def test_mode_safe_neither_polishes_nor_climbs():
+def test_mode_safe_neither_polishes_nor_climbs() -> None:
     turns = {idea_of("safe", 1, number).idea for number in range(3 * len(CAUTIOUS))}
     assert turns == {idea.idea for idea in CAUTIOUS}
     assert not any(idea.climb or idea.polish for idea in CAUTIOUS)
 
 
 @pytest.mark.slow
-def test_nobody_climbs_once_the_server_has_crashed(space):
+def test_nobody_climbs_once_the_server_has_crashed(space: KnobSpace) -> None:
     trials = a_dozen(space)
     trials.append(Trial({**space.baseline(), "cost": 8.0}, None, "crashed"))
     said = set()

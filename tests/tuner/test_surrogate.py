@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import check_grad
+from scipy.optimize import OptimizeResult, check_grad
 from scipy.stats import multivariate_normal, norm
 
 from otterflow.tuner import surrogate
+from otterflow.tuner.encoding import Array
 from otterflow.tuner.kernels import Product
-from otterflow.tuner.relevance import SCALED, SPARSE
+from otterflow.tuner.relevance import SCALED, SPARSE, Relevances
 from otterflow.tuner.sampler import draw
 from otterflow.tuner.surrogate import NOISE, Evidence, evidence, fit_ensemble
 
 
 @pytest.fixture
-def data():
+def data() -> tuple[Array, Array]:
     rng = np.random.default_rng(0)
     x = rng.random((25, 6))
     y = np.sin(3 * x[:, 2]) + 0.03 * rng.standard_normal(25)
@@ -21,7 +22,7 @@ def data():
 
 
 @pytest.mark.parametrize(("relevances", "size"), [(SPARSE, 9), (SCALED, 8)])
-def test_the_gradient_is_the_gradient(data, relevances, size):
+def test_the_gradient_is_the_gradient(data: tuple[Array, Array], relevances: Relevances, size: int) -> None:
     x, y = data
     known = evidence(Product, x, np.arange(6), y, np.arange(1.0, 26.0), NOISE, relevances)
     theta = np.random.default_rng(1).normal(-2.0, 0.5, size)
@@ -31,7 +32,7 @@ def test_the_gradient_is_the_gradient(data, relevances, size):
     assert error < 1e-4 * steepness
 
 
-def test_the_density_is_that_of_a_normal_distribution(data):
+def test_the_density_is_that_of_a_normal_distribution(data: tuple[Array, Array]) -> None:
     x, y = data
     theta = np.append(np.full(6, -1.0), [0.3, -3.0, -2.0])
     other = np.sort(y)
@@ -45,7 +46,7 @@ def test_the_density_is_that_of_a_normal_distribution(data):
 
 
 @pytest.mark.parametrize("relevances", [SPARSE, SCALED])
-def test_the_knob_that_matters_is_relevant_and_predicts(data, relevances):
+def test_the_knob_that_matters_is_relevant_and_predicts(data: tuple[Array, Array], relevances: Relevances) -> None:
     x, y = data
     ensemble = fit_ensemble(x, np.arange(6), y, np.ones(25), np.random.default_rng(2), relevances=relevances)
     relevance = np.mean([m.columns**2 for m in ensemble.members], axis=0)
@@ -56,7 +57,7 @@ def test_the_knob_that_matters_is_relevant_and_predicts(data, relevances):
     assert np.corrcoef(mean, np.sin(3 * new[:, 2]))[0, 1] > 0.98
 
 
-def test_a_function_of_many_knobs_is_as_smooth_as_one_of_few():
+def test_a_function_of_many_knobs_is_as_smooth_as_one_of_few() -> None:
     """At the prior's centre two random configurations correlate the same, however many knobs there are."""
     rng = np.random.default_rng(0)
     apart = [
@@ -67,12 +68,12 @@ def test_a_function_of_many_knobs_is_as_smooth_as_one_of_few():
 
 
 @pytest.mark.parametrize("relevances", [SPARSE, SCALED])
-def test_the_priors_are_what_they_say(relevances):
+def test_the_priors_are_what_they_say(relevances: Relevances) -> None:
     """By their difference between two points, against the formulas with the constants left out."""
     logs, others = np.array([-1.0, -4.0, 0.5]), np.array([-3.0, -3.0, -3.0])
     own = np.array([-2.0])
 
-    def energy(at):
+    def energy(at: Array) -> float:
         return relevances.add(at, own, np.zeros(3), np.zeros(1))
 
     if relevances is SPARSE:
@@ -84,7 +85,7 @@ def test_the_priors_are_what_they_say(relevances):
     assert energy(logs) - energy(others) == pytest.approx(said)
 
 
-def test_uncertainty_grows_away_from_the_trials(data):
+def test_uncertainty_grows_away_from_the_trials(data: tuple[Array, Array]) -> None:
     x, y = data
     ensemble = fit_ensemble(x, np.arange(6), y, np.ones(25), np.random.default_rng(2))
     far = x[:1] + np.array([0, 0, 3.0, 0, 0, 0])
@@ -93,8 +94,8 @@ def test_uncertainty_grows_away_from_the_trials(data):
 
 
 @pytest.mark.slow
-def test_the_sampler_draws_from_a_known_density():
-    def normal(theta):
+def test_the_sampler_draws_from_a_known_density() -> None:
+    def normal(theta: Array) -> tuple[float, Array]:
         return 0.5 * float(((theta - 2.0) ** 2 / 0.25).sum()), (theta - 2.0) / 0.25
 
     states = draw(normal, np.zeros(3), np.random.default_rng(0), warm_up=100, draws=2000, thin=2)
@@ -102,8 +103,8 @@ def test_the_sampler_draws_from_a_known_density():
     assert states.std(axis=0) == pytest.approx([0.5] * 3, abs=0.06)
 
 
-def test_the_sampler_never_enters_where_the_density_is_nothing():
-    def half(theta):
+def test_the_sampler_never_enters_where_the_density_is_nothing() -> None:
+    def half(theta: Array) -> tuple[float, Array]:
         inside = theta[0] > 0
         return (0.5 * float(theta @ theta), theta) if inside else (np.inf, np.zeros_like(theta))
 
@@ -111,17 +112,20 @@ def test_the_sampler_never_enters_where_the_density_is_nothing():
     assert (states > 0).all()
 
 
-def test_the_search_for_the_maximum_begins_where_it_finds_the_knobs_that_matter():
+def test_the_search_for_the_maximum_begins_where_it_finds_the_knobs_that_matter() -> None:
     assert SCALED.start(4)[0] == pytest.approx([-2 * SCALED.length[0] - np.log(4)] * 4)  # the prior's centre
     assert SCALED.start(500)[0] == pytest.approx([SCALED.least_start] * 500)  # whose centre is at -7.6
 
 
-def test_the_most_probable_process_is_the_better_of_two_searches(data, monkeypatch):
+def test_the_most_probable_process_is_the_better_of_two_searches(
+    data: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that stops early is not taken, whichever it is."""
     told = (data[0], np.arange(6), data[1], np.ones(25))
-    real, found = Evidence.mode, []
+    real = Evidence.mode
+    found: list[float] = []
 
-    def lame(known, start=None):
+    def lame(known: Evidence, start: Array | None = None) -> OptimizeResult:
         result = real(known, start)
         if len(found) == stops:
             result.x, result.fun = known.start(), known.density(known.start())[0]

@@ -106,7 +106,7 @@ def test_every_knob_can_be_set_and_what_the_server_computed_too(
         name for name in space.names if live[name].sourcefile is None and live[name].text != live[name].row["boot_val"]
     }
     assert "wal_buffers" in computed
-    special = {knob.name: knob.special[0] for knob in space if knob.special}
+    special: Config = {knob.name: knob.special[0] for knob in space if knob.special}
     for config in (special, random_config(space, random.Random(18))):
         repaired = repaired_for(config, space, live, facts)
         assert repaired.keys() >= config.keys()

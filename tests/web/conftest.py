@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,7 +64,7 @@ def repository(home: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 @pytest.fixture
-def client(repository: Repository) -> Iterator[Client]:
+def client(repository: Repository) -> Client:
     """Makes a browser of the pages for who has these rights."""
 
     def made(dags: set[str] | None = None, *, logs: bool = True) -> TestClient:

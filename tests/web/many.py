@@ -53,8 +53,8 @@ def _copy(session: Session, template: int, copy: int, further: int, columns: Map
     _rows(session, ConfigurationRow, ConfigurationRow.hash.in_(tried), {"hash": _other(ConfigurationRow.hash, copy)})
     shifted = {"id": TrialRow.id + further, "experiment_id": copy, **hashes}
     _rows(session, TrialRow, TrialRow.experiment_id == template, shifted)
-    for table in (SecondsRow, MetricValueRow):
-        _rows(session, table, table.trial_id.in_(own), {"trial_id": table.trial_id + further})
+    for of_trial in (SecondsRow, MetricValueRow):
+        _rows(session, of_trial, of_trial.trial_id.in_(own), {"trial_id": of_trial.trial_id + further})
 
 
 def _rows(session: Session, table: type[Base], which: ColumnElement[bool], changes: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -48,7 +49,7 @@ def test_what_is_no_promotion_is_404(client: Client, number: str) -> None:
 
 @pytest.mark.slow
 def test_a_configuration_that_was_not_measured_has_none(client: Client, repository: Repository) -> None:
-    proposal = {"changes": [], "compared": None}
+    proposal: dict[str, Any] = {"changes": [], "compared": None}
     found = repository.propose("shop", run="promote_configuration/two", form={}, proposal=proposal)
     assert client().get(promotion_picture(found.id)).status_code == 404
 

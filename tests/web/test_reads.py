@@ -58,7 +58,7 @@ def watched() -> Iterator[Asked]:
             asked.characters += sum(len(value) for value in row if isinstance(value, str))
             return row
 
-        connection.row_factory = counted  # type: ignore[assignment]
+        connection.row_factory = counted
 
     def sent(connection: Any, cursor: Any, statement: str, values: Any, *_: object) -> None:
         asked.statements.append((statement, values))

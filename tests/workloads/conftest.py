@@ -42,6 +42,7 @@ def run_job(tmp_path: Path) -> Callable[[JobScript], Ran]:
         folder = tmp_path / f"job-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         for name, text in job.files.items():
+            assert isinstance(text, str)
             (folder / name).write_text(text)
             (folder / name).chmod(0o600)
         done = subprocess.run(

@@ -175,7 +175,7 @@ def test_the_commands() -> None:
     assert all("cd -- '/srv/bench base'\n" in job.script for job in (load, run, warm_up))
     assert (load.timeout_s, run.timeout_s, warm_up.timeout_s) == (100, 50, 22.5)
     assert (load.results, run.results, warm_up.results) == ((), (SUMMARY_FILE,), ())
-    times = [re.findall(r"<(time|warmup)>(\d+)<", job.files[CONFIGURATION_FILE]) for job in (run, warm_up)]
+    times = [re.findall(r"<(time|warmup)>(\d+)<", str(job.files[CONFIGURATION_FILE])) for job in (run, warm_up)]
     assert times == [[("time", "30"), ("warmup", "0")], [("time", "3"), ("warmup", "0")]]  # see configuration
 
 

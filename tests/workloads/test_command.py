@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed, InvalidInput
-from otterflow.measures.objective import Objective
+from otterflow.measures.objective import TIMES_OF_WORK, Objective
 from otterflow.remote.script import JobScript
 from otterflow.workloads.base import plan, workload_for
 from otterflow.workloads.belief import believe
@@ -30,7 +30,7 @@ Run = Callable[[JobScript], Ran]
 GOOD = Path(__file__).parent / "good"
 ACCESS = DatabaseAccess.with_password("db.example.org", 5432, "tuner", "bench", "top-secret")
 ASKED = RunPlan(warmup_s=2.5, duration_s=9.5, seed=4)
-EVERYTHING = tuple(o for o in Objective if o not in (Objective.run_time, Objective.total_time))
+EVERYTHING = tuple(o for o in Objective if o not in TIMES_OF_WORK)
 
 
 def workload(**changes: Any) -> CommandWorkload:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from otterflow.dbms.postgresql.dbms import DBMS
-from otterflow.measures.objective import Objective
+from otterflow.measures.objective import TIMES_OF_WORK, Objective
 from otterflow.workloads.base import workload_for
 from otterflow.workloads.command.output import RESULT_FILE, read_result
 from otterflow.workloads.definition import DriverSettings, load_benchmark
@@ -64,5 +64,5 @@ def test_each_driver_that_takes_settings_of_ones_own_is_shown() -> None:
 def test_the_line_of_json_is_a_result() -> None:
     lines = [line for line in TEXT.splitlines() if line.startswith('{"throughput"')]
     assert len(lines) == 1
-    timed = [o for o in Objective if o not in (Objective.run_time, Objective.total_time)]
+    timed = [o for o in Objective if o not in TIMES_OF_WORK]
     assert read_result({RESULT_FILE: lines[0]}, timed).errors == 0

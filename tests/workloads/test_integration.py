@@ -261,6 +261,7 @@ def test_an_abandoned_query_ends_on_the_server(
     benchmark = own_stream(tmp_path, "SELECT pg_sleep(600);")
     job = workload_for(benchmark, DBMS).run(database, plan(benchmark), bin_dir)
     for name, text in job.files.items():
+        assert isinstance(text, str)
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
     process = subprocess.Popen(["bash", "-c", job.script], cwd=tmp_path, start_new_session=True)

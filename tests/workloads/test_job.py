@@ -23,7 +23,7 @@ SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
 LOADED = {name: found for name, found in SHIPPED.items() if not (found.is_live or found.is_recorded)}
 ODD = 'it\'s; $(touch /tmp/owned) `id` "x" \\ *'
 ODD_ACCESS = DatabaseAccess(f"/run/{ODD}", 5433, ODD, ODD, "h:1:d:u:top-secret\n")
-WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=30)
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
 def odd_access(benchmark: Benchmark) -> DatabaseAccess:

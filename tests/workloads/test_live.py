@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -153,7 +153,7 @@ def test_the_jobs_hold_no_secret_and_wait_as_long_as_asked() -> None:
     assert "secret" not in job.script
     assert [name for name, text in job.files.items() if "secret" in text] == ["pgpass"]
     assert job.timeout_s == 420
-    assert job.files["observe.sql"].count(r"\! sleep 15.000") == 20
+    assert cast("str", job.files["observe.sql"]).count(r"\! sleep 15.000") == 20
     wait = workload.warm_up(ACCESS, RunPlan(warmup_s=10, duration_s=300), None)
     assert wait is not None
     assert wait.script == "sleep 10\n"
@@ -239,7 +239,8 @@ def test_on_a_real_server(
         f"(until test -s {first}; do sleep 0.1; done; psql --no-psqlrc -q -o /dev/null -f users.sql; sleep 0.5;"
         " touch users.ended) &\nexport PGOPTIONS"
     )
-    begin, snapshot, end = job.files["observe.sql"].rpartition(f"SELECT /* {LIVE_MARK} */ jsonb_build_object")
+    observing = cast("str", job.files["observe.sql"])
+    begin, snapshot, end = observing.rpartition(f"SELECT /* {LIVE_MARK} */ jsonb_build_object")
     observe = f"{begin}\\! until test -e users.ended; do sleep 0.1; done\n{snapshot}{end}"
     script = job.script.replace("export PGOPTIONS", begin_users) + "wait\n"
     done = run_job(replace(job, script=script, files={**job.files, "users.sql": users, "observe.sql": observe}))

@@ -113,6 +113,7 @@ def loaded(database: DatabaseAccess, db_host: DatabaseHost, tmp_path_factory: py
     folder = tmp_path_factory.mktemp("tpcc-load")
     job = tpcc().load(database, str(db_host.cluster.bin_dir))
     for name, text in job.files.items():
+        assert isinstance(text, str)
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     done = subprocess.run(["bash", "-c", job.script], cwd=folder, capture_output=True, text=True, check=False)

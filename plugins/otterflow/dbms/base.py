@@ -161,6 +161,12 @@ class Service(Protocol):
     def log_tail_command(self, target: Target, max_bytes: int) -> str:
         """Print the end of the server's newest log."""
 
+    def is_of_the_server(self, line: str) -> bool:
+        """Whether a line of its log is the server's own, in which no statement and no value of a client stands.
+
+        A line that is not known counts as a client's.
+        """
+
     def reload(self, query: Query, wanted: Mapping[str, Value]) -> None:
         """Have the running server use its knobs file, which has the values `wanted` (`Capability.reload`).
 

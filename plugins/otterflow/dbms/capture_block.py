@@ -34,6 +34,7 @@ def _begin(recording: str) -> str:
 def block_functions(target: Target, recording: str) -> str:
     """Bash functions: `write` replaces the knobs file, `without_block MARK` prints it without blocks that begin so.
 
+    `take_out` makes it shorter, on a full disk too.
     `take_turn` and `end_turn` keep two recordings from writing it at once. `stop_if_other` ends the script where
     another window is open. `unblock` takes the recording's own block out, and the file where that was all of a new one.
     """
@@ -49,6 +50,12 @@ write() {{
   rm -f -- "$part"
   return 1
 }}
+take_out() {{  # where the disk is full, over the file itself: what is left of it is no longer than it is
+  if printf %s "$1" | write 2> /dev/null; then return 0; fi
+  local LC_ALL=C
+  local size=${{#1}}
+  [ "$size" -le "$(stat -c %s -- "$knobs")" ] && printf %s "$1" 1<> "$knobs" && truncate -s "$size" -- "$knobs"
+}}
 stop_if_other() {{
   local other until
   other=$(if [ -e "$knobs" ]; then sed -n {quote(f"s/^{BEGIN}; recording //p")} -- "$knobs"; fi | head -n 1)
@@ -59,11 +66,12 @@ stop_if_other() {{
   fi
 }}
 unblock() {{
+  local text
   take_turn
   if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
     rm -f -- "$knobs" || return 1
   else
-    without_block "$own" > without && write < without || return 1
+    text=$(without_block "$own" && echo .) && take_out "${{text%.}}" || return 1
   fi
   end_turn
 }}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
 from otterflow.dbms.data_swap import put_back_command
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
 
+_LOG_BEGINS, _LOG_ENDS = "the server's log since then:", "(end of the server's log)"
 STILL_RUNNING = 80
 """Exit code of a restart whose stop did not stop the server: nothing was started."""
 LOG_TAIL_BYTES = 16 * 2**10
@@ -152,7 +154,25 @@ def reported(target: Target, command: str, *functions: str) -> str:
 note_logs
 ( {command} )
 code=$?
-if [ $code -ne 0 ]; then print_new_log >&2; print_facts >&2; fi
+if [ $code -ne 0 ]; then
+  {{ echo {quote(_LOG_BEGINS)}; print_new_log; echo {quote(_LOG_ENDS)}; print_facts; }} >&2
+fi
 exit $code
 """
     )
+
+
+def told_without(report: str, is_told: Callable[[str], bool]) -> str:
+    """What a start that failed has printed; of the server's log in it only the lines that may be told."""
+    head, begins, rest = report.partition(f"{_LOG_BEGINS}\n")
+    log, ends, facts = rest.partition(f"{_LOG_ENDS}\n")
+    return head + begins + "".join(f"{line}\n" for line in lines_told(log, is_told)) + ends + facts
+
+
+def lines_told(log: str, is_told: Callable[[str], bool]) -> list[str]:
+    """The lines that may be told, and how many others there are."""
+    lines = log.splitlines()
+    told = [line for line in lines if is_told(line)]
+    if len(told) < len(lines):
+        told.append(f"({len(lines) - len(told)} lines that may hold users' statements are in the log on the host)")
+    return told

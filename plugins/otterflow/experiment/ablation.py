@@ -84,7 +84,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Measured:
+class GroupLoss:
     """What the trials themselves say is lost with `knobs`, and the standard deviation of that."""
 
     knobs: Home
@@ -104,7 +104,7 @@ class Effect:
     loss: float
     std: float
     is_measured: bool
-    groups: tuple[Measured, ...]
+    groups: tuple[GroupLoss, ...]
     fatal: tuple[Home, ...]
 
 
@@ -148,13 +148,13 @@ class Ablation:
         groups, fatal = self._groups(home), [self.home_of(t.config) for t in self.question.made if not _is_fit(t)]
         return [self._effect(name, float(loss), float(std), home, groups, fatal) for name, loss, std in believed]
 
-    def measured_loss(self, narrow: Home, wide: Home) -> Measured | None:
+    def measured_loss(self, narrow: Home, wide: Home) -> GroupLoss | None:
         """What was measured to be lost from one group at home to a wider one; None unless both were measured."""
         before, after = self._values.get(narrow, []), self._values.get(wide, [])
         if not before or not after:
             return None
         std = self.believed.noise * math.sqrt(1 / len(before) + 1 / len(after))
-        return Measured(wide - narrow, fmean(before) - fmean(after), std)
+        return GroupLoss(wide - narrow, fmean(before) - fmean(after), std)
 
     def sent(self, home: Home) -> Config:
         """The winner with those knobs at the baseline's values, whatever the constraints between knobs say."""
@@ -187,7 +187,7 @@ class Ablation:
         of = self.question
         return all(value in (of.winner[name], of.baseline[name]) for name, value in config.items())
 
-    def _groups(self, home: Home) -> list[Measured]:
+    def _groups(self, home: Home) -> list[GroupLoss]:
         """Of each group that was measured and has not stayed at home, what is lost beyond what has."""
         found = []
         for wide in dict.fromkeys(self.home_of(trial.config) for trial in self.question.made):
@@ -197,7 +197,7 @@ class Ablation:
         return found
 
     def _effect(
-        self, name: str, loss: float, std: float, home: Home, groups: Sequence[Measured], fatal: Sequence[Home]
+        self, name: str, loss: float, std: float, home: Home, groups: Sequence[GroupLoss], fatal: Sequence[Home]
     ) -> Effect:
         pairs = [(group - {name}, group) for group in self._values if name in group]
         own = [found for narrow, wide in pairs if (found := self.measured_loss(narrow, wide)) is not None]

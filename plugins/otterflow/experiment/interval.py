@@ -28,7 +28,8 @@ class IntervalVerdict:
 
     `arms` has each arm's values in the objective's unit, `errors` what failed in all turns of each arm. `worst_class`
     is the class of statements that fared worst: its name and its ratio of mean times. `why_not` says why the ratio is
-    not believed; `spoilt` that it is the candidate's own doing, which counts against it.
+    not believed; `spoilt` that it is the candidate's own doing, which counts against it. `incomplete` says what its
+    recording lacks of the interval.
     """
 
     recording: str
@@ -46,11 +47,30 @@ class IntervalVerdict:
     worst_class: dict[str, Any] | None = None
     why_not: str = ""
     spoilt: bool = False
+    incomplete: str = ""
 
     @property
     def believed(self) -> bool:
         """Whether the ratio may be used."""
         return not self.why_not
+
+    @property
+    def remark(self) -> str:
+        """In a word whether it is better, or why it is not judged; and what its recording lacks."""
+        ratio = self.as_ratio
+        if self.why_not:
+            found = f"not judged: {self.why_not}"
+        elif ratio is None or ratio.high is None:
+            found = ""
+        else:
+            found = "better" if ratio.beyond_noise else "worse" if ratio.high < 1 else "within chance"
+        lacks = f"not all of the interval was recorded: {self.incomplete}" if self.incomplete else ""
+        return "; ".join(part for part in (found, lacks) if part)
+
+    @property
+    def all_errors(self) -> str:
+        """What failed in all turns, by arm."""
+        return ", ".join(f"{arm} {number}" for arm, number in self.errors.items() if number) or "0"
 
     @property
     def as_ratio(self) -> Ratio | None:
@@ -76,6 +96,7 @@ def interval_verdict(
     experiment: str,
     candidate: str,
     measured_as: str = "",
+    incomplete: str = "",
 ) -> IntervalVerdict:
     """The verdict on `candidate`, an arm's name, by the comparison's measurements.
 
@@ -102,6 +123,7 @@ def interval_verdict(
         worst_class=worst_class(measurements, arm),
         why_not=why_not,
         spoilt=spoilt,
+        incomplete=incomplete,
     )
 
 

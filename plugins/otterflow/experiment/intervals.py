@@ -51,6 +51,7 @@ def _interval(
         "end": recording.end,
         "experiment": experiment.name,
         "candidate": candidate,
+        "incomplete": "; ".join(recording.manifest.get("missing", ())),
     }
     if not experiment.has_result:
         why_not = f"its experiment is {experiment.state}: {experiment.message or 'its runs say why'}"

@@ -21,7 +21,7 @@ from otterflow.experiment.frozen import plan_of
 from otterflow.experiment.nights import known_nights
 from otterflow.experiment.promotion_form import WINNER, PromotionForm
 from otterflow.experiment.summary import VALUE_COLUMNS, value_text
-from otterflow.experiment.translation import Machine, Measured, Translation, translate
+from otterflow.experiment.translation import Machine, ToCarry, Translation, translate
 from otterflow.experiment.typed import facts_of, live_settings_of
 from otterflow.knobs.catalog import KnobCatalog
 
@@ -42,7 +42,7 @@ class Finding:
     `compared` is the experiment's comparison, as the proposal has it.
     """
 
-    measured: Measured
+    measured: ToCarry
     label: str
     experiment: str = ""
     evidence: str = ""
@@ -69,7 +69,7 @@ def finding(repository: Repository, form: PromotionForm, here: Machine, dbms: Db
     live = live_settings_of(experiment)
     machine = Machine(facts_of(experiment), live, dbms.settings.major(live))
     return Finding(
-        Measured(differing, machine, plan_of(experiment).benchmark.kind.value),
+        ToCarry(differing, machine, plan_of(experiment).benchmark.kind.value),
         f"{form.which if not form.which.isdigit() else f'trial {form.which}'} of experiment {name}",
         name,
         str((experiment.outcome or {}).get("verdict", "")),
@@ -142,7 +142,7 @@ def _given(config: Mapping[str, Any], here: Machine, dbms: Dbms, catalog: KnobCa
     if wrong:
         raise InvalidInput(wrong)
     values = configurations({_GIVEN: config}, {}, here.live, dbms.spelling)[_GIVEN]
-    return Finding(Measured(values), "the configuration given in the form", evidence="It was not measured.")
+    return Finding(ToCarry(values), "the configuration given in the form", evidence="It was not measured.")
 
 
 def proposal(

@@ -11,7 +11,7 @@ from typing import Any
 
 from otterflow.experiment import arms as given
 from otterflow.experiment import loop
-from otterflow.experiment.ablation import Ablation, Effect, Measured, Question
+from otterflow.experiment.ablation import Ablation, Effect, GroupLoss, Question
 from otterflow.experiment.comparison import BASELINE, BEST, REDUCED, RULES
 from otterflow.experiment.plan import Plan
 from otterflow.experiment.recommendation import (
@@ -172,7 +172,7 @@ def _others(knobs: Collection[str], knob: str) -> str:
     return f"with {_some(others)}" if others else "alone"
 
 
-def _lost(told: _Percent, group: Measured) -> str:
+def _lost(told: _Percent, group: GroupLoss) -> str:
     figures = told.figures(group.loss, group.std)
     return f"{figures['percent']:+.1f} % were missed ({figures['low']:+.1f} to {figures['high']:+.1f})"
 

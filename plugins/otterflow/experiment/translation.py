@@ -40,7 +40,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ToCarry:
     """What is to be carried over: the knobs that were changed, and the `machine` that they were measured on.
 
     `machine` is None for values that a person has given, which are taken as they are. `kind` is the kind of workload.
@@ -85,7 +85,7 @@ class Translation:
         return {each.knob: each.value for each in self.carried}
 
 
-def translate(measured: Measured, here: Machine, dbms: Dbms, catalog: KnobCatalog, *, restart: bool) -> Translation:
+def translate(measured: ToCarry, here: Machine, dbms: Dbms, catalog: KnobCatalog, *, restart: bool) -> Translation:
     """The configuration as it is to be `here`. Without `restart`, knobs that take one are left behind.
 
     Raises InvalidInput where catalog and server cannot be brought together.
@@ -102,7 +102,7 @@ def translate(measured: Measured, here: Machine, dbms: Dbms, catalog: KnobCatalo
 
 @dataclass
 class _Work:
-    measured: Measured
+    measured: ToCarry
     here: Machine
     dbms: Dbms
     catalog: KnobCatalog
@@ -189,7 +189,7 @@ class _Work:
         return _in_unit(found * times, base_here, setting), why
 
 
-def _relations(measured: Measured, here: Machine, dbms: Dbms) -> tuple[dict[str, tuple[str, str, float]], set[str]]:
+def _relations(measured: ToCarry, here: Machine, dbms: Dbms) -> tuple[dict[str, tuple[str, str, float]], set[str]]:
     """By knob what the rules say of both machines, and how many times as much here; and the knobs of the disk's kind.
 
     The room on the disks is left out: it is no share of the machine, and the constraints look after it.

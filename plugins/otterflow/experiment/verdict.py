@@ -56,7 +56,7 @@ class Verdict:
     """Over all intervals. `better` and `worse` are the shares of judged intervals beyond chance on either side.
 
     `low` and `high` are the 95 % interval of the geometric mean over intervals like these; None below three. `worst` is
-    the interval with the lowest ratio.
+    the interval with the lowest ratio. `incomplete` is how many of the recordings do not hold all of their interval.
     """
 
     candidate: str
@@ -70,6 +70,7 @@ class Verdict:
     better: float
     worse: float
     worst: dict[str, Any] | None
+    incomplete: int
     rule: dict[str, Any]
 
     def record(self) -> dict[str, Any]:
@@ -100,6 +101,7 @@ def verdict_of(candidate: str, intervals: Sequence[IntervalVerdict], rule: Rule)
         better=share * sum(ratio.beyond_noise for _, ratio in judged),
         worse=share * sum(ratio.high is not None and ratio.high < 1 for _, ratio in judged),
         worst=None if worst is None else {"recording": worst[0].recording, **worst[1].as_dict()},
+        incomplete=sum(1 for interval in intervals if interval.incomplete),
         rule=rule.model_dump(),
     )
 
@@ -194,9 +196,10 @@ def shares(found: Verdict) -> str:
     if found.worst is None:
         return f"None of {found.intervals} intervals was judged."
     worst = Ratio(**{name: found.worst[name] for name in ("ratio", "low", "high", "rounds")})
+    partly = f" Of {found.incomplete} not all was recorded." if found.incomplete else ""
     return (
         f"{found.judged} of {found.intervals} intervals were judged: {found.better:.0%} better beyond chance, "
-        f"{found.worse:.0%} worse; the worst is {found.worst['recording']}, {_times(worst)}."
+        f"{found.worse:.0%} worse; the worst is {found.worst['recording']}, {_times(worst)}.{partly}"
     )
 
 
@@ -213,20 +216,11 @@ def _cells(interval: IntervalVerdict) -> tuple[str, ...]:
         "-" if interval.low is None or interval.high is None else f"{interval.low:.3f} to {interval.high:.3f}",
         str(interval.rounds),
         "-" if worst is None else f"{worst['ratio']:.2f} {_short(worst.get('text') or worst['class'])}",
-        ", ".join(f"{arm} {number}" for arm, number in interval.errors.items() if number) or "0",
-        _remark(interval),
+        interval.all_errors,
+        interval.remark,
     )
 
 
 def _short(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 1]}…"
-
-
-def _remark(interval: IntervalVerdict) -> str:
-    if interval.why_not:
-        return f"not judged: {interval.why_not}"
-    ratio = interval.as_ratio
-    if ratio is None or ratio.high is None:
-        return ""
-    return "better" if ratio.beyond_noise else "worse" if ratio.high < 1 else "within chance"

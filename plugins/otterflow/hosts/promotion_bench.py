@@ -69,6 +69,11 @@ class PromotionBench(Workbench):
         """The target's file as it is now: all that putting back the former configuration takes."""
         return load_target(settings.targets_dir() / f"{self.form.target}.yaml")
 
+    @property
+    def replays(self) -> bool:
+        """Nothing is sent: the users' own load is watched."""
+        return False
+
     @cached_property
     def host(self) -> Host:
         """The doors to the target."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.data_swap import put_back_command
 from otterflow.dbms.registry import dbms_named
+from otterflow.dbms.start_report import lines_told, told_without
 from otterflow.dbms.values import Answer, Capability, Started, StartOutcome
 from otterflow.errors import (
     CommandFailed,
@@ -46,10 +47,12 @@ SAY_EVERY_S = 15.0
 class Server:
     """One target's DBMS server. One that `is_live` has users: `bring_into_force` never restarts it.
 
+    Where it has users or data of theirs (`users_data`), of its log only those lines are told that are its own.
+
     What changes something on the host passes the `fence`, if there is one, and raises MayNotAct or Overtaken there.
     """
 
-    def __init__(self, host: Host, *, fence: Fence | None = None) -> None:
+    def __init__(self, host: Host, *, fence: Fence | None = None, users_data: bool = False) -> None:
         self.target = host.target
         self.is_live = host.is_live
         dbms = dbms_named(host.target.dbms)
@@ -58,6 +61,7 @@ class Server:
         self.reloads = dbms.has(Capability.reload)
         self._host = host
         self._fence = fence
+        self._holds_users_data = users_data or host.is_live or host.target.has_users or host.target.is_a_copy
 
     def begin_turn(self) -> None:
         """Begin to act on the server, after whatever acts at this moment; see `Fence`."""
@@ -187,9 +191,13 @@ class Server:
         outcome = self.service.classify_start(done.exit_code, done.stderr)
         if outcome is StartOutcome.up or self.answer() is Answer.rejects:
             return
+        said = done.stderr
+        if self._holds_users_data:
+            said = told_without(said, self.service.is_of_the_server)
+        said = said[-LOG_TAIL_BYTES:]
         if outcome is StartOutcome.not_run:
-            raise CommandFailed(what, done.exit_code, done.stderr[-LOG_TAIL_BYTES:])
-        raise ServerCrashed("the server does not start with this configuration", done.stderr[-LOG_TAIL_BYTES:])
+            raise CommandFailed(what, done.exit_code, said)
+        raise ServerCrashed("the server does not start with this configuration", said)
 
     def _wait_while_it_recovers(self) -> None:
         """Wait until the server rejects connections no more: it accepts them, or its postmaster has ended.
@@ -219,7 +227,11 @@ class Server:
         """The end of the server's own log, or a sentence saying why it could not be read."""
         command = self.service.log_tail_command(self.target, LOG_TAIL_BYTES)
         done = self._host.session.run(command, what="reading the server's log", timeout_s=SHORT_S, check=False)
-        return done.stdout if done.exit_code == 0 else f"(the server's log could not be read: {done.stderr.strip()})"
+        if done.exit_code != 0:
+            return f"(the server's log could not be read: {done.stderr.strip()})"
+        if not self._holds_users_data:
+            return done.stdout
+        return "\n".join(lines_told(done.stdout, self.service.is_of_the_server))
 
     def live(self) -> dict[str, LiveSetting]:
         """Every setting of the server, by name."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from otterflow.errors import TEACHES_NOTHING, NothingMeasured, ServerCrashed, TrialFault
+from otterflow.errors import TEACHES_NOTHING, NothingMeasured, TrialFault
 from otterflow.experiment.loop import AT_BEST
 from otterflow.hosts.lookout import Lookout
 from otterflow.measures.hopeless import Course, Hope
@@ -31,15 +31,14 @@ def ends_by_its_fault(bench: Workbench, trial: Trial) -> Iterator[None]:
         yield
     except TrialFault as fault:
         bench.server.check_turn()
-        log_tail = fault.log_tail if isinstance(fault, ServerCrashed) else ""
         if isinstance(fault, NothingMeasured):
             bench.repository.add_reasons(trial.experiment, trial.iteration, {TEACHES_NOTHING: True})
         bench.repository.end_trial(
             trial.experiment,
             trial.iteration,
             fault.state,
-            message=str(fault),
-            log_tail=log_tail,
+            message=fault.said,
+            log_tail=fault.log_tail,
             attempt=trial.attempt,
         )
         raise

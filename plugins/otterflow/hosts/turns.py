@@ -98,7 +98,7 @@ def take_turn(bench: Workbench, number: int, arm: str, config: dict[str, Any], *
     except TrialFault as fault:
         bench.server.check_turn()
         log.error("%s in round %s: %s", arm, number, fault)
-        said = {"message": str(fault), TEACHES_NOTHING: isinstance(fault, NothingMeasured)}
+        said = {"message": fault.said, TEACHES_NOTHING: isinstance(fault, NothingMeasured)}
         bench.repository.record_measurement(
             bench.name, round=number, arm=arm, value=None, result=said, state=fault.state
         )

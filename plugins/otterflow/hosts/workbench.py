@@ -70,6 +70,11 @@ class Workbench:
         """How the benchmark loads and runs."""
         return workload_for(self.plan.benchmark, self.plan.dbms)
 
+    @property
+    def replays(self) -> bool:
+        """Whether what users once sent is sent to the server."""
+        return self.plan.benchmark.is_recorded
+
     @cached_property
     def host(self) -> Host:
         """The doors to the target."""
@@ -91,4 +96,4 @@ class Workbench:
     @cached_property
     def server(self) -> Server:
         """The DBMS server."""
-        return Server(self.host, fence=self.fence)
+        return Server(self.host, fence=self.fence, users_data=self.replays)

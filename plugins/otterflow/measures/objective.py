@@ -34,6 +34,7 @@ class Objective(StrEnum):
     latency_p99 = "latency_p99"
     run_time = "run_time"
     total_time = "total_time"
+    server_time = "server_time"
 
     @property
     def maximise(self) -> bool:
@@ -45,7 +46,7 @@ class Objective(StrEnum):
         """The unit of `read`'s number."""
         if self is Objective.throughput:
             return "1/s"
-        return "s" if self in (Objective.run_time, Objective.total_time) else "ms"
+        return "s" if self in TIMES_OF_WORK else "ms"
 
     def read(self, result: BenchmarkResult) -> float:
         """The objective's number in a result, in `unit`. Raises InvalidResult if it is absent or not above zero."""
@@ -55,10 +56,19 @@ class Objective(StrEnum):
             value = result.run_time_s
         elif self is Objective.total_time:
             value = result.total_time_s
+        elif self is Objective.server_time:
+            value = result.server_time_s
         else:
             value = result.latency_ms.get(self.value.removeprefix("latency_"))
         if value is None:
-            raise InvalidResult(f"objective {self.value}: the benchmark's result has no such number")
+            why = result.absent.get(self.value, "")
+            raise InvalidResult(
+                f"objective {self.value}: the benchmark's result has no such number{why and f': {why}'}"
+            )
         if not (math.isfinite(value) and value > 0):
             raise InvalidResult(f"objective {self.value}: {value:g} {self.unit} is not a positive number")
         return value
+
+
+TIMES_OF_WORK = (Objective.run_time, Objective.total_time, Objective.server_time)
+"""How long a given piece of work took; a load without an end has none of these."""

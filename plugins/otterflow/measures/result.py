@@ -20,8 +20,8 @@ class BenchmarkResult:
 
     For a stream of queries `run_time_s` is the median over the passes of a pass's time, `passes_s` the time of each
     pass, `queries_ms` each query's median over the passes, and a transaction is one query. `total_time_s` is what all
-    statements of a recorded load took together, and `replay` what became of them: of which shape says
-    `otterflow.workloads.replay.output`.
+    statements of a recorded load took together as its clients saw it, `server_time_s` by the server's own counters, and
+    `replay` what became of them: of which shape says `otterflow.workloads.replay.output`.
     A workload of several transaction types has each type's numbers in `types` (`transactions`, `errors`, `retries`,
     `throughput`, and the latencies `mean`, `p50`, `p95`, `p99` in ms where there are any). Where throughput is that of
     one type, `counted` is how many of those there were; None if every transaction counts. `numbers` are further ones
@@ -36,6 +36,7 @@ class BenchmarkResult:
     seconds: float
     run_time_s: float | None = None
     total_time_s: float | None = None
+    server_time_s: float | None = None
     passes_s: tuple[float, ...] = ()
     queries_ms: dict[str, float] = field(default_factory=dict)
     counted: int | None = None
@@ -55,6 +56,7 @@ class BenchmarkResult:
             "seconds": self.seconds,
             "run_time_s": self.run_time_s,
             "total_time_s": self.total_time_s,
+            "server_time_s": self.server_time_s,
             "passes_s": list(self.passes_s),
             "queries_ms": dict(self.queries_ms),
             "counted": self.counted,
@@ -71,7 +73,7 @@ class BenchmarkResult:
         """The result that `as_dict` made this record of. Raises BenchmarkFailed for a record of another shape."""
         try:
             throughput, run_time_s = record.get("throughput"), record.get("run_time_s")
-            total_time_s = record.get("total_time_s")
+            total_time_s, server_time_s = record.get("total_time_s"), record.get("server_time_s")
             counted = record.get("counted")
             return cls(
                 throughput=None if throughput is None else float(throughput),
@@ -81,6 +83,7 @@ class BenchmarkResult:
                 seconds=float(record["seconds"]),
                 run_time_s=None if run_time_s is None else float(run_time_s),
                 total_time_s=None if total_time_s is None else float(total_time_s),
+                server_time_s=None if server_time_s is None else float(server_time_s),
                 passes_s=tuple(float(value) for value in record.get("passes_s", ())),
                 queries_ms=_numbers(record.get("queries_ms", {})),
                 counted=None if counted is None else int(counted),

@@ -86,7 +86,7 @@ class CheckIntervalOperator(OtterflowOperator):
             self.log.info("waits until %s for recording %s", until, wanted)
             self.defer(trigger=RecordingTrigger(wanted, until.isoformat()), method_name="resume")
         if found is None:
-            skip(f"there is no recording {wanted!r}; a backfill of {replay.recording.dag_id} may still make it")
+            skip(f"there is no recording {wanted!r}; the log of make_recording says whether it could be made, and how")
         if found.removed_at is not None:
             skip(f"recording {wanted!r} was removed on {found.removed_at:%Y-%m-%d %H:%M} UTC, by its file's retention")
         if not found.manifest.get("complete", True):

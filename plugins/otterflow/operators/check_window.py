@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from otterflow import settings
 from otterflow.experiment.schedule import SHORTEST_MIN, Schedule, load_schedule
+from otterflow.experiment.window import needs
 from otterflow.operators.asked_for import asked_for
 from otterflow.operators.base import OtterflowOperator, skip
 from otterflow.operators.guard import ANYWHEN
@@ -54,12 +55,31 @@ class CheckWindowOperator(OtterflowOperator):
                 "caught up by day"
             )
         experiment, number = self._name(repository, schedule, opens)
-        holder = repository.holder(schedule.target)
-        if holder not in {None, experiment}:
-            skip(f"target {schedule.target!r} is held by experiment {holder!r}; this night is left out")
+        others = repository.holders(schedule.target) - {experiment}
+        if others:
+            named = ", ".join(sorted(others))
+            skip(f"target {schedule.target!r} is held by experiment {named!r}; this night is left out")
+        self._raise_unless_a_trial_fits(repository, schedule, experiment, left_min)
         self.log.info("experiment %s: the window is %s, %.0f min are left", experiment, shown, left_min)
         spec = schedule.spec(opens, number, recording=self._recording(repository, schedule, opens, experiment))
         return {"experiment": experiment, "closes": window.closes.isoformat(), "form": spec.record()}
+
+    def _raise_unless_a_trial_fits(
+        self, repository: Repository, schedule: Schedule, experiment: str, left_min: float
+    ) -> None:
+        """Skip where the rest of the window is too short for one trial as the last night took it, with its restore."""
+        nights = repository.headlines(f"{self.schedule}-")
+        before = [night for night in nights if night.state.ended]
+        is_under_way = any(night.name == experiment for night in nights)
+        if is_under_way or not before or before[-1].target != schedule.target:
+            return
+        trials = repository.trials(before[-1].name, metrics=())
+        trial_min = needs(trials, repeats=1).trial_s / 60
+        if trial_min > left_min:
+            skip(
+                f"{left_min:.0f} min of the window are left, and a trial took up to {trial_min:.0f} min in "
+                f"{before[-1].name}: nothing would be over in time, so this night is left out"
+            )
 
     def _recording(self, repository: Repository, schedule: Schedule, opens: datetime, experiment: str) -> str | None:
         """The id of what the night replays: what its experiment, where it has begun, replays already."""

@@ -32,9 +32,14 @@ class NotifyNightOperator(Guarded, BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Send them."""
-        night = night_of(context)
-        row = context["ti"].xcom_pull(task_ids="summary")  # none where the night has no result
-        message = said(night["experiment"], row)
+        try:
+            name = str(night_of(context)["experiment"])
+        except MachineryFault as fault:  # the night never began, which is what somebody has to be told
+            subject = f"otterflow: {context['ti'].dag_id} needs a look"
+            message = {"subject": subject, "text": f"Run {context['run_id']}: {fault}.", "night": None}
+        else:
+            row = context["ti"].xcom_pull(task_ids="summary")  # none where the night has no result
+            message = said(name, row)
         failed = send(self.notices, message, context)
         if failed:
             raise MachineryFault(f"notices were not sent ({', '.join(failed)}); the night itself is not touched by it")

@@ -1,6 +1,6 @@
 """What the repository takes and gives: plain, frozen dataclasses that hold no connection and no table.
 
-Configurations hold canonical values (integers in the unit that `pg_settings.unit` reports, reals as float, enums as
+Configurations hold canonical values (integers in the unit that the server itself counts in, reals as float, enums as
 str, booleans as bool). All times are aware datetimes in UTC; all durations are seconds.
 """
 

@@ -35,12 +35,16 @@ class TargetStore(Store):
 
     def is_free(self, target: str) -> bool:
         """Whether nobody holds `target`, under whatever name it leads to its server."""
+        return not self.holders(target)
+
+    def holders(self, target: str) -> set[str]:
+        """Who holds the server that `target` leads to, under whatever name; one at the most, if all went well."""
         named = select(TargetRow).where(TargetRow.name == target)
         with self._database.read() as session:
             row = session.scalar(named)
             same = select(TargetRow.holder).where(TargetRow.identity == row.identity) if row and row.identity else None
             holders = session.scalars(same).all() if same is not None else [row.holder if row else None]
-            return not any(holders)
+            return {holder for holder in holders if holder}
 
     def identify_target(self, target: str, identity: str) -> None:
         """Record which server `target` leads to, as the server itself says. Whoever holds it is not looked at."""

@@ -15,7 +15,7 @@ from otterflow.web.experiments import gain_of
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking, Reader
 from otterflow.web.rendering import page
-from otterflow.web.shown import KnobTexts, gains, knob_rows, measured, seen
+from otterflow.web.shown import KnobTexts, gains, knob_rows, seen, yardstick_of
 from otterflow.web.zoom import Viewed, zoom
 
 router = APIRouter()
@@ -53,7 +53,7 @@ def compare(
 def _side(repository: Repository, asking: Reader, name: str, base: str, part: View) -> dict[str, Any]:
     experiment = seen(repository, asking, name)
     trials = repository.trials(name, metrics=())
-    told = measured(experiment)
+    told = yardstick_of(experiment)
     gained = gains(trials, told)
     outcome = experiment.outcome or {}
     ratios = outcome.get("comparison", {}).get("ratios") or {}

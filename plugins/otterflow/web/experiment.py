@@ -15,7 +15,7 @@ from otterflow.web import experiment_parts as parts
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
-from otterflow.web.shown import NOT_THERE, gains, measured, owner
+from otterflow.web.shown import NOT_THERE, gains, owner, yardstick_of
 from otterflow.web.zoom import Viewed, query_of, zoom
 
 router = APIRouter()
@@ -42,7 +42,7 @@ def experiment(
     found, trials = repository.experiment(name), repository.trials(name, metrics=())
     ended = [trial for trial in trials if trial.state.ended]
     done = iterations_of(ended)
-    told = measured(found)
+    told = yardstick_of(found)
     gained = gains(trials, told)
     turns = repository.measurements(name)
     drawn = parts.trials_as_points(found, trials, gained, told, drift, str(request.scope["root_path"]))

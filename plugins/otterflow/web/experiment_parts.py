@@ -18,7 +18,7 @@ from otterflow.report.effects import effects
 from otterflow.report.plots import ForestRow, TrialPoint
 from otterflow.repository import Experiment, Measurement, ModelKind, ModelScope, Repository, Trial
 from otterflow.web.rendering import part, short
-from otterflow.web.shown import KnobTexts, Measured, change, has_report, knob_rows
+from otterflow.web.shown import KnobTexts, Yardstick, change, has_report, knob_rows
 
 Gains = Mapping[int, float]
 _MOST_KNOBS = 12
@@ -30,7 +30,7 @@ def run_of(experiment: Experiment) -> dict[str, str] | None:
     return {"dag": dag_id, "run": run} if run else None
 
 
-def best_so_far(trials: Sequence[Trial], gained: Gains, told: Measured) -> dict[str, Any] | None:
+def best_so_far(trials: Sequence[Trial], gained: Gains, told: Yardstick) -> dict[str, Any] | None:
     """The best measured trial: by its gain without drift where that is known, else by its value."""
     measured = [t for t in trials if t.state == "ok" and t.objective is not None]
     if not measured:
@@ -61,7 +61,7 @@ def left_to_gain(trials: Sequence[Trial]) -> dict[str, Any] | None:
 
 
 def trials_as_points(
-    experiment: Experiment, trials: Sequence[Trial], gained: Gains, told: Measured, drift: str, base: str
+    experiment: Experiment, trials: Sequence[Trial], gained: Gains, told: Yardstick, drift: str, base: str
 ) -> dict[str, Any]:
     """What `trials_plot` draws: values as measured, or with `drift` `out` gains over the baseline."""
     out = drift == "out" and bool(gained)
@@ -93,7 +93,7 @@ def _shown(trial: Trial, gained: Gains, out: bool) -> float | None:
     return gained.get(trial.iteration) if out else trial.objective
 
 
-def _told(trial: Trial, gained: Gains, told: Measured) -> str:
+def _told(trial: Trial, gained: Gains, told: Yardstick) -> str:
     value = "no value" if trial.objective is None else f"{short(trial.objective)} {told.unit}".strip()
     gain = gained.get(trial.iteration)
     more = "" if gain is None else f", {100 * (gain - 1):+.1f} % against the baseline"
@@ -118,7 +118,7 @@ def trial_rows(trials: Sequence[Trial], gained: Gains) -> list[dict[str, Any]]:
     ]
 
 
-def forest_rows(experiment: Experiment, turns: Sequence[Measurement], told: Measured) -> list[ForestRow]:
+def forest_rows(experiment: Experiment, turns: Sequence[Measurement], told: Yardstick) -> list[ForestRow]:
     """The comparison's arms with their intervals; while it runs, by the rounds that there are."""
     found = _ratios(experiment, turns, told)
     won = (experiment.outcome or {}).get("winner")
@@ -128,7 +128,7 @@ def forest_rows(experiment: Experiment, turns: Sequence[Measurement], told: Meas
     ]
 
 
-def _ratios(experiment: Experiment, turns: Sequence[Measurement], told: Measured) -> dict[str, dict[str, Any]]:
+def _ratios(experiment: Experiment, turns: Sequence[Measurement], told: Yardstick) -> dict[str, dict[str, Any]]:
     kept = (experiment.outcome or {}).get("comparison", {}).get("ratios")
     if kept is not None:
         return {arm: ratio for arm, ratio in kept.items() if ratio}
@@ -143,7 +143,7 @@ def _looks(experiment: Experiment) -> Looks | None:
         return None
 
 
-def arm_table(experiment: Experiment, turns: Sequence[Measurement], told: Measured) -> list[dict[str, str]]:
+def arm_table(experiment: Experiment, turns: Sequence[Measurement], told: Yardstick) -> list[dict[str, str]]:
     """The arms' medians and ratios, as the report says them."""
     if experiment.outcome is not None:
         try:

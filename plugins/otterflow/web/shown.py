@@ -41,24 +41,24 @@ def has_report(experiment: Experiment) -> bool:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Yardstick:
     """What an experiment's numbers are: their unit, "" where nobody can tell it any more, and their better end."""
 
     unit: str
     maximise: bool
 
 
-def measured(experiment: Experiment) -> Measured:
+def yardstick_of(experiment: Experiment) -> Yardstick:
     """What was measured, by the result if there is one, else by the objective's name or the form."""
     told = experiment.outcome or {}
     if experiment.objective in Objective.__members__:
         objective = Objective(experiment.objective)
-        return Measured(objective.unit, objective.maximise)
+        return Yardstick(objective.unit, objective.maximise)
     maximise = told.get("maximise", experiment.spec.get("direction") != Direction.minimise)
-    return Measured(str(told.get("unit", "")), bool(maximise))
+    return Yardstick(str(told.get("unit", "")), bool(maximise))
 
 
-def gains(trials: Sequence[Trial], told: Measured) -> dict[int, float]:
+def gains(trials: Sequence[Trial], told: Yardstick) -> dict[int, float]:
     """Each ended trial's gain over the baseline with the machine's drift taken out, by iteration.
 
     Empty where the values allow none, as an imported experiment's may.

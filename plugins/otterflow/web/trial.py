@@ -19,7 +19,7 @@ from otterflow.web.experiment_parts import differs
 from otterflow.web.opening import Opened
 from otterflow.web.reader import Asking
 from otterflow.web.rendering import page
-from otterflow.web.shown import KnobTexts, gains, knob_rows, measured, owner
+from otterflow.web.shown import KnobTexts, gains, knob_rows, owner, yardstick_of
 
 router = APIRouter()
 
@@ -39,7 +39,7 @@ def trial(
     dag_id = owner(repository, asking, name)
     found = _found(repository, name, iteration, attempt)
     experiment, first = repository.experiment(name), _found(repository, name, 0, None)
-    trials, told = repository.trials(name, metrics=()), measured(experiment)
+    trials, told = repository.trials(name, metrics=()), yardstick_of(experiment)
     texts, reasons = KnobTexts(experiment), found.reasons
     columns = {BASELINE: experiment.baseline or {}, "wanted": found.wanted}
     if found.in_force is not None and found.in_force != found.wanted:

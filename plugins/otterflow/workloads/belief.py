@@ -29,13 +29,9 @@ def believe(result: BenchmarkResult, benchmark: Benchmark, asked: RunPlan) -> No
 
 
 def _bad_numbers(result: BenchmarkResult) -> Iterator[str]:
-    numbers = {"seconds": result.seconds}
-    if result.throughput is not None:
-        numbers["throughput"] = result.throughput
-    if result.run_time_s is not None:
-        numbers["run_time_s"] = result.run_time_s
-    if result.total_time_s is not None:
-        numbers["total_time_s"] = result.total_time_s
+    fields = ("throughput", "run_time_s", "total_time_s", "server_time_s")
+    given = {name: getattr(result, name) for name in fields}
+    numbers = {"seconds": result.seconds} | {name: value for name, value in given.items() if value is not None}
     numbers |= {f"latency_ms.{name}": value for name, value in result.latency_ms.items()}
     numbers |= {f"passes_s.{index}": value for index, value in enumerate(result.passes_s, 1)}
     numbers |= {f"queries_ms.{name}": value for name, value in result.queries_ms.items()}

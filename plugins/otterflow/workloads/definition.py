@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from otterflow.dbms.values import WorkloadKind
 from otterflow.errors import InvalidInput, Problem
-from otterflow.measures.objective import Objective
+from otterflow.measures.objective import TIMES_OF_WORK, Objective
 from otterflow.measures.percentiles import LEAST_TIMES
 from otterflow.measures.user_metrics import UserMetric
 from otterflow.remote.script import LONGEST_S
@@ -42,9 +42,6 @@ DriverSettings = Annotated[
     Field(discriminator="driver"),
 ]
 """One block for each driver; `otterflow.workloads.base` has the class that runs it."""
-
-_TIMES_OF_WORK = (Objective.run_time, Objective.total_time)
-"""How long something takes that has an end."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -176,10 +173,14 @@ class Benchmark(BaseModel):
         if self.is_live:
             return Objective.throughput, Objective.latency_mean
         if not self.workload.in_passes:
-            return tuple(objective for objective in Objective if objective not in _TIMES_OF_WORK)
+            return tuple(objective for objective in Objective if objective not in TIMES_OF_WORK)
         times = len(self.workload.query_names) * (self.passes or 0)
         absent = {f"latency_p{percent}" for percent, least in LEAST_TIMES.items() if times < least}
-        return tuple(objective for objective in Objective if objective.value not in absent | {Objective.total_time})
+        return tuple(
+            objective
+            for objective in Objective
+            if objective.value not in absent | {Objective.total_time, Objective.server_time}
+        )
 
     def fewest_passes(self, names: Collection[str]) -> int:
         """How many passes of a stream are enough for a result to have the objectives called `names`."""

@@ -59,7 +59,8 @@ DISK_MIB = 3000
 @pytest.fixture(scope="module")
 def system(request: pytest.FixtureRequest) -> System[Any]:
     """The DBMS."""
-    return request.param
+    found: System[Any] = request.param
+    return found
 
 
 @pytest.fixture(scope="module")

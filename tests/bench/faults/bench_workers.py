@@ -26,7 +26,7 @@ from tests.e2e.test_backfill import DAG as REPLAY_DAG
 from tests.e2e.test_backfill import STARTS, recording_id
 from tests.e2e.test_backfill import lab as replay_lab  # noqa: F401 - a fixture
 from tests.e2e.test_whole_stack import (
-    answered,
+    asked,
     customers,
     lab,  # noqa: F401 - a fixture
     over,
@@ -133,7 +133,9 @@ def test_a_promotion_and_its_rollback(lab: Lab, shop: Path, after_s: float) -> N
     killer = Killer(lab, ("promote_configuration", "rollback"), after_s)
     with customers(lab), killer.at_work():
         triggered(lab, "promote_configuration", form, run_id)
-        answered(lab, run_id, when="now", note="go")
+        asked(lab, run_id)
+        time.sleep(3)  # nobody answers in the second in which it is asked
+        client.answer("promote_configuration", run_id, "approve", "Approve", when="now", note="go")
         state = end_of(lab, "promote_configuration", run_id)
         promotion = lab.repository.promotions("shop")[-1]
         print(f"\n{after_s:g} s: {state}, {promotion.state}, killed {', '.join(killer.killed)}")

@@ -171,9 +171,9 @@ def full_disks() -> list[Fault]:
 
 def edits(system: System[Any]) -> list[Fault]:
     """Somebody edits, deletes or damages something on the host."""
-    at_restart = {"kind": "edits", "dag": RUN, "task": "restart"}
+    at_restart: dict[str, Any] = {"kind": "edits", "dag": RUN, "task": "restart"}
     main, knobs = acts.main_file, acts.knobs_file
-    at_restore = {"kind": "edits", "dag": RUN, "task": "restore"}
+    at_restore: dict[str, Any] = {"kind": "edits", "dag": RUN, "task": "restore"}
     return [
         Fault(**at_restart, name="something that wins over the knobs file sets a tuned knob",
               strike=OVERRIDE, mend=TAKE_BACK, blamed=OVERRIDDEN),

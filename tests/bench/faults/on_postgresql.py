@@ -80,7 +80,8 @@ class Postgresql(System[DatabaseHost]):
         return as_shown(value)
 
     def accounts(self, host: DatabaseHost) -> int:
-        return one(host, "SELECT count(*) FROM accounts", "bench")
+        count: int = one(host, "SELECT count(*) FROM accounts", "bench")
+        return count
 
     def rename_accounts(self, host: DatabaseHost) -> None:
         execute(host, "ALTER TABLE accounts RENAME TO gone", "bench")
@@ -94,7 +95,7 @@ class Postgresql(System[DatabaseHost]):
         return found >= 2 and host.cluster.pid is not None
 
     def is_being_restored(self, host: DatabaseHost) -> bool:
-        return one(host, r"SELECT count(*) FROM pg_database WHERE datname LIKE 'bench\_%'") > 0
+        return bool(one(host, r"SELECT count(*) FROM pg_database WHERE datname LIKE 'bench\_%'") > 0)
 
     def end_a_session(self, host: DatabaseHost) -> None:
         """What the kernel does when memory runs out: one backend gets SIGKILL, and the server restarts itself."""

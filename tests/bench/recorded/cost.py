@@ -95,7 +95,8 @@ def _cpu_s(cluster: PrivateCluster) -> float:
     own = postmaster.cpu_times()
     living = [child.cpu_times() for child in postmaster.children()]
     ended = own.children_user + own.children_system
-    return ended + sum(times.user + times.system for times in (own, *living))
+    total: float = ended + sum(times.user + times.system for times in (own, *living))
+    return total
 
 
 def _log_bytes(cluster: PrivateCluster) -> int:

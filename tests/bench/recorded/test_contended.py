@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import cast
 
 import pytest
 
@@ -16,7 +17,7 @@ def test_sessions_do_one_whole_transaction_after_the_other() -> None:
     assert len(sessions) == SESSIONS
     for statements in sessions.values():
         assert statements == sorted(statements, key=lambda each: (each.at_s, each.transaction))
-        transactions = [each.transaction for each in statements]
+        transactions = [cast("int", each.transaction) for each in statements]
         assert transactions == sorted(transactions)
         for first, last in ((0, "BEGIN"), (-1, ("COMMIT", "ROLLBACK"))):
             ends = [

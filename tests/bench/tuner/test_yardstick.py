@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from tests.bench.tuner.drifting import MACHINES, Drifting
 from tests.bench.tuner.knob import random_config
 from tests.bench.tuner.measured import NAMES
 from tests.bench.tuner.part import PARTS
+from tests.bench.tuner.synthetic import Synthetic
 from tests.bench.tuner.table import table
 
 # What scikit-learn's own forests say of the default and of the first random configuration of seed 0.
@@ -27,7 +31,7 @@ FORESTS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_packed_forests_predict_what_the_originals_do(name):
+def test_packed_forests_predict_what_the_originals_do(name: str) -> None:
     problem = make(name, 0)
     config = random_config(problem.knobs, np.random.default_rng(0))
     baseline, other = FORESTS[name]
@@ -37,7 +41,7 @@ def test_packed_forests_predict_what_the_originals_do(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*SIX, *FURTHER, "synthetic8@wander"])
-def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name):
+def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name: str) -> None:
     problem, rng = make(name, 1), np.random.default_rng(1)
     assert problem.reference > 1.2 * problem.baseline
     assert problem.score(problem.reference) == 1.0
@@ -47,14 +51,14 @@ def test_a_problem_has_a_gain_to_find_and_measures_with_its_noise(name):
 
 
 @pytest.mark.slow
-def test_a_seed_is_an_instance_and_the_same_one_each_time():
+def test_a_seed_is_an_instance_and_the_same_one_each_time() -> None:
     first, again, other = make("synthetic8", 0), make("synthetic8", 0), make("synthetic8", 1)
     assert first.reference == again.reference != other.reference
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
-def test_a_part_leaves_the_other_knobs_where_they_stand(name):
+def test_a_part_leaves_the_other_knobs_where_they_stand(name: str) -> None:
     part, whole = make(name, 2), make(PARTS[name][0], 2)
     assert len(part.knobs) == PARTS[name][1] < len(whole.knobs)
     assert {k.name for k in part.knobs} < {k.name for k in whole.knobs}
@@ -62,21 +66,23 @@ def test_a_part_leaves_the_other_knobs_where_they_stand(name):
     assert part.baseline < part.reference < 1.1 * whole.reference
 
 
-def test_too_much_memory_crashes_a_synthetic_server():
+def test_too_much_memory_crashes_a_synthetic_server() -> None:
     problem = make("synthetic8", 0)
+    assert isinstance(problem, Synthetic)
     full = {problem.knobs[i].name: problem.knobs[i].from_unit(1.0) for i in problem.memory}
     assert problem.true({**problem.default(), **full}) is None
 
 
 @pytest.mark.parametrize("name", ["synthetic", "synthetic8@moon"])
-def test_an_unknown_problem_is_refused_by_name(name):
+def test_an_unknown_problem_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match="unknown: use one of"):
         make(name, 0)
 
 
 @pytest.mark.slow
-def test_a_run_is_repeatable_and_tells_the_winners_curse():
-    first, again = (run("otterflow", "synthetic8", 3, 8) for _ in range(2))
+def test_a_run_is_repeatable_and_tells_the_winners_curse() -> None:
+    runs: list[dict[str, Any]] = [{**run("otterflow", "synthetic8", 3, 8)} for _ in range(2)]
+    first, again = runs
     for seconds in ("seconds", "seconds_max"):
         first.pop(seconds), again.pop(seconds)
     assert first == again
@@ -86,8 +92,8 @@ def test_a_run_is_repeatable_and_tells_the_winners_curse():
     assert first["model_score"] is not None
 
 
-def test_the_table_pairs_runs_by_problem_and_seed():
-    def row(method, seed, score):
+def test_the_table_pairs_runs_by_problem_and_seed() -> None:
+    def row(method: str, seed: int, score: float) -> dict[str, Any]:
         line = {"method": method, "problem": "p", "seed": seed, "scores": [score], "crashes": 0}
         return {**line, "seconds": 0.0, "seconds_max": 0.0, "curse": 0.0}
 
@@ -98,7 +104,9 @@ def test_the_table_pairs_runs_by_problem_and_seed():
         table(rows, [1], "mine")
 
 
-def test_the_command_keeps_its_runs_and_does_not_repeat_them(tmp_path, capsys):
+def test_the_command_keeps_its_runs_and_does_not_repeat_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "runs.jsonl"
     command = ["run", "random", "--problems", "mysql_job5", "--budget", "4", "--out", str(out), "--against", "random"]
     main(command)
@@ -111,7 +119,7 @@ def test_the_command_keeps_its_runs_and_does_not_repeat_them(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_a_machine_drifts_by_no_more_than_a_factor_of_three_and_the_truth_stands_still(name):
+def test_a_machine_drifts_by_no_more_than_a_factor_of_three_and_the_truth_stands_still(name: str) -> None:
     inner = make("synthetic8", 0)
     machine = MACHINES[name](np.random.default_rng(4))
     speeds = [machine(t) for t in range(120)]
@@ -127,7 +135,7 @@ def test_a_machine_drifts_by_no_more_than_a_factor_of_three_and_the_truth_stands
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "kept"), [("wander", 0.7), ("steps", 0.8), ("still", 1.05)])
-def test_reference_trials_take_drift_out_and_do_no_harm_on_a_still_machine(name, kept):
+def test_reference_trials_take_drift_out_and_do_no_harm_on_a_still_machine(name: str, kept: float) -> None:
     errors = np.array([_errors(name, seed) for seed in range(8)]).mean(axis=0)
     assert errors[1] < kept * errors[0]
 
@@ -140,6 +148,8 @@ def _errors(name: str, seed: int) -> tuple[float, float]:
         config = problem.default() if i % 5 == 0 else random_config(problem.knobs, rng)
         trials.append(Trial(config, problem.observe(config, rng), reference=i > 0 and i % 5 == 0))
         truth.append(problem.true(config))
-    wrong = np.log([[t.value for t in trials], relative(trials)]) - np.log(np.array(truth, dtype=float))
+    wrong = np.log(np.array([[t.value for t in trials], relative(trials)], dtype=float)) - np.log(
+        np.array(truth, dtype=float)
+    )
     plain, corrected = np.sqrt(((wrong - wrong[:, :1]) ** 2).mean(axis=1))
     return float(plain), float(corrected)

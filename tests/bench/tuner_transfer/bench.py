@@ -66,9 +66,9 @@ def played(
         start = time.process_time()
         config = dict(suggest(space, trials, seed=seed, past=past))
         seconds.append(time.process_time() - start)
-        value = problem.observe(config, noise)  # type: ignore[arg-type]  # a knob of a problem has no booleans
+        value = problem.observe(config, noise)
         if value is not None and value > best_seen:
-            best_seen, chosen = value, problem.true(config) or 0.0  # type: ignore[arg-type]
+            best_seen, chosen = value, problem.true(config) or 0.0
         trials.append(Trial(config, value, "crashed" if value is None else "ok"))
         scores.append(problem.score(chosen))
     result: Run = {

@@ -90,7 +90,7 @@ class Server:
         self.private.start()
 
 
-def as_asked(cursor: pymysql.cursors.Cursor) -> Query:
+def as_asked(cursor: pymysql.cursors.DictCursor) -> Query:
     """SQL as otterflow's client gives it."""
 
     def query(sql: str, parameters: Any = None) -> list[dict[str, Any]]:

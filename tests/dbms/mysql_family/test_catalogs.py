@@ -35,7 +35,7 @@ def catalog(product: Product) -> KnobCatalog:
 
 
 @pytest.mark.parametrize(("name", "version"), VERSIONS)
-def test_the_sets_of_every_version(name: str, version: int):
+def test_the_sets_of_every_version(name: str, version: int) -> None:
     knobs = [knob for knob in CATALOGS[name].tunable(version).values() if knob.risk is None]
     count = {size: sum(size.holds(knob.set) for knob in knobs) for size in KnobSetName}
     assert 12 <= count[KnobSetName.core] <= 13
@@ -45,11 +45,11 @@ def test_the_sets_of_every_version(name: str, version: int):
 
 @pytest.mark.parametrize(("name", "version"), VERSIONS)
 @pytest.mark.parametrize("risk", list(Risk))
-def test_every_risk_class_has_knobs(name: str, version: int, risk: Risk):
+def test_every_risk_class_has_knobs(name: str, version: int, risk: Risk) -> None:
     assert any(knob.risk is risk for knob in CATALOGS[name].tunable(version).values())
 
 
-def test_what_durability_hangs_on_is_locked(product: Product, catalog: KnobCatalog):
+def test_what_durability_hangs_on_is_locked(product: Product, catalog: KnobCatalog) -> None:
     for version in product.versions:
         tunable = catalog.tunable(version)
         names = ("innodb_flush_log_at_trx_commit", "innodb_doublewrite", "sync_binlog", "innodb_flush_log_at_timeout")
@@ -64,14 +64,14 @@ def test_what_durability_hangs_on_is_locked(product: Product, catalog: KnobCatal
      ("mysql", 800, {"innodb_log_file_size", "innodb_redo_log_capacity"}),
      ("mysql", 907, {"innodb_redo_log_capacity"})],
 )  # fmt: skip
-def test_the_redo_is_called_otherwise_in_each(name: str, version: int, redo: set[str]):
+def test_the_redo_is_called_otherwise_in_each(name: str, version: int, redo: set[str]) -> None:
     tunable = CATALOGS[name].tunable(version)
     assert {"innodb_log_file_size", "innodb_redo_log_capacity"} & set(tunable) == redo
     if len(redo) == 2:
         assert tunable["innodb_log_file_size"].unless == "innodb_redo_log_capacity"
 
 
-def test_a_size_is_one_that_counts_bytes(catalog: KnobCatalog):
+def test_a_size_is_one_that_counts_bytes(catalog: KnobCatalog) -> None:
     assert {knob.name: knob.unit for knob in catalog.knobs} == {
         knob.name: UNIT if knob.name in BLOCKS else None for knob in catalog.knobs
     }
@@ -80,14 +80,14 @@ def test_a_size_is_one_that_counts_bytes(catalog: KnobCatalog):
 @settings(max_examples=15)  # each evaluates all expressions
 @given(facts=hosts)
 @pytest.mark.parametrize("name", list(PRODUCTS))
-def test_ranges_stand_on_every_host(name: str, facts: HostFacts):
+def test_ranges_stand_on_every_host(name: str, facts: HostFacts) -> None:
     for knob in CATALOGS[name].knobs:
         if knob.min is not None:
             low, high = knob.range_on(facts, knob.unit)
             assert 0 <= low <= high, knob.name
 
 
-def test_every_sentence_is_of_one_knob_and_names_a_price(catalog: KnobCatalog):
+def test_every_sentence_is_of_one_knob_and_names_a_price(catalog: KnobCatalog) -> None:
     said = {(knob.does, knob.name) for knob in catalog.knobs}
     assert len({does for does, _ in said}) == len(said)
     for does, name in said:
@@ -95,6 +95,6 @@ def test_every_sentence_is_of_one_knob_and_names_a_price(catalog: KnobCatalog):
         assert len(re.findall(r"[.;](?= |$)", does)) >= 2, f"{name}: what it does, and what that costs"
 
 
-def test_a_reason_is_given_once(catalog: KnobCatalog):
+def test_a_reason_is_given_once(catalog: KnobCatalog) -> None:
     reasons = {(family.reason, family.family) for family in catalog.untuned}
     assert len({reason for reason, _ in reasons}) == len(reasons)

@@ -17,6 +17,7 @@ from otterflow.dbms.values import Answer, StartOutcome
 from stack.suite_server import SuiteServer
 from tests.dbms.mysql_family.conftest import target_of
 from tests.dbms.mysql_family.servers import Server, running
+from tests.dbms.stopping import stop_command
 
 pytestmark = pytest.mark.integration
 
@@ -89,6 +90,6 @@ def test_a_persisted_value_wins_over_the_knobs_file_and_is_named(server: Server,
 
 def test_one_that_was_stopped_is_told_from_one_that_runs(server: Server, target: Target, access: Any) -> None:
     assert restart(server, target, access)[0] is StartOutcome.up
-    assert run(server, SERVICE.stop_command(target)).returncode == 0
+    assert run(server, stop_command(SERVICE.functions(target))).returncode == 0
     assert SERVICE.is_shut_down(run(server, SERVICE.control_state_command(target)).stdout.strip())
     assert run(server, SERVICE.start_command(target)).returncode == 0

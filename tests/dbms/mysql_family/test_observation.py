@@ -173,5 +173,5 @@ def test_what_is_missing_for_latencies_is_told_with_its_remedy(
 
 
 def test_nothing_is_missing() -> None:
-    rows = {True: [{"name": "otter@%", "is_on": 1}], False: [{"n": 1}]}
+    rows: dict[bool, list[dict[str, Any]]] = {True: [{"name": "otter@%", "is_on": 1}], False: [{"n": 1}]}
     assert MYSQL.requirements(lambda sql, parameters=(): rows["CURRENT_USER" in sql]).statements is None

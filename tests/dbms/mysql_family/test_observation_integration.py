@@ -58,6 +58,7 @@ def observe(server: Server, scope: Any, folder: Path, *, counted: bool) -> tuple
     for name, text in job.files.items():
         path = folder / name
         path.touch(0o600)
+        assert isinstance(text, str)
         path.write_text(text)
     if not counted:
         (folder / "counted.sql").write_text("SELECT 0;\n")
@@ -146,6 +147,7 @@ def test_a_load_of_sysbench_is_counted_whole_whether_it_prepares_or_not(
             load.kill()
             load.wait()
     result = workload.parse(results, said)
+    assert result.throughput is not None
     of_seconds = rates(told)  # on a busy machine single seconds differ by several times
     assert 0.7 * min(of_seconds) < result.throughput < 1.3 * max(of_seconds), of_seconds
     assert result.latency_ms["mean"] > 0

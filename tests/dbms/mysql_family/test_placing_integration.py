@@ -11,6 +11,7 @@ import pytest
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
 from otterflow.dbms.mysql_family import database
+from otterflow.dbms.mysql_family.quoting import identifier
 from otterflow.dbms.values import EXISTING, DataState, Login, Query
 from otterflow.errors import MachineryFault
 from stack.mariadb import USER, PrivateMariadb
@@ -196,7 +197,7 @@ def test_who_is_connected_is_sent_away_and_who_stays_keeps_it(
     monkeypatch.setattr(database, "LOCK_WAIT_S", 1)
     elsewhere = connect("mysql")
     elsewhere("BEGIN")
-    elsewhere(f"SELECT * FROM {database.identifier(NAME)}.noted")
+    elsewhere(f"SELECT * FROM {identifier(NAME)}.noted")
     with pytest.raises(MachineryFault, match="could not be replaced"):
         DATA.set_aside(maintenance, NAME)
     elsewhere("COMMIT")

@@ -17,6 +17,7 @@ from otterflow.dbms.target import Target
 from otterflow.dbms.values import Answer, StartOutcome
 from otterflow.remote.session import Completed
 from stack.mariadb_host import MariadbHost
+from tests.dbms.stopping import stop_command
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -66,8 +67,8 @@ def shown(host: MariadbHost, name: str) -> object:
 def test_stop_and_start_are_what_they_say_however_often(run: Run, target: Target, access: Place) -> None:
     assert answer(run, target, access) is Answer.accepts
     assert run(SERVICE.start_command(target)).exit_code == 0
-    assert run(SERVICE.stop_command(target)).exit_code == 0
-    assert run(SERVICE.stop_command(target)).exit_code == 0
+    assert run(stop_command(SERVICE.functions(target))).exit_code == 0
+    assert run(stop_command(SERVICE.functions(target))).exit_code == 0
     assert answer(run, target, access) is Answer.none
     assert run(SERVICE.start_command(target)).exit_code == 0
     assert answer(run, target, access) is Answer.accepts
@@ -157,7 +158,7 @@ def test_a_killed_server_left_its_pid_file_and_a_stopped_one_did_not(
     wait_until(lambda: not clean_host.mariadb.is_running)
     assert (state(), SERVICE.is_shut_down(state()), SERVICE.is_on_its_way(state())) == ("killed", False, False)
     assert run(SERVICE.start_command(target)).exit_code == 0
-    assert run(SERVICE.stop_command(target)).exit_code == 0
+    assert run(stop_command(SERVICE.functions(target))).exit_code == 0
     assert SERVICE.is_shut_down(state())
 
 
@@ -201,7 +202,7 @@ def test_the_end_of_the_log_is_shown(run: Run, target: Target) -> None:
 
 
 def test_no_command_keeps_the_channel_open(run: Run, target: Target) -> None:
-    run(SERVICE.stop_command(target))
+    run(stop_command(SERVICE.functions(target)))
     begun = time.monotonic()
     assert run(SERVICE.start_command(target)).exit_code == 0
     assert time.monotonic() - begun < 120, "as long as the server runs"

@@ -17,6 +17,7 @@ from otterflow.dbms.mysql_family.read_back import what_became_of
 from otterflow.dbms.mysql_family.settings import flavour
 from otterflow.dbms.target import Target
 from otterflow.errors import InvalidInput
+from otterflow.knobs.space import Config
 from otterflow.remote.host_facts import parse_host_facts
 from otterflow.remote.session import Completed, Session
 from stack.mariadb_host import MariadbHost
@@ -72,7 +73,7 @@ def test_what_became_of_each_value_is_told_apart(
 ) -> None:
     query = ask(clean_host)
     server = clean_host.mariadb
-    wanted = {
+    wanted: Config = {
         "innodb_io_capacity": 5000, "innodb_io_capacity_max": 1000, "tmp_table_size": 100_000_001,
         "innodb_buffer_pool_size": 100_000_001, "table_open_cache": 1_000_000, "sort_buffer_size": 33_333,
         "long_query_time": 0.1234567, "innodb_flush_method": "fsync", "key_buffer_size": 16 * 2**20,
@@ -91,7 +92,7 @@ def test_what_became_of_each_value_is_told_apart(
         assert str(last) in problems["sort_buffer_size"]
         assert "SET GLOBAL" in problems["key_buffer_size"]
         became = {
-            name: what_became_of(wanted[name], live[name], ORIGINS)  # type: ignore[arg-type]
+            name: what_became_of(wanted[name], live[name], ORIGINS)
             for name in ("innodb_io_capacity", "tmp_table_size", "innodb_buffer_pool_size", "table_open_cache")
         }
         assert became == {

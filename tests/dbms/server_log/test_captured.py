@@ -66,7 +66,8 @@ def _read(path: Path, database: str = "bench") -> list[Statement]:
 
 @pytest.fixture(params=LOGS, ids=lambda path: path.name)
 def log(request: pytest.FixtureRequest) -> Path:
-    return request.param
+    found: Path = request.param
+    return found
 
 
 def test_there_are_logs_of_both_spellings_and_all_formats() -> None:
@@ -89,6 +90,7 @@ def test_times_are_starts_in_utc_and_durations_are_whole(log: Path) -> None:
     slept = next(each for each in statements if "pg_sleep" in each.text)
     following = next(each for each in statements if "the last" in each.text)
     assert 0 < slept.at_s < 3600, "the log's times are those of Berlin, an hour ahead"
+    assert slept.duration_ms is not None
     assert slept.duration_ms == pytest.approx(60, abs=12)
     assert following.at_s > slept.at_s + slept.duration_ms / 1000 - 0.001
     sessions = {each.session for each in statements}

@@ -89,7 +89,8 @@ def test_data_that_are_wrong_after_a_run_refuse_its_result(
 
 def test_a_load_that_makes_wrong_data_fails(database: DatabaseAccess, bin_dir: str, run_job: Run) -> None:
     job = workload_for(small(SHIPPED["tpcc_lua"]), MARIADB).load(database, bin_dir)
-    broken = {**job.files, "20_orders.sql": job.files["20_orders.sql"].replace("WHERE o > 2100", "WHERE o % 2 = 1")}
+    orders = cast("str", job.files["20_orders.sql"])
+    broken = {**job.files, "20_orders.sql": orders.replace("WHERE o > 2100", "WHERE o % 2 = 1")}
     done = run_job(replace(job, files=broken))
     assert done.exit_code != 0
     assert "condition 3: district 1 of warehouse 1" in done.log

@@ -15,6 +15,7 @@ from otterflow.dbms.postgresql.server_log.reading import LogReading
 from otterflow.dbms.postgresql.server_log.stderr_log import LinePrefix
 from otterflow.workloads.recording.manifest import Manifest, Origin
 from otterflow.workloads.recording.reading import open_recording
+from tests.dbms.server_log.test_formats import _line as line
 from tests.workloads.recording.samples import record_log
 
 LOGS = Path(__file__).parents[2] / "dbms" / "server_log" / "logs"
@@ -161,3 +162,47 @@ def test_a_file_that_goes_on_for_long_after_the_interval_hides_no_other(tmp_path
     reading = LogReading(paths, LogFormat("jsonlog", LogClock("UTC")), "bench", FIRST, FIRST + second * 60)
     assert [statement.at_s for statement in reading.statements()] == [4.999, 6.999]
     assert reading.left_out["began after the interval"] == 0, "none is read on after it"
+
+
+@pytest.mark.parametrize(("method", "told"), [("server_log", True), ("window", False)])
+def test_an_interval_without_a_statement_is_not_taken_for_a_whole_one(tmp_path: Path, method: str, told: bool) -> None:
+    """Nobody can tell an idle hour from one in which the server did not log its statements, but for a window's."""
+    (tmp_path / "log.csv").write_bytes(line("checkpoint starting: time", 0.1, backend="checkpointer"))
+    start = datetime(2026, 11, 29, 2, tzinfo=UTC)
+    origin = Origin("shop", "postgresql", "shop", start, start + timedelta(minutes=1), method)
+    manifest = record_log(
+        [tmp_path / "log.csv"],
+        LogFormat("csvlog", LogClock("UTC")),
+        origin,
+        tmp_path / "r",
+        origin.end,
+        max_bytes=10**9,
+    )
+    assert manifest.statements == 0
+    said = "the log has no statement of the interval: nobody sent one, or the server did not log them then"
+    assert manifest.missing == ((said,) if told else ())
+
+
+@pytest.mark.parametrize(("second", "told"), [(0.5, False), (30.0, True), (59.5, False)])
+def test_a_reload_that_changes_what_is_logged_is_told(tmp_path: Path, second: float, told: bool) -> None:
+    changed = 'parameter "log_min_duration_statement" changed to "0"'
+    lines = b"".join(
+        line(message, at)
+        for message, at in sorted(
+            [(changed, second), ("duration: 0.1 ms  statement: SELECT 1", 0.1),
+             ("duration: 0.1 ms  statement: SELECT 2", 59.9)], key=lambda pair: pair[1],
+        )
+    )  # fmt: skip
+    (tmp_path / "log.csv").write_bytes(lines)
+    start = datetime(2026, 11, 29, 2, tzinfo=UTC)
+    origin = Origin("shop", "postgresql", "shop", start, start + timedelta(minutes=1), "server_log")
+    manifest = record_log(
+        [tmp_path / "log.csv"],
+        LogFormat("csvlog", LogClock("UTC")),
+        origin,
+        tmp_path / "r",
+        origin.end,
+        max_bytes=10**9,
+    )
+    said = "log_min_duration_statement was changed to 0 at "
+    assert any(each.startswith(said) for each in manifest.missing) is told

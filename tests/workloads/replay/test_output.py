@@ -9,6 +9,7 @@ import pytest
 
 from otterflow import settings as otterflow_settings
 from otterflow.errors import BenchmarkFailed, NothingMeasured
+from otterflow.measures.objective import InvalidResult, Objective
 from otterflow.workloads.belief import believe
 from otterflow.workloads.definition import RunPlan, load_benchmark
 from otterflow.workloads.replay.output import MOST_CLASSES, read_mix, read_result
@@ -23,6 +24,9 @@ from otterflow.workloads.replay.replayer.tally import Tally
 from tests.workloads.replay.test_parts import SETTINGS
 
 SHIPPED = otterflow_settings.include_dir() / "benchmarks"
+
+
+TOLD = {"read": True, "why_not": None, "classes": 1, "seconds": 0.1, "evicted": 0, "ambiguous": 0}
 
 
 def left(calls: int = 200, classes: int = 2, **changes: Any) -> str:
@@ -42,7 +46,7 @@ def left(calls: int = 200, classes: int = 2, **changes: Any) -> str:
         "transactions": calls, "ended_by_replayer": 0, "errors": dict(tally.errors), "statements_per_s": 20.05,
         "transactions_per_s": calls / 20.0, "statement_seconds": times.total_ms / 1000, "latency_ms": times.summary(),
         "transaction_ms": {}, "lateness_ms": {"p99": 1.0}, "replayer": {"cpu_share": 0.1}, "cut": None, "driven": True,
-        "not_driven": [], "server_times": {"read": True},
+        "not_driven": [], "server_times": TOLD,
         "classes": [{**each, "server": {"mean_ms": 0.5} if each["class"] == "c000" else None}
                     for each in tally.classes_json()], "other_classes": {"calls": 5, "seconds": 0.5, "rows": 7},
     } | changes  # fmt: skip
@@ -63,6 +67,26 @@ def test_at_a_recorded_pace_there_are_times_and_no_throughput() -> None:
     assert "server_mean" not in result.types["c001"]
     assert result.replay["errors"] == {"40P01": 1}
     assert result.replay["other_classes"] == {"calls": 5, "seconds": 0.5, "rows": 7}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"read": False, "why_not": "the extension is not there"}, "the extension is not there"),
+        ({"evicted": 3}, "pg_stat_statements has lost 3 entries meanwhile; raise pg_stat_statements.max"),
+        ({"seconds": 0.0}, "the server has counted none of the statements"),
+    ],
+)
+def test_the_servers_own_time_is_there_or_says_why_it_is_not(changes: dict[str, Any], why: str) -> None:
+    result = read_result(left(server_times=TOLD | changes), "")
+    assert result.server_time_s == (None if why else 0.1)
+    assert result.absent.get("server_time", "") == why
+    if why:
+        with pytest.raises(InvalidResult, match=f"objective server_time: the benchmark's result has no .*: {why}"):
+            Objective.server_time.read(result)
+    else:
+        assert Objective.server_time.read(result) == 0.1
 
 
 def test_as_fast_as_possible_the_throughput_is_that_of_transactions() -> None:

@@ -29,7 +29,6 @@ from otterflow.remote.shell import quote
 
 LOG_FILE = "mysql.slow_log.gz"
 """The rows, as `mysql_family.slow_log.rows` reads them, in the job's folder."""
-BLOCK_FILE = "block"
 DOWN_S = 60
 """How long a server that gives no answer is waited for."""
 SPARE_S = 2 * 3600.0
@@ -92,20 +91,20 @@ if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; f
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
 started=$(must {quote(f"SELECT {STARTED}")})
 was=$(must {quote(_was_sql(settings))})
-{{
+wanted=$(
   printf '%s%s\\n' {quote(first_line(recording, end))} "$new"
   echo "{_STARTED} $started"
   echo '# at its end, unless the server was restarted, SET GLOBAL what was; and TRUNCATE TABLE mysql.slow_log'
   printf '%s\\n' "$was"
   echo {quote(END)}
-}} > {BLOCK_FILE}
-if [ "$(assignments < {BLOCK_FILE} | wc -l)" != {len(settings)} ]; then
-  echo "what the settings are now cannot be kept:"
-  cat {BLOCK_FILE}
+)
+if [ "$(assignments <<< "$wanted" | wc -l)" != {len(settings)} ]; then
+  printf '%s\\n' "what the settings are now cannot be kept:" "$wanted"
   exit 3
 fi
+block=$wanted
 trap put_back EXIT
-{{ without_block {quote(BEGIN)}; cat {BLOCK_FILE}; }} | write
+{{ without_block {quote(BEGIN)}; printf '%s\\n' "$block"; }} | write
 end_turn
 keep_session
 before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {OTHERS}, {GROWTH})")})
@@ -196,7 +195,7 @@ def _was_sql(settings: Mapping[str, str]) -> str:
 def _functions(target: Target, access: DatabaseAccess, recording: str) -> str:
     """The head of a job's script.
 
-    Its functions: `sql` asks, by the kept session where no new one is let in; `restore` brings back what a block says
+    Its functions: `sql` asks, by the kept session where no new one is let in; `restore` brings back what the block says
     was; `empty` empties the table; `put_back` does all that is to be done at the end, and ends the script.
     """
     client = program(target, MARIADB.client)
@@ -260,7 +259,7 @@ assignments() {{
 restore() {{
   local now
   now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
-  if grep -qxF -- "{_STARTED} $now" "$1"; then sql "SET $(assignments < "$1" | paste -sd,)" > /dev/null; fi
+  if grep -qxF -- "{_STARTED} $now" <<< "$block"; then sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null; fi
 }}
 empty() {{
   local used
@@ -287,9 +286,9 @@ put_back() {{
   trap '' TERM INT HUP
   trap - EXIT
   set +e
-  if [ ! -s {BLOCK_FILE} ] && [ -e "$knobs" ]; then block_of "$own" > {BLOCK_FILE}; fi
-  if [ ! -s {BLOCK_FILE} ]; then exit $code; fi
-  until restore {BLOCK_FILE}; do
+  if [ -z "${{block:-}}" ] && [ -e "$knobs" ]; then block=$(block_of "$own"); fi
+  if [ -z "${{block:-}}" ]; then exit $code; fi
+  until restore; do
     if [ "$(date +%s)" -lt $last ]; then sleep 2; continue; fi
     cat refused
     echo "the server gives no answer, and what it logged in the window is in mysql.slow_log; what was is in $knobs"

@@ -59,11 +59,6 @@ SELECT (SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATA
 """  # noqa: S608 a constant
 """What users have made in the database that is connected to."""
 
-CHARACTERS_SQL = """
-SELECT DEFAULT_CHARACTER_SET_NAME AS characters, DEFAULT_COLLATION_NAME AS collation
-  FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s
-"""
-
 
 def state_of(comment: str | None) -> list[str]:
     """The words of a mark; none where it is not otterflow's."""

@@ -32,6 +32,9 @@ from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartO
 from otterflow.knobs.space import Value
 from otterflow.remote.shell import join
 
+_OF_THE_SERVER = re.compile(r"\[(?:ERROR|Warning|Note|System)\]", re.IGNORECASE)
+_TELLS_MORE = re.compile(r"statement|query|duplicate|incorrect|truncated|\bvalue\b.*\bcolumn\b", re.IGNORECASE)
+
 STARTED_SQL = """
 SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS SIGNED) AS started_s FROM {status} WHERE VARIABLE_NAME = 'Uptime'"""
 """When the running server was started. Both times are those of the statement's begin, in whole seconds, so that the
@@ -49,14 +52,14 @@ class FamilyService:
         """Start the server and wait until it accepts connections. A running server is a success."""
         return self._reported(target, "start_server", access)
 
-    def stop_command(self, target: Target) -> str:
-        """Stop the server: in order, and by force if that does not end in time. A stopped server is a success."""
-        return f"{self.functions(target)}\nstop_server\n"
-
     def restart_command(self, target: Target, access: DatabaseAccess | None = None) -> str:
         """Stop, then start; neither where the server says beforehand that it would not start."""
         command = f"{{ would_start || exit {NO_START}; stop_server || exit {STILL_RUNNING}; start_server; }}"
         return self._reported(target, command, access)
+
+    def is_of_the_server(self, line: str) -> bool:
+        """Lines with the mark of an error, a warning or a note, unless they go on to tell a statement or a key."""
+        return _OF_THE_SERVER.search(line) is not None and _TELLS_MORE.search(line) is None
 
     def restart_limit_s(self, target: Target) -> float:
         """The longest that `restart_command` may take on the target, in seconds: the limit to run it under."""

@@ -201,7 +201,7 @@ put_back() {{
     exit $code
   fi
   take_turn
-  sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" > emptied && write < emptied || exit 4
+  text=$(sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" && echo .) && take_out "${{text%.}}" || exit 4
   end_turn
   read_again || exit $((code ? code : unread))
   unblock || exit 4

@@ -55,11 +55,6 @@ def start_command(target: Target, access: DatabaseAccess | None = None) -> str:
     return _reported(target, "start_server", access)
 
 
-def stop_command(target: Target) -> str:
-    """Stop the server (fast shutdown, immediate if that does not end in time). A stopped server is a success."""
-    return f"{service_functions(target)}\nstop_server\n"
-
-
 def restart_command(target: Target, access: DatabaseAccess | None = None) -> str:
     """Stop, then start, whatever state a failed restart has left: up, down, or a dead postmaster's children.
 
@@ -135,6 +130,22 @@ _NOT_THE_CONFIGURATION = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+
+
+_POSTMASTER_SAYS = (
+    "server process (PID", "terminating any other", "all server processes", "database system", "redo ", "checkpoint ",
+    "received ", "shutting down", "startup process", "background worker", "starting PostgreSQL", "listening on",
+    "aborting ", "unrecognized configuration parameter", "invalid value for parameter", 'parameter "', "could not ",
+)  # fmt: skip
+_OF_THE_SERVER = re.compile(
+    # The label is the line's first: whatever follows another one, or a tab, is a client's.
+    r"^(?!\t)(?:(?!:  ).)*?\b(?:(?:FATAL|PANIC):  |LOG:  (?:" + "|".join(map(re.escape, _POSTMASTER_SAYS)) + "))"
+)
+
+
+def is_of_the_server(line: str) -> bool:
+    """What the postmaster and its helpers say in English: a backend's LOG may be a user's own RAISE LOG."""
+    return _OF_THE_SERVER.match(line) is not None
 
 
 def _reported(target: Target, command: str, access: DatabaseAccess | None) -> str:

@@ -91,7 +91,7 @@ def _milliseconds(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise BenchmarkFailed(f"psql gives the time {text!r} ms, which is no number") from None
+        raise BenchmarkFailed(f"the time {text!r} ms is no number") from None
 
 
 def _latencies(times_ms: Sequence[float]) -> dict[str, float]:

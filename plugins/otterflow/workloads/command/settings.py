@@ -86,8 +86,9 @@ class CommandSettings(OwnCommands):
     def _no_run_time(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
         if Objective.run_time in value:
             raise ValueError("run_time is of work that has an end; use driver batch, which measures it")
-        if Objective.total_time in value:
-            raise ValueError("total_time is of a recorded load, which driver replay measures")
+        for objective in (Objective.total_time, Objective.server_time):
+            if objective in value:
+                raise ValueError(f"{objective} is of a recorded load, which driver replay measures")
         return value
 
 

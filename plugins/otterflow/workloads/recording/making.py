@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from otterflow.dbms.statement import Statement
-from otterflow.workloads.recording.manifest import TRANSACTION_SAMPLE, Manifest, Origin
+from otterflow.workloads.recording.manifest import SERVER_LOG, TRANSACTION_SAMPLE, Manifest, Origin
 from otterflow.workloads.recording.writing import NamesClasses, RecordingWriter
 
 
@@ -39,12 +39,21 @@ def make_recording(
     """
     share = 1.0 if origin.method == TRANSACTION_SAMPLE else origin.share
     with RecordingWriter(folder, origin, classes, max_bytes=max_bytes, keep_free_bytes=keep_free_bytes) as writer:
+        number = 0
         for statement in reading.statements():
+            number += 1
             if share == 1 or _is_drawn(statement.session, share):
                 writer.add(statement)
         for reason, number in reading.left_out.items():
             writer.leave_out(reason, number)
-        return writer.finish([*missing, *reading.missing(read_at)])
+        return writer.finish([*missing, *(list(reading.missing(read_at)) or _nothing_at_all(origin, number))])
+
+
+def _nothing_at_all(origin: Origin, number: int) -> list[str]:
+    """What a log that was written before anybody asked may lack without saying so; a window has seen to it itself."""
+    if number or origin.method != SERVER_LOG:
+        return []
+    return ["the log has no statement of the interval: nobody sent one, or the server did not log them then"]
 
 
 def _is_drawn(session: str, share: float) -> bool:

@@ -14,8 +14,8 @@ from otterflow.errors import InvalidInput, Problem
 
 FORMAT = 1
 """The number of the format that this module writes, and the only one that it reads."""
-TRANSACTION_SAMPLE = "transaction_sample"
-METHODS = ("server_log", "window", TRANSACTION_SAMPLE, "by_hand")
+SERVER_LOG, TRANSACTION_SAMPLE = "server_log", "transaction_sample"
+METHODS = (SERVER_LOG, "window", TRANSACTION_SAMPLE, "by_hand")
 MANIFEST_FILE = "manifest.json"
 STATEMENTS_FILE = "statements.jsonl.gz"
 

@@ -72,6 +72,7 @@ def _result(record: Mapping[str, Any]) -> BenchmarkResult:
     _check_driven(record)
     times = int(statements["done"]) - sum(record["errors"].values())
     rest = [*classes[MOST_CLASSES:], record["other_classes"]]
+    server_time_absent = _why_no_server_time(record["server_times"])
     return BenchmarkResult(
         throughput=float(record["transactions_per_s"]) if record["schedule"] == FAST else None,
         latency_ms=told(_latencies(record["latency_ms"]), times),
@@ -79,13 +80,23 @@ def _result(record: Mapping[str, Any]) -> BenchmarkResult:
         transactions=int(record["transactions"]),
         seconds=float(record["seconds"]),
         total_time_s=float(record["statement_seconds"]),
+        server_time_s=None if server_time_absent else float(record["server_times"]["seconds"]),
         types={each["class"]: _numbers(each) for each in classes[:MOST_CLASSES]},
-        absent=untold(times),
+        absent=untold(times) | ({"server_time": server_time_absent} if server_time_absent else {}),
         replay={
             **{name: record[name] for name in _KEPT},
             "other_classes": {name: sum(each[name] for each in rest) for name in ("calls", "seconds", "rows")},
         },
     )
+
+
+def _why_no_server_time(server: Mapping[str, Any]) -> str:
+    """Why the server's counters do not tell what all statements took; empty where they do."""
+    if not server["read"]:
+        return str(server["why_not"])
+    if server["evicted"]:
+        return f"pg_stat_statements has lost {server['evicted']} entries meanwhile; raise pg_stat_statements.max"
+    return "" if server["seconds"] > 0 else "the server has counted none of the statements"
 
 
 def _numbers(one: Mapping[str, Any]) -> dict[str, float]:

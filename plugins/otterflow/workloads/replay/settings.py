@@ -80,7 +80,7 @@ class ReplayDriverSettings(RecordedLoad):
     def measures(self) -> tuple[Objective, ...]:
         """At a recorded pace the throughput is the recording's, whatever the server does."""
         latencies = tuple(objective for objective in Objective if objective.value.startswith("latency_"))
-        at_any_pace = (Objective.total_time, *latencies)
+        at_any_pace = (Objective.total_time, Objective.server_time, *latencies)
         return (Objective.throughput, *at_any_pace) if self.schedule == FAST else at_any_pace
 
 

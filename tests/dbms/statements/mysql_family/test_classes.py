@@ -22,6 +22,9 @@ ALIKE = [
     ("SELECT a FROM t WHERE b <> 1", "SELECT a FROM t WHERE b != 2", "select a from t where b <> ?"),
     ("SELECT d - INTERVAL 1 DAY", "SELECT d - INTERVAL -5 DAY", "select d - interval ? day"),
     ("SELECT j->>'$.a', @x := 5", "SELECT j->>'$.b', @X := 6", "select j ->> ?, @x := ?"),
+    ("INSERT INTO t VALUES (1, NULL)", "INSERT INTO t VALUES (2, 'x')", "insert into t values (?)"),
+    ("SELECT a FROM t WHERE b IS NOT NULL", "SELECT a FROM t WHERE b is not null",
+     "select a from t where b is not null"),
     ("SELECT COUNT(*) FROM t", "SELECT COUNT ( * ) FROM `t`", "select count(*) from t"),
 ]  # fmt: skip
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from otterflow.dbms.mysql_family.statements.tokens import tokens
 from otterflow.dbms.statements import classes
-from otterflow.dbms.statements.tokens import OPERATOR, QUOTED, WORD, Token
+from otterflow.dbms.statements.tokens import CONSTANT, OPERATOR, QUOTED, WORD, Token
 
 _PLAIN = re.compile(r"`[^\W\d][\w$]*`")
+_BEFORE_NULL = frozenset({"is", "not"})
 _BEFORE_VALUES = classes.BEFORE_VALUES | frozenset("div mod xor rlike regexp interval".split())
 
 
@@ -31,9 +32,14 @@ class Classes(classes.Classes):
 
 
 def _plain(text: str) -> Iterator[Token]:
+    """The tokens as the servers' own digests have them: plain names bare, one spelling of `<>`, and NULL as a value."""
+    before = ""
     for token in tokens(text):
-        plain = token.kind == QUOTED and _PLAIN.fullmatch(token.text) is not None
-        if plain:
+        word = token.text.lower()
+        if token.kind == QUOTED and _PLAIN.fullmatch(token.text) is not None:
             yield Token(WORD, token.text[1:-1])
+        elif word == "null" and before not in _BEFORE_NULL:
+            yield Token(CONSTANT, word)
         else:
-            yield Token(OPERATOR, "<>") if token.text == "!=" else token
+            yield Token(OPERATOR, "<>") if word == "!=" else token
+        before = word

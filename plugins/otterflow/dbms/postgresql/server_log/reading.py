@@ -18,6 +18,8 @@ from otterflow.dbms.postgresql.server_log.stderr_log import LinePrefix
 from otterflow.dbms.postgresql.statements.classes import Classes as Classes
 from otterflow.dbms.statement import Statement
 
+RELOAD_S = 1.0
+"""How long all of a server's processes take to heed a reload."""
 LONGEST_S = 600.0
 """A statement is told at its end: so long after the interval's end the log is read on for those that began in it."""
 _HAS_PARAMETER = re.compile(r"\$\d")
@@ -30,6 +32,7 @@ class LogReading:
         self, paths: Sequence[Path], log_format: LogFormat, database: str, start: datetime, end: datetime
     ) -> None:
         self._paths, self._format, self._start, self._end = paths, log_format, start, end
+        self._start_s, self._end_s = start.timestamp(), end.timestamp()
         self._damage = Damage()
         self._log = LogStatements(database, start.timestamp(), end.timestamp())
         self._without_values = 0
@@ -62,6 +65,10 @@ class LogReading:
             yield f"the log begins at {_clock(log.first_s)}, after the interval's start"
         if read_at < self._end:
             yield f"the log was read at {_clock(read_at.timestamp())}, before the interval's end"
+        for at_s, name, value in log.changes:
+            # A window's own reloads are just outside of its interval.
+            if self._start_s + RELOAD_S < at_s < self._end_s - RELOAD_S:
+                yield f"{name} was changed to {value} at {_clock(at_s)}: not all of the interval was logged alike"
         if log.untimed:
             yield f"{log.untimed} statements lack their duration; set log_min_duration_statement = 0"
         if lost[UNREADABLE]:

@@ -8,6 +8,7 @@ is executed as well (`log_statement = 'all'`), the two are put together.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ CALLED = "calls by the function protocol"
 
 _GOODBYE = "disconnection: session time: "
 """With `log_disconnections` a session that has ended need not be remembered."""
+_CHANGED = re.compile(r'parameter "(log_min_duration_statement|log_transaction_sample_rate)" changed to "([^"]*)"')
+"""A reload says so; what was in force before it is not told, but it was something else."""
 _FAILURES = frozenset({"ERROR", "FATAL", "PANIC"})
 
 
@@ -57,7 +60,7 @@ class LogStatements:
 
     `start_s` and `end_s` bound the interval. `left_out` counts, by reason, what was seen and not given. `first_s` and
     `last_s` are the times of the first and the last record of any session, `before_s` of the last one before the
-    interval.
+    interval. `changes` are the reloads that changed what is logged: when, the setting, and its value from then on.
     """
 
     def __init__(self, database: str, start_s: float, end_s: float) -> None:
@@ -68,6 +71,7 @@ class LogStatements:
         self.last_s: float | None = None
         self.before_s = -math.inf
         self.untimed = 0
+        self.changes: list[tuple[float, str, str]] = []
 
     def read(self, records: Iterable[LogRecord]) -> Iterator[Statement]:
         """The statements of the records; `at_s` counts from the interval's start. May be called for file after file."""
@@ -76,6 +80,8 @@ class LogStatements:
             self.last_s = record.time_s
             if record.time_s < self._start_s:
                 self.before_s = record.time_s
+            if (changed := _CHANGED.match(record.message)) is not None:
+                self.changes.append((record.time_s, changed[1], changed[2]))
             if record.database != self._database or record.backend_type not in {"", "client backend"}:
                 continue
             session = self._sessions.get(record.session)

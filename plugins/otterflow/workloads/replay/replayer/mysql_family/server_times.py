@@ -47,5 +47,5 @@ async def read_times(link: Link, with_texts: bool) -> Counters:
 
 
 def as_statement(digest_text: str) -> str:
-    """A digest's text as a statement's: `...` stands for values there."""
-    return digest_text.replace("...", "?")
+    """A digest's text as a statement's: `...` stands for values there, and units of time have a longer name."""
+    return digest_text.replace("...", "?").replace(" SQL_TSI_", " ")
