@@ -259,7 +259,9 @@ assignments() {{
 restore() {{
   local now
   now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
-  if grep -qxF -- "{_STARTED} $now" <<< "$block"; then sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null; fi
+  if grep -qxF -- "{_STARTED} $now" <<< "$block"; then
+    sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null
+  fi
 }}
 empty() {{
   local used
