@@ -14,6 +14,7 @@ import pymysql
 import pytest
 
 from otterflow.dbms.mariadb import capture
+from otterflow.dbms.mariadb.capture_window import LOG_FILE
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, open_reading
 from otterflow.dbms.statement import Statement
@@ -80,7 +81,7 @@ class Window:
     def statements(self, captured: Captured) -> tuple[list[Statement], list[str], dict[str, int]]:
         assert captured.off_s is not None
         start, end = (datetime.fromtimestamp(moment, UTC) for moment in (captured.on_s, captured.off_s))
-        reading = open_reading({"patterns": [f"{self.folder}/{capture.LOG_FILE}"]}, "bench", start, end)
+        reading = open_reading({"patterns": [f"{self.folder}/{LOG_FILE}"]}, "bench", start, end)
         found = list(reading.statements())
         return found, list(reading.missing(datetime.now(UTC))), dict(reading.left_out)
 
@@ -119,12 +120,15 @@ def sleeping(window: Window) -> Iterator[None]:
             cursor.execute("SELECT SLEEP(60)")
 
     connection = window.connect()
+    with connection.cursor() as asking:
+        asking.execute("SELECT CONNECTION_ID()")
+        ((number,),) = asking.fetchall()
     thread = Thread(target=sleep)
     thread.start()
     try:
         yield
     finally:
-        window.server.query(f"KILL {connection.thread_id()}")
+        window.server.query(f"KILL {number}")
         thread.join()
 
 
@@ -224,7 +228,7 @@ def test_a_job_that_is_told_to_end_leaves_nothing(window: Window) -> None:
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 143, said
     assert "zebra" not in said
-    assert not (window.folder / capture.LOG_FILE).exists()
+    assert not (window.folder / LOG_FILE).exists()
     check_nothing_is_left(window, before)
 
 
