@@ -11,7 +11,8 @@ removes recordings that are kept no longer. A run that is done again finds what 
 ### When this fails
 * `check` is red: its log says what is wrong, by field, and what to do. Nothing was touched.
 * `capture` or `record` is red: its log says why; the source's settings are as they were once `put_back` is green. With
-  method `server_log` clear the run, which begins again; what a window had is still in the server's log.
+  method `server_log` clear the run, which begins again; what a window had is still in the server's log, or in the
+  folder of the window's job.
 * `put_back` is red: its log names the file and the lines to take out. Until then the source logs every statement.
 * A Dag has one task, `read_recording`: its file is wrong, and the log of that task says which field and what is right.
 """

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.capture_block import BEGIN, CAPTURED_FILE
 from otterflow.dbms.postgresql import capture
 from otterflow.dbms.postgresql.access import DatabaseAccess
-from otterflow.dbms.postgresql.capture_window import BEGIN, CAPTURED_FILE
 from otterflow.dbms.target import Target
 from tests.dbms.conftest import target_of
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar, cast
 
 import pytest
 import yaml
@@ -23,7 +23,7 @@ from otterflow.operators import check_recording
 from otterflow.operators.connections import open_repository
 from otterflow.repository import RecordingRecord
 from otterflow.workloads.recording.reading import Recording, open_recording
-from stack.host import DatabaseHost
+from stack.host import DatabaseHost, Host
 from stack.processes import free_port
 from stack.sshd import PrivateSshd
 from stack.users import ServerUser
@@ -88,10 +88,10 @@ class RecordingRun:
 
 
 @dataclass
-class RecordingLab:
-    """A source `shop`, whose users are pgbench's clients, and `staging`, on whose driver host it is kept."""
+class AnyRecordingLab:
+    """A source `shop`, of whatever DBMS, and `staging`, on whose driver host its load is kept."""
 
-    source: DatabaseHost
+    host: Host
     folder: Path
     driver: PrivateSshd
     kept: Path
@@ -141,6 +141,25 @@ class RecordingLab:
         assert not bag.import_errors
         return bag.dags["record_shop"]
 
+    def jobs(self) -> list[Path]:
+        """The folders of jobs that are left on the source's host."""
+        return sorted((self.host.work_dir / "jobs").glob("record.*"))
+
+    def opened(self, record: RecordingRecord) -> Recording:
+        """The recording on the driver host, verified."""
+        recording = open_recording(Path(record.path))
+        recording.verify()
+        return recording
+
+
+@dataclass
+class RecordingLab(AnyRecordingLab):
+    """The source is a PostgreSQL, and its users are pgbench's clients."""
+
+    @property
+    def source(self) -> DatabaseHost:
+        return cast("DatabaseHost", self.host)
+
     def tell(self, text: str = TOLD) -> None:
         """Have the source's log tell its load, as a user has set it."""
         self.source.user.write_file(self.source.cluster.knobs_file, text, 0o644)
@@ -186,22 +205,15 @@ class RecordingLab:
         assert row is not None
         return row[0]
 
-    def jobs(self) -> list[Path]:
-        """The folders of jobs that are left on the source's host."""
-        return sorted((self.source.work_dir / "jobs").glob("record.*"))
 
-    def opened(self, record: RecordingRecord) -> Recording:
-        """The recording on the driver host, verified."""
-        recording = open_recording(Path(record.path))
-        recording.verify()
-        return recording
+Lab = TypeVar("Lab", bound=AnyRecordingLab)
 
 
 @contextmanager
 def recording_lab(
-    source: DatabaseHost, folder: Path, monkeypatch: pytest.MonkeyPatch, at: Path | None = None,
-    user: ServerUser | None = None,
-) -> Iterator[RecordingLab]:  # fmt: skip
+    source: Host, folder: Path, monkeypatch: pytest.MonkeyPatch, at: Path | None = None,
+    user: ServerUser | None = None, *, kind: type[Lab] = RecordingLab,  # type: ignore[assignment]
+) -> Iterator[Lab]:  # fmt: skip
     """The source's targets, connections and folders, for one test; the driver host's are `at` that folder.
 
     The driver host lets in `user`; without one, the source's.
@@ -223,17 +235,17 @@ def recording_lab(
     ssh |= {"port": driver.port, "login": user.name}
     ssh["extra"] |= {"key_file": str(driver.key_file), "host_key": driver.host_key}
     monkeypatch.setenv("AIRFLOW_CONN_STAGING_SSH", json.dumps(ssh))
-    nobody = {"conn_type": "postgres", "host": "127.0.0.1", "port": free_port(), "login": "otterflow", "password": "x"}
+    nobody = source.sql_connection | {"port": free_port()}
     monkeypatch.setenv("AIRFLOW_CONN_STAGING_SQL", json.dumps(nobody))
     monkeypatch.setenv("OTTERFLOW_TARGETS_DIR", str(targets))
     monkeypatch.setenv("OTTERFLOW_RECORDINGS_DIR", str(folder / "recordings"))
     monkeypatch.setenv("OTTERFLOW_HOME", str(folder / "home"))
     monkeypatch.setattr(check_recording, "SHORTEST", SHORTEST)
     try:
-        yield RecordingLab(source, folder, driver, kept)
+        yield kind(source, folder, driver, kept)
     finally:
         driver.stop()
         shutil.rmtree(root)
 
 
-__all__ = ["AirflowSkipException", "RecordingLab", "RecordingRun", "recording_lab"]
+__all__ = ["AirflowSkipException", "AnyRecordingLab", "RecordingLab", "RecordingRun", "recording_lab"]

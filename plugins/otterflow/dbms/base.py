@@ -386,6 +386,21 @@ class Capture(Protocol):
     def PRICE(self) -> CapturePrice:
         """What telling a statement costs."""
 
+    @property
+    def OWN_LOG(self) -> bool:
+        """Whether a window's log is made by its job: `patterns` are then files of the job's folder.
+
+        Else it is the server's own, which is there before.
+        """
+
+    @property
+    def SAMPLES(self) -> bool:
+        """Whether the server can draw whole transactions."""
+
+    @property
+    def BY_HAND(self) -> str:
+        """What a person does to take back what a window has set, as the end of a sentence."""
+
     def facts(self, query: Query) -> dict[str, Any]:
         """What the server says of its log, and of who asks."""
 
@@ -458,6 +473,8 @@ class Dbms:
     """None where it cannot (`Capability.observe`); else `observation` gives it."""
     capturing: Capture | None = None
     """None where it cannot (`Capability.capture`); else `capture` gives it."""
+    not_capturing: str = "nobody has built it"
+    """Why it cannot, as a sentence, where `capturing` is None."""
     exporting: Exporting | None = None
     """None where nobody has said how yet; else `export` gives it."""
 
@@ -476,7 +493,8 @@ class Dbms:
     def capture(self) -> Capture:
         """How its clients' load is recorded. Raises InvalidInput where it cannot be."""
         if self.capturing is None:
-            raise InvalidInput(Problem("dbms", f"the load of {self.title} cannot be recorded yet", "replay another"))
+            state = f"the load of {self.title} cannot be recorded yet: {self.not_capturing}"
+            raise InvalidInput(Problem("dbms", state, "replay another"))
         return self.capturing
 
     @property

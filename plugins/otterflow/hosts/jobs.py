@@ -100,6 +100,15 @@ class Jobs:
         job = RemoteJob(partial(self._session, on_driver), self._paths(name))
         return job.poll().state is not JobState.absent
 
+    def succeeded(self, name: str) -> bool:
+        """Whether a job of that name on the target has ended well, and was not cleaned up."""
+        poll = RemoteJob(partial(self._session, False), self._paths(name)).poll()
+        return poll.state is JobState.finished and poll.exit_code == 0
+
+    def folder(self, name: str) -> str:
+        """Where a job's files are, on whichever machine it runs."""
+        return self._paths(name).files
+
     def clean(self, name: str = "") -> None:
         """Remove the folders of this experiment's ended jobs, of those whose name begins with `name`."""
         from otterflow.remote.job_commands import cleanup_command

@@ -30,7 +30,7 @@ class LogAccess:
     closed: tuple[str, ...] = field(default=())
 
     def problems(self, patterns: Sequence[str]) -> list[Problem]:
-        """What keeps the SSH user from reading the log, and from running the recorder."""
+        """What keeps the SSH user from reading the log, if it is there before, and from running the recorder."""
         found = []
         if self.python < OLDEST_PYTHON:
             seen = ".".join(map(str, self.python)) or "missing"
@@ -46,7 +46,7 @@ class LogAccess:
             found.append(
                 Problem("log_file", f"{self.user!r} may not read the server's log ({'; '.join(self.closed)})", advice)
             )
-        elif not self.readable:
+        elif patterns and not self.readable:
             advice = "correct log_file in the target's file, or see where the server writes its log"
             found.append(Problem("log_file", f"no file is at {wanted}", advice))
         return found

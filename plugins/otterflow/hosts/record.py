@@ -81,6 +81,7 @@ class Recordings:
 
         Raises MachineryFault, with what the job said, where the settings do not come into force.
         """
+        self._remove_logs()
         end = self.jobs(plan.recording).begin(CAPTURE, self._capture_job(plan), until=ON_SAID, within_s=ON_WITHIN_S)
         if end is not None and not end.ok:
             raise MachineryFault(f"logging was not switched on, and all is as it was; {end}:\n{end.log_tail}")
@@ -97,18 +98,22 @@ class Recordings:
         return captured
 
     def put_back(self, recording: str) -> None:
-        """End the window if it is still open, and see that the source's settings are as they were."""
+        """End the window if it is still open, and see that the source's settings are as they were.
+
+        A log that the window's job has made is left to be read.
+        """
         jobs = self.jobs(recording)
+        has_log = self.capture.OWN_LOG and jobs.succeeded(CAPTURE)
         jobs.kill()
         jobs.clean(PUT_BACK)
         job = self.capture.put_back_job(self.source.target, self._maintenance_access, recording)
         done = jobs.run(PUT_BACK, job)
         if not done.end.ok:
             raise MachineryFault(
-                f"the source's settings could not be put back ({done.end}): {done.end.log_tail}; take the lines of "
-                f"otterflow's capture out of {self.source.target.knobs_file} and reload"
+                f"the source's settings could not be put back ({done.end}): {done.end.log_tail}; clear this task, or "
+                f"in {self.source.target.knobs_file} {self.capture.BY_HAND}"
             )
-        jobs.clean()
+        jobs.clean(PUT_BACK if has_log else "")
 
     def record(self, plan: RecordingPlan, captured: Mapping[str, Any] | None) -> Manifest:
         """Make the recording on the source's host and bring it to the driver host; what is there already stays.
@@ -154,7 +159,7 @@ class Recordings:
             "start": start, "end": end, "method": plan.method, "share": plan.share,
         }  # fmt: skip
         settings = {
-            "reader": self.capture.READER, "log": plan.log, "origin": origin, "folder": folder,
+            "reader": self.capture.READER, "log": self._log(plan), "origin": origin, "folder": folder,
             "max_bytes": self.definition.max_size, "keep_free_bytes": KEEP_FREE_BYTES, "missing": missing,
         }  # fmt: skip
         files: dict[str, str | bytes] = {
@@ -168,6 +173,24 @@ class Recordings:
             jobs.clean(RECORDER)
             raise MachineryFault(f"the recorder on {self.source.session.host} {done.end}:\n{done.end.log_tail}")
         return read_manifest(done.results[MANIFEST_FILE])
+
+    def _log(self, plan: RecordingPlan) -> dict[str, Any]:
+        """How the log is read, with the whole paths of its files."""
+        if not self.capture.OWN_LOG:
+            return plan.log
+        folder = self.jobs(plan.recording).folder(CAPTURE)
+        return plan.log | {"patterns": [f"{folder}/{name}" for name in plan.log["patterns"]]}
+
+    def _remove_logs(self) -> None:
+        """Remove what windows of this file have logged of which no recording was made, two days after they began."""
+        if not self.capture.OWN_LOG:
+            return
+        jobs = quote(f"{self.source.target.work_dir.rstrip('/')}/jobs")
+        name = quote(f"record.{self.definition.name}-*.{CAPTURE}")
+        command = f"""if [ -d {jobs} ]; then
+  find {jobs} -maxdepth 1 -type d -name {name} -mmin +2880 -exec rm -rf -- {{}} +
+fi"""
+        self.source.session.run(command, what="removing what was not recorded", timeout_s=300, check=False)
 
     def _capture_job(self, plan: RecordingPlan) -> JobScript:
         end = datetime.fromisoformat(plan.end)

@@ -45,8 +45,9 @@ def prepare(at: Recordings, recording: str, start: datetime, end: datetime) -> R
     for limit in at.capture.limits(found):
         log.warning("%s", limit)
     chosen = _choose(at, found, cost)
-    access = look_at_log(at.source.session, chosen.log["patterns"])
-    problems += chosen.problems + access.problems(chosen.log["patterns"])
+    there_before = [] if at.capture.OWN_LOG else chosen.log["patterns"]
+    access = look_at_log(at.source.session, there_before)
+    problems += chosen.problems + access.problems(there_before)
     problems += [] if chosen.method is Method.server_log else _window_host(at)
     if problems:
         raise InvalidInput(problems)
@@ -65,7 +66,8 @@ def supported(at: Recordings) -> list[Problem]:
     source, replay = at.source.target, at.replay.target
     dbms = dbms_named(source.dbms)
     if not dbms.has(Capability.capture):
-        return [Problem("source", f"{source.name!r} is a {dbms.title} server, whose load cannot be recorded yet", "-")]
+        found = f"{source.name!r} is a {dbms.title} server, whose load cannot be recorded yet: {dbms.not_capturing}"
+        return [Problem("source", found, "record another server")]
     if replay.dbms != source.dbms:
         found = f"{replay.name!r} is a server of {dbms_named(replay.dbms).title}, and the source of {dbms.title}"
         return [Problem("replay_on", found, "name a target of the same DBMS")]
@@ -93,7 +95,7 @@ def _choose(at: Recordings, found: dict[str, Any], cost: Cost) -> _Chosen:
     drawn = share if method is Method.transaction_sample else 1.0
     log.info("the recording will cost the source %s", cost.times(drawn))
     if not cost.times(drawn).is_within(definition.budget):
-        share_within = cost.share_within(definition.budget)
+        share_within = cost.share_within(definition.budget) if capture.SAMPLES else 0.0
         if definition.budget.above is Above.sample and share_within:
             method = Method.transaction_sample
             share = drawn = min(drawn, share_within)
@@ -115,8 +117,10 @@ def _above(at: Recordings, cost: Cost, share_within: float) -> Problem:
         advice = (
             f"allow more, or set budget.above: sample, which would draw {share_within * 100:.1f} % of the transactions"
         )
-    else:
+    elif at.capture.SAMPLES:
         advice = "allow more: not even a thousandth of the transactions is within it"
+    else:
+        advice = "allow more, or record a shorter interval: this server cannot draw transactions"
     return Problem("budget", f"the recording would cost {cost}; allowed are {allowed}", advice)
 
 

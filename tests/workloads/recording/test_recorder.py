@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.mariadb.capture import ROOMS as MARIADB_ROOMS
 from otterflow.dbms.postgresql.capture import READER, ROOMS
 from otterflow.workloads.recording.reading import open_recording
 from otterflow.workloads.recording.shipping import recorder_archive
@@ -51,7 +52,7 @@ def run(folder: Path, given: dict[str, Any]) -> subprocess.CompletedProcess[str]
 
 
 def sources() -> dict[str, str]:
-    with zipfile.ZipFile(io.BytesIO(recorder_archive(ROOMS))) as archive:
+    with zipfile.ZipFile(io.BytesIO(recorder_archive((*ROOMS, *MARIADB_ROOMS)))) as archive:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 

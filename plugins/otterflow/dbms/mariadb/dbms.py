@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otterflow.dbms.base import Dbms
-from otterflow.dbms.mariadb import constraints, metrics, rules, spelling
+from otterflow.dbms.mariadb import capture, constraints, metrics, rules, spelling
 from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
@@ -19,7 +19,7 @@ DBMS = Dbms(
     name=MARIADB.name,
     title=MARIADB.title,
     versions=MARIADB.versions,
-    capabilities=frozenset({Capability.observe, Capability.reload}),
+    capabilities=frozenset(Capability),
     settings=SETTINGS,
     spelling=spelling,
     rules=rules,
@@ -32,5 +32,6 @@ DBMS = Dbms(
     target=MariadbTarget,
     server_programs=("mariadbd", "mysqld"),
     observing=OBSERVATION,
+    capturing=capture,
     exporting=EXPORT,
 )

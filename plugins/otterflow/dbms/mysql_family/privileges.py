@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from otterflow.dbms.mysql_family.database import beside
-from otterflow.dbms.mysql_family.quoting import identifier
+from otterflow.dbms.mysql_family.quoting import identifier, literal
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Query
 from otterflow.errors import Problem
@@ -85,6 +85,13 @@ def missing_privileges(has: Rights, target: Target, *, live: bool) -> list[Probl
         what = f"end other users' sessions in {target.database!r}, which would stop that"
         problems += _ungranted(has, target, what, {"*.*": [TO_END_SESSIONS[0]]})
     return problems
+
+
+def of_table_sql(schema: str, table: str) -> str:
+    """What tells the connected user's own privileges on a table, beside those on more than it."""
+    return f"""
+SELECT PRIVILEGE_TYPE AS privilege FROM information_schema.TABLE_PRIVILEGES
+ WHERE {_OWN_SQL} AND TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(table)}"""  # noqa: S608 quoted
 
 
 def cannot_set_global(query: Query, target: Target, own: Collection[str]) -> list[Problem]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from otterflow.dbms.postgresql.capture_window import BY_HAND as BY_HAND
 from otterflow.dbms.postgresql.capture_window import capture_job as capture_job
 from otterflow.dbms.postgresql.capture_window import left_on as left_on
 from otterflow.dbms.postgresql.capture_window import put_back_job as put_back_job
@@ -27,6 +28,8 @@ READER = "otterflow.dbms.postgresql.server_log.reading"
 ROOMS = ("dbms/statements", "dbms/postgresql/server_log", "dbms/postgresql/statements")
 
 PROGRAMS = ("psql", "pg_isready", "flock")
+OWN_LOG = False
+SAMPLES = True
 
 PRICE = CapturePrice(cpu_us=(9.0, 21.0), log_bytes=(250.0, 630.0))
 """Processor time of server and log collector, and bytes of log, for one statement, least and most."""

@@ -9,10 +9,11 @@ that was killed with KILL, whose host was restarted, or whom the server would no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from otterflow.dbms import capture_block
+from otterflow.dbms.capture_block import BEGIN, CAPTURED_FILE, END, block_functions, first_line
 from otterflow.dbms.postgresql.quoting import literal
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Captured, DatabaseAccess
@@ -20,14 +21,14 @@ from otterflow.errors import Problem
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import quote, quote_glob
 
-BEGIN, END = "# otterflow capture: begin", "# otterflow capture: end"
-CAPTURED_FILE = "captured"
 RELOAD_S = 20
 """How long a reload may take to show."""
 DOWN_S = 60
 """How long a server that is down is waited for, to have it read its files again; its next start reads them anyway."""
 SPARE_S = 300.0
 """How much longer than its window the job may take."""
+BY_HAND = f"remove the lines from {BEGIN!r} to {END!r} and reload"
+"""How a person takes back what a window has set."""
 _LOOK_EVERY_S = 2
 
 
@@ -40,7 +41,7 @@ def capture_job(
     Ends earlier where the log grows by more than `max_log_bytes`, where less than `keep_free_bytes` of its disk are
     free, or where the block is gone from the file. `read_capture` reads what it leaves.
     """
-    block = [f"{_begin(recording)}, until {end:%Y-%m-%dT%H:%M:%SZ}"]
+    block = [first_line(recording, end)]
     block += [f"{name} = {literal(value).strip()}" for name, value in settings.items()]
     in_force = " AND ".join(
         f"EXISTS (SELECT FROM pg_settings WHERE name = {literal(name)} AND setting = {literal(value)})"
@@ -59,12 +60,7 @@ log_bytes() {{ of_logs stat -L -c %s -- | awk '{{ n += $1 }} END {{ print n + 0 
 free_kib() {{ of_logs df -Pk -- | awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'; }}
 trap 'exit 143' TERM INT HUP
 take_turn
-other=$(if [ -e "$knobs" ]; then sed -n {quote(f"s/^{BEGIN}; recording //p")} -- "$knobs"; fi | head -n 1)
-until=${{other#*, until }}
-if [ -n "$other" ] && [ "$(date -d "${{until%%;*}}" +%s)" -gt "$(date +%s)" ]; then
-  echo "recording $other has the server log its statements; two windows of one server must not overlap"
-  exit 5
-fi
+stop_if_other
 unread=0  # what was logged is whole all the same; the job of put_back, which comes next, fails for it
 trap put_back EXIT
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
@@ -124,10 +120,7 @@ def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobS
 
 def read_capture(results: Mapping[str, str]) -> Captured | None:
     """When logging was in force, by the host's clock, and why it ended; None where it never was."""
-    found = re.search(r"on ([\d.]+)(?:\noff ([\d.]+) (\w+))?", results.get(CAPTURED_FILE, ""))
-    if found is None:
-        return None
-    return Captured(float(found[1]), float(found[2]) if found[2] else None, _WHY.get(found[3] or "", ""))
+    return capture_block.read_captured(results, _WHY)
 
 
 _WHY = {
@@ -139,14 +132,7 @@ _WHY = {
 
 def left_on(knobs_text: str, knobs_file: str) -> Problem | None:
     """That settings of a recording are in the knobs file, in which they stay only while it is made."""
-    found = re.search(rf"^{BEGIN}; recording (\S+), until (\S+)", knobs_text, re.MULTILINE)
-    if found is None:
-        return None
-    return Problem(
-        "knobs_file", f"{knobs_file} has the server log every statement for recording {found[1]}, until {found[2]}",
-        "wait for that; if it is over, they were left on: clear the task `put_back` of that recording's run, or remove "
-        f"the lines from {BEGIN!r} to {END!r} and reload",
-    )  # fmt: skip
+    return capture_block.left_on(knobs_text, knobs_file, BY_HAND)
 
 
 def _where_from(settings: Mapping[str, str]) -> str:
@@ -155,37 +141,15 @@ def _where_from(settings: Mapping[str, str]) -> str:
     return f"SELECT {said} FROM pg_settings WHERE name IN ({names})"  # noqa: S608 quoted
 
 
-def _begin(recording: str) -> str:
-    return f"{BEGIN}; recording {recording}"
-
-
 def _functions(target: Target, recording: str) -> str:
-    """Bash functions: `write` replaces the knobs file, `without_block MARK` prints it without blocks that begin so.
+    """The functions of `capture_block`, and `put_back`: takes the recording's own block out and ends the script.
 
-    `take_out` makes it shorter, on a full disk too. `put_back` takes the recording's own block out and ends the script:
-    what the block sets goes first, and its frame once the server has read that. While the frame is there, the window is
-    not over. `take_turn` and `end_turn` keep two recordings from writing the file at once.
+    What the block sets goes first, and its frame once the server has read that: while the frame is there, the window is
+    not over.
     """
-    return f"""knobs=$(readlink -f -- {quote(target.knobs_file)})
-own={quote(f"{_begin(recording)},")}
+    return f"""{block_functions(target, recording)}
 loaded='SELECT pg_conf_load_time()'
 sql() {{ psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --command="$1" < /dev/null; }}
-take_turn() {{ exec 9< "$(dirname -- "$knobs")"; flock -w 30 9; }}
-end_turn() {{ exec 9<&-; }}
-without_block() {{ if [ -e "$knobs" ]; then sed "/^$1/,/^"{quote(END)}"/d" -- "$knobs"; fi; }}
-write() {{
-  local part
-  part=$(mktemp -- "$knobs.XXXXXXXX")
-  if cat > "$part" && chmod 644 -- "$part" && sync -- "$part" && mv -fT -- "$part" "$knobs"; then return 0; fi
-  rm -f -- "$part"
-  return 1
-}}
-take_out() {{  # where the disk is full, over the file itself: what is left of it is no longer than it is
-  if printf %s "$1" | write 2> /dev/null; then return 0; fi
-  local LC_ALL=C
-  local size=${{#1}}
-  [ "$size" -le "$(stat -c %s -- "$knobs")" ] && printf %s "$1" 1<> "$knobs" && truncate -s "$size" -- "$knobs"
-}}
 keep_session() {{
   mkfifo -m 600 asked
   exec 7<> asked 6< asked
@@ -240,11 +204,6 @@ put_back() {{
   text=$(sed "/^$own/,/^"{quote(END)}"/{{/^#/!d}}" -- "$knobs" && echo .) && take_out "${{text%.}}" || exit 4
   end_turn
   read_again || exit $((code ? code : unread))
-  take_turn
-  if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
-    rm -f -- "$knobs" || exit 4
-  else
-    text=$(without_block "$own" && echo .) && take_out "${{text%.}}" || exit 4
-  fi
+  unblock || exit 4
   exit $code
 }}"""  # noqa: S608 no SQL is put together

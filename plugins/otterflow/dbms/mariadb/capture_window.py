@@ -1,0 +1,313 @@
+"""The slow log switched on for a window and back: a job on the server's host that ends by itself and keeps the rows.
+
+SET GLOBAL holds until the server ends, so a block of comments in the knobs file keeps what was, and of which start of
+the server. At its deadline, or when it is told to end, the job brings back what was, as far as nobody else has changed
+it since; it writes the rows of `mysql.slow_log` to a file in its folder and empties the table. It keeps its session
+with the server until then, so that a password that is changed within the window keeps it from nothing. `put_back_job`
+does the same, but for the file, for a job that was killed with KILL, or whose host was restarted. Over a server that
+was restarted since nothing is set: it has begun with what it is configured to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from otterflow.dbms import capture_block
+from otterflow.dbms.capture_block import BEGIN, CAPTURED_FILE, END, block_functions, first_line
+from otterflow.dbms.mariadb.product import MARIADB
+from otterflow.dbms.mysql_family.client import SQL_MODE
+from otterflow.dbms.mysql_family.job_client import client_functions
+from otterflow.dbms.mysql_family.programs import program
+from otterflow.dbms.mysql_family.quoting import literal
+from otterflow.dbms.mysql_family.service import STARTED_SQL
+from otterflow.dbms.target import Target
+from otterflow.dbms.values import Captured, DatabaseAccess
+from otterflow.errors import Problem
+from otterflow.remote.script import JobScript
+from otterflow.remote.shell import quote
+
+LOG_FILE = "mysql.slow_log.gz"
+"""The rows, as `mysql_family.slow_log.rows` reads them, in the job's folder."""
+DOWN_S = 60
+"""How long a server that gives no answer is waited for."""
+SPARE_S = 2 * 3600.0
+"""How much longer than its window the job may take: the rows are written at its end."""
+BY_HAND = f"do what its lines say (SET GLOBAL, TRUNCATE TABLE mysql.slow_log) and remove them, {BEGIN!r} to {END!r}"
+"""How a person takes back what a window has set."""
+_LOOK_EVERY_S = 2
+_STARTED = "# of the server that was started at"
+
+STATUS = "information_schema.GLOBAL_STATUS"
+STARTED = f"({STARTED_SQL.format(status=STATUS).strip()})"
+QUESTIONS = f"(SELECT VARIABLE_VALUE FROM {STATUS} WHERE VARIABLE_NAME = 'Questions')"  # noqa: S608 constants
+GROWTH = f"""(SELECT SUM(CAST(VARIABLE_VALUE AS UNSIGNED) * IF(VARIABLE_NAME = 'Slow_queries', 250, 1)) DIV 1
+ FROM {STATUS} WHERE VARIABLE_NAME IN ('Slow_queries', 'Bytes_received'))"""  # noqa: S608 constants
+"""By how much the table grows, about: what clients send, and what a row has besides. The server does not tell its size,
+and its file can be looked at by whoever may enter the data directory."""
+OTHERS = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
+ WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Slave_IO', 'Slave_SQL', 'Slave_worker') AND ID <> CONNECTION_ID())"""
+RUNNING = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
+ WHERE COMMAND IN ('Query', 'Execute') AND ID <> CONNECTION_ID())"""
+IN_THE_WAY_SQL = """
+SELECT 'the slow log is on by now: it is to be off before a window' FROM DUAL WHERE @@GLOBAL.slow_query_log = 1
+UNION ALL SELECT 'the general log is on by now: it is to be off' FROM DUAL WHERE @@GLOBAL.general_log = 1
+UNION ALL SELECT 'mysql.slow_log has rows by now: a window ends by emptying it' FROM DUAL
+ WHERE EXISTS (SELECT 1 FROM mysql.slow_log)"""
+USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0"
+ROWS_SQL = """
+SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text)
+  FROM mysql.slow_log"""
+EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
+"""By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
+
+
+def capture_job(
+    target: Target, access: DatabaseAccess, settings: Mapping[str, str], patterns: Sequence[str], *,
+    recording: str, end: datetime, longest_s: float, max_log_bytes: int, keep_free_bytes: int,
+) -> JobScript:  # fmt: skip
+    """Have all statements logged until `end`, by the host's clock and for no longer than `longest_s`.
+
+    Ends earlier where the table grows beyond `max_log_bytes`, where less than `keep_free_bytes` of its disk or of the
+    job's are free, where the block is gone from the knobs file or somebody has changed a setting, and where the server
+    was restarted. `read_capture` reads what it leaves, beside `LOG_FILE`.
+    """
+    in_force = " AND ".join(f"@@GLOBAL.{name} = {_value(value)}" for name, value in settings.items())
+    look = f"SELECT CONCAT_WS(' ', {STARTED}, {in_force}, {GROWTH}, {QUESTIONS})"
+    script = f"""{_functions(target, access, recording)}
+max_log_bytes={max_log_bytes} keep_free_kib={keep_free_bytes // 1024}
+end=$(( $(date +%s) + {int(longest_s)} ))
+if [ {int(end.timestamp())} -lt $end ]; then end={int(end.timestamp())}; fi
+look={quote(look)}
+free_kib() {{
+  {{ df -Pk -- . {quote(target.data_dir)} 2> /dev/null || true; }} |
+    awk 'NR > 1 && (n == "" || $4 < n) {{ n = $4 }} END {{ print n }}'
+}}
+trap 'exit 143' TERM INT HUP
+take_turn
+stop_if_other
+said=$(must {quote(IN_THE_WAY_SQL)})
+if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; fi
+if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
+started=$(must {quote(f"SELECT {STARTED}")})
+was=$(must {quote(_was_sql(settings))})
+wanted=$(
+  printf '%s%s\\n' {quote(first_line(recording, end))} "$new"
+  echo "{_STARTED} $started"
+  echo '# at its end, unless the server was restarted, SET GLOBAL what was; and TRUNCATE TABLE mysql.slow_log'
+  printf '%s\\n' "$was"
+  echo {quote(END)}
+)
+if [ "$(assignments <<< "$wanted" | wc -l)" != {len(settings)} ]; then
+  printf '%s\\n' "what the settings are now cannot be kept:" "$wanted"
+  exit 3
+fi
+block=$wanted
+trap put_back EXIT
+{{ without_block {quote(BEGIN)}; printf '%s\\n' "$block"; }} | write
+end_turn
+keep_session
+before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {OTHERS}, {GROWTH})")})
+read -r questions others sent <<< "$before"
+on=$(date +%s.%N)
+must {quote(_set_sql(settings))}
+echo "on $on" > {CAPTURED_FILE}
+echo "logging of statements is on until $(date -u -d @$end +%H:%M:%S) UTC"
+why=end seen=$on asked=$questions
+while [ $(date +%s) -lt $end ]; do
+  sleep {_LOOK_EVERY_S} &
+  wait $!
+  if ! grep -qF -- "$own" "$knobs" 2> /dev/null; then why=replaced; break; fi
+  free=$(free_kib)
+  if [ -n "$free" ] && [ "$free" -lt $keep_free_kib ]; then why=disk; break; fi
+  if ! found=$(sql "$look"); then continue; fi
+  read -r start in_force grown now <<< "$found"
+  if [ "$start" != "$started" ]; then why=restarted; break; fi
+  if [ "$in_force" != 1 ]; then why=changed; break; fi
+  seen=$(date +%s.%N) asked=$now
+  if ! bytes=$(stat -c %s -- {quote(target.data_dir)}/mysql/slow_log.CSV 2> /dev/null); then
+    bytes=$(( grown - sent ))
+  fi
+  if [ "$bytes" -gt $max_log_bytes ]; then why=log_size; break; fi
+done
+off=$(date +%s.%N) running=0
+if found=$(sql {quote(f"SELECT CONCAT_WS(' ', {STARTED}, {QUESTIONS}, {RUNNING})")}); then
+  read -r start now running <<< "$found"
+  if [ "$start" = "$started" ]; then asked=$now; else why=restarted running=0; fi
+fi
+# What came between the last look and a restart may have been lost with it.
+if [ $why = restarted ]; then off=$seen; fi
+printf '%s\\t' "$started" $(( asked - questions )) "$others" "$running" > counted
+echo >> counted
+echo "off $off $why" >> {CAPTURED_FILE}
+keep=yes
+"""
+    return JobScript(script, access.files(), longest_s + SPARE_S, results=(CAPTURED_FILE,))
+
+
+def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobScript:
+    """Bring back what the recording's block says was, if it is there, empty the table and take the block out."""
+    script = f"{_functions(target, access, recording)}\nput_back\n"
+    return JobScript(script, access.files(), 2 * DOWN_S + 60.0)
+
+
+def read_capture(results: Mapping[str, str]) -> Captured | None:
+    """When logging was in force, by the host's clock, and why it ended; None where it never was."""
+    return capture_block.read_captured(results, _WHY)
+
+
+_WHY = {
+    "replaced": "somebody has replaced the knobs file while the load was recorded",
+    "changed": "somebody has changed a setting of the slow log while the load was recorded",
+    "restarted": "the server was restarted, or was down, while the load was recorded",
+    "log_size": "the log grew by more than budget.log_size",
+    "disk": "the disk of the log was nearly full",
+}
+
+
+def left_on(knobs_text: str, knobs_file: str) -> Problem | None:
+    """That a recording's block is in the knobs file, in which it stays only while it is made."""
+    return capture_block.left_on(knobs_text, knobs_file, BY_HAND)
+
+
+def _value(text: str) -> str:
+    """A setting's text as SQL has it."""
+    if text in {"ON", "OFF"}:
+        return str(int(text == "ON"))
+    return text if text.replace(".", "", 1).isdigit() else literal(text)
+
+
+def _set_sql(settings: Mapping[str, str]) -> str:
+    """All of them in one statement: either all are in force then or, but for a crash, none."""
+    return "SET " + ", ".join(f"@@GLOBAL.{name} = {_value(value)}" for name, value in settings.items())
+
+
+def _was_sql(settings: Mapping[str, str]) -> str:
+    """The block's lines: what each is set to, and what it is now; what was set last comes first."""
+    lines = [
+        f"SELECT CONCAT('# ', {literal(name)}, ' = ', {literal(value)}, ', was ', GLOBAL_VALUE)"  # noqa: S608 quoted
+        f" FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = {literal(name)}"
+        for name, value in reversed(list(settings.items()))
+    ]
+    return "\nUNION ALL ".join(lines)
+
+
+def _functions(target: Target, access: DatabaseAccess, recording: str) -> str:
+    """The head of a job's script.
+
+    Its functions: `sql` asks, by the kept session where no new one is let in; `restore` brings back what the block says
+    was; `empty` empties the table; `put_back` does all that is to be done at the end, and ends the script.
+    """
+    client = program(target, MARIADB.client)
+    begin = f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}';"
+    return f"""{access.prologue(target.bin_dir)}
+{client_functions(MARIADB, target)}
+{block_functions(target, recording)}
+sql() {{
+  if ask --quick <<< "$1" 2> refused; then return 0; fi
+  if by_kept "$1" > by_kept_said; then cat by_kept_said; rm -f by_kept_said; return 0; fi
+  rm -f by_kept_said
+  return 1
+}}
+must() {{ sql "$1" || {{ cat refused >&2; return 1; }}; }}
+keep_session() {{
+  mkfifo -m 600 asked
+  : > answered
+  exec 7<> asked 6< asked
+  (
+    trap '' TERM INT HUP
+    exec {client} --defaults-file="$client_file" --batch --skip-column-names --raw --quick --unbuffered \\
+      --skip-reconnect --database=information_schema <&6 >> answered 2> kept_refused 6<&- 7>&-
+  ) &
+  kept=$!
+  exec 6<&-
+  echo {quote(begin)} >&7
+}}
+by_kept() {{
+  [ -n "${{kept:-}}" ] && kill -0 "$kept" 2> /dev/null || return 1
+  : > answered
+  printf '%s;\\nSELECT %s;\\n' "$1" "'otterflow has the answer'" >&7
+  while kill -0 "$kept" 2> /dev/null; do
+    if [ "$(tail -n 1 answered)" = 'otterflow has the answer' ]; then
+      sed '$d' answered
+      : > answered
+      return 0
+    fi
+    sleep 0.2
+  done
+  cat kept_refused >> refused
+  return 1
+}}
+block_of() {{ sed -n "/^$1/,/^"{quote(END)}"/p" -- "$knobs"; }}
+value() {{
+  case $1 in
+    ON) echo 1 ;;
+    OFF) echo 0 ;;
+    '' | *[!0-9.]*) echo "'$1'" ;;
+    *) echo "$1" ;;
+  esac
+}}
+assignments() {{
+  local line name form='^# ([a-z_]+) = ([A-Za-z0-9_,.]*), was ([A-Za-z0-9_,.]*)$'
+  while IFS= read -r line; do
+    if [[ $line =~ $form ]]; then
+      name="@@GLOBAL.${{BASH_REMATCH[1]}}"
+      echo "$name = IF($name = $(value "${{BASH_REMATCH[2]}}"), $(value "${{BASH_REMATCH[3]}}"), $name)"
+    fi
+  done
+}}
+restore() {{
+  local now
+  now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
+  if grep -qxF -- "{_STARTED} $now" <<< "$block"; then
+    sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null
+  fi
+}}
+empty() {{
+  local used
+  used=$(sql {quote(USED_SQL)}) || return 1
+  if [ "$used" = 1 ]; then
+    echo "somebody has the slow log written to mysql.slow_log by now: what the window left there stays in it"
+  else
+    sql {quote(EMPTY_SQL)} > /dev/null
+  fi
+}}
+packed() {{ nice -n 19 gzip -1 > part; }}
+take_log() {{
+  local rows={quote(ROWS_SQL)}
+  if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
+    {{ cat counted; by_kept "$rows"; }} | packed; then
+    mv -- part {LOG_FILE}
+  else
+    rm -f part
+    return 1
+  fi
+}}
+put_back() {{
+  local code=$? last=$(( $(date +%s) + {DOWN_S} ))
+  trap '' TERM INT HUP
+  trap - EXIT
+  set +e
+  if [ -z "${{block:-}}" ] && [ -e "$knobs" ]; then block=$(block_of "$own"); fi
+  if [ -z "${{block:-}}" ]; then exit $code; fi
+  until restore; do
+    if [ "$(date +%s)" -lt $last ]; then sleep 2; continue; fi
+    cat refused
+    echo "the server gives no answer, and what it logged in the window is in mysql.slow_log; what was is in $knobs"
+    exit $((code ? code : 6))
+  done
+  if [ -n "${{keep:-}}" ] && ! take_log; then
+    cat refused
+    echo "what the window logged could not be read, and is removed"
+    code=7
+  fi
+  if ! empty; then
+    cat refused
+    echo "mysql.slow_log could not be emptied"
+    exit $((code ? code : 8))
+  fi
+  unblock || exit 4
+  echo "the settings of the log are as they were"
+  exit $code
+}}
+"""

@@ -1,0 +1,125 @@
+"""From the rows of a window to the statements of one database, session by session.
+
+A row is written as its statement ends. A session is in the rows from its beginning or not at all, so its state is
+known: in which database it is, and whether it is in a transaction. What it sent before it chose a database belongs to
+the one that it chose, as far as it sets something.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from otterflow.dbms.mysql_family.slow_log.rows import Row
+from otterflow.dbms.mysql_family.statements.transactions import autocommit_after, commits_before, state_after
+from otterflow.dbms.statement import Statement
+
+BEFORE = "began before the interval"
+AFTER = "began after the interval"
+TORN = "rest of a transaction that began before the interval"
+ELSEWHERE = "sent in another database by a session of this one"
+
+_HELD = 1_000
+"""So many statements are kept of a session that has chosen no database yet."""
+_FAR_S = 1.0
+"""A start that is so far outside of the interval is one that the session has made up (`SET timestamp`)."""
+_SPANS = re.compile(r"\s*(?:call|begin\s+not\s+atomic)\b", re.IGNORECASE)
+"""What holds other statements. Its row has the start of the last of them, and the time that all took."""
+_SETS = re.compile(r"\s*set\b", re.IGNORECASE)
+_OF_BYTES = re.compile(r"\b_binary\s*'(?:[^'\\]|\\.|'')*?\?", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass
+class _Session:
+    """What is known of a session while its rows are read."""
+
+    number: int = 0
+    in_block: bool = False
+    autocommit: bool = True
+    last_start_s: float = -math.inf
+    early_number: int | None = None
+    is_ours: bool = False
+    held: list[Statement] = field(default_factory=list)
+
+
+class SessionsStatements:
+    """Reads one database's statements out of rows. `start_s` and `end_s` bound the interval.
+
+    `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there
+    are, and `altered` how many of the given ones may have lost bytes.
+    """
+
+    def __init__(self, database: str, start_s: float, end_s: float) -> None:
+        self._database, self._start_s, self._end_s = database, start_s, end_s
+        self._reached_s = start_s
+        self._sessions: dict[str, _Session] = {}
+        self.left_out: Counter[str] = Counter()
+        self.logged = 0
+        self.altered = 0
+
+    def read(self, rows: Iterable[Row]) -> Iterator[Statement]:
+        """The statements of the rows; `at_s` counts from the interval's start."""
+        for row in rows:
+            self.logged += 1
+            session = self._sessions.setdefault(row.session, _Session())
+            for statement in self._statements(row, session):
+                if "?" in statement.text and _OF_BYTES.search(statement.text):
+                    self.altered += 1
+                yield statement
+
+    def _began_s(self, row: Row) -> float:
+        """When the statement began. Where its row does not tell, it ended as late as any that is told before it."""
+        is_told = self._start_s - _FAR_S <= row.start_s <= self._end_s + _FAR_S
+        if is_told and not _SPANS.match(row.text):
+            self._reached_s = max(self._reached_s, row.start_s + row.duration_s)
+            return row.start_s
+        return max(self._reached_s, row.start_s if is_told else 0.0) - row.duration_s
+
+    def _statements(self, row: Row, session: _Session) -> Iterator[Statement]:
+        at_s = session.last_start_s = max(self._began_s(row), session.last_start_s)
+        statement = Statement(
+            row.session, at_s - self._start_s, row.text, _transaction(row.text, session),
+            duration_ms=round(row.duration_s * 1000, 3), rows=row.rows_sent or row.rows_affected,
+        )  # fmt: skip
+        if row.database == self._database:
+            session.is_ours = True
+            for held in session.held:
+                yield from self._within(held, session)
+            session.held = []
+            yield from self._within(statement, session)
+        elif session.is_ours:
+            self.left_out[ELSEWHERE] += 1
+        elif row.database is None and len(session.held) < _HELD and _SETS.match(row.text):
+            session.held.append(statement)
+
+    def _within(self, statement: Statement, session: _Session) -> Iterator[Statement]:
+        """The statement, if it began in the interval, with all of its transaction."""
+        number = statement.transaction
+        if statement.at_s < 0:
+            session.early_number = number
+            self.left_out[BEFORE] += 1
+        elif number is not None and number == session.early_number:
+            self.left_out[TORN] += 1
+        elif statement.at_s >= self._end_s - self._start_s:
+            self.left_out[AFTER] += 1
+        else:
+            yield statement
+
+
+def _transaction(text: str, session: _Session) -> int | None:
+    """The number of the transaction that the statement is in; what it makes of the session's state is kept there."""
+    was_in_block = session.in_block and not commits_before(text)
+    in_block, ended = state_after(text, was_in_block)
+    before, session.autocommit = session.autocommit, autocommit_after(text, session.autocommit)
+    switches_off = before and not session.autocommit
+    if in_block and not was_in_block and not switches_off:
+        session.number += 1
+    number = session.number if was_in_block or (in_block and not switches_off) else None
+    # What comes next is another transaction: after COMMIT AND CHAIN, and wherever one ends without autocommit.
+    session.in_block = in_block or not session.autocommit
+    if session.in_block and (switches_off or ended or not in_block):
+        session.number += 1
+    return number

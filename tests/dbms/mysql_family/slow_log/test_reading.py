@@ -1,0 +1,157 @@
+"""The rows of a window as statements: sessions, transactions, databases, and what the rows lack."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, SlowLogReading, open_reading
+from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, ELSEWHERE, TORN
+from otterflow.dbms.statement import Statement
+from otterflow.errors import InvalidInput
+
+START = datetime(2026, 12, 1, 12, tzinfo=UTC)
+END = START + timedelta(minutes=1)
+COUNTED = "1764590000\t{questions}\t{before}\t{running}\t\n"
+
+
+def row(text: str | bytes, *, at_s: float = 1.0, thread: int = 7, database: str | None = "bench", **fields: Any) -> str:
+    """A row of a statement that begins so long after the interval's start."""
+    seconds = fields.get("seconds", 0.002)
+    data = text.encode() if isinstance(text, str) else text
+    place = "NULL" if database is None else database.encode().hex().upper()
+    return "\t".join(
+        (
+            f"{START.timestamp() + at_s:.6f}", f"{seconds:.6f}", str(fields.get("sent", 0)),
+            str(fields.get("affected", 0)), str(thread), place, data.hex().upper(),
+        )
+    ) + "\n"  # fmt: skip
+
+
+def reading(folder: Path, *rows: str, questions: int = 0, before: int = 0, running: int = 0) -> SlowLogReading:
+    head = COUNTED.format(questions=questions, before=before, running=running)
+    (folder / "rows.gz").write_bytes(gzip.compress("".join((head, *rows)).encode()))
+    return open_reading({"patterns": [f"{folder}/rows.gz"]}, "bench", START, END)
+
+
+def taken(folder: Path, *texts: str) -> list[tuple[str, int | None]]:
+    """Texts of one session, with the number of the transaction that each is in."""
+    rows = [row(text, at_s=place + 1) for place, text in enumerate(texts)]
+    return [(each.text, each.transaction) for each in reading(folder, *rows).statements()]
+
+
+def test_a_row_is_a_statement(tmp_path: Path) -> None:
+    log = reading(
+        tmp_path, row("UPDATE t SET a = 'zebra'", at_s=2.5, seconds=0.25, affected=3), row("SELECT 1", at_s=3, sent=1)
+    )
+    assert list(log.statements()) == [
+        Statement("1764590000-7", 2.5, "UPDATE t SET a = 'zebra'", duration_ms=250.0, rows=3),
+        Statement("1764590000-7", 3.0, "SELECT 1", duration_ms=2.0, rows=1),
+    ]
+    assert dict(log.left_out) == {}
+    assert list(log.missing(END)) == []
+
+
+def test_whatever_bytes_a_text_has_they_are_kept(tmp_path: Path) -> None:
+    (statement,) = reading(tmp_path, row("SELECT 'a\tb\nc\\ é'".encode() + b"\xe9\0")).statements()
+    assert statement.text == "SELECT 'a\tb\nc\\ é'\udce9\0"
+
+
+def test_transactions_are_told_apart_by_what_begins_and_ends_them(tmp_path: Path) -> None:
+    assert taken(tmp_path, "BEGIN", "UPDATE t SET a = 1", "COMMIT", "SELECT 1", "START TRANSACTION", "ROLLBACK") == [
+        ("BEGIN", 1), ("UPDATE t SET a = 1", 1), ("COMMIT", 1), ("SELECT 1", None),
+        ("START TRANSACTION", 2), ("ROLLBACK", 2),
+    ]  # fmt: skip
+
+
+def test_what_commits_without_saying_so_ends_one(tmp_path: Path) -> None:
+    texts = ("BEGIN", "INSERT t VALUES (1)", "CREATE TABLE u (a INT)", "SELECT 1")
+    assert [number for _, number in taken(tmp_path, *texts)] == [1, 1, None, None]
+    assert [number for _, number in taken(tmp_path, "BEGIN", "INSERT t VALUES (1)", "BEGIN", "COMMIT")] == [1, 1, 2, 2]
+    assert [number for _, number in taken(tmp_path, "BEGIN", "COMMIT AND CHAIN", "SELECT 1", "COMMIT")] == [1, 1, 2, 2]
+
+
+def test_without_autocommit_each_statement_is_in_a_transaction(tmp_path: Path) -> None:
+    texts = ("SET autocommit = 0", "SELECT 1", "UPDATE t SET a = 1", "COMMIT", "SELECT 2", "ROLLBACK",
+             "SET autocommit = 1", "SELECT 3")  # fmt: skip
+    assert [number for _, number in taken(tmp_path, *texts)] == [None, 1, 1, 1, 2, 2, None, None]
+
+
+def test_another_database_is_not_in_it_but_for_what_a_session_set_before_it_chose_one(tmp_path: Path) -> None:
+    log = reading(
+        tmp_path,
+        row("SET NAMES utf8mb4", database=None), row("SELECT 1", database=None), row("SELECT 2"),
+        row("SELECT 3", database="other"), row("SELECT 4", database="other", thread=8),
+        row("SET NAMES utf8", database=None, thread=9), row("SELECT 5", database="other", thread=9),
+    )  # fmt: skip
+    assert [each.text for each in log.statements()] == ["SET NAMES utf8mb4", "SELECT 2"]
+    assert dict(log.left_out) == {ELSEWHERE: 1}
+
+
+def test_a_call_began_its_whole_time_before_it_ended(tmp_path: Path) -> None:
+    """Its row has the start of the last statement within."""
+    rows = [row("SELECT 1", at_s=5.0, thread=8), row("CALL p()", at_s=4.5, seconds=3.0), row("SELECT 2", at_s=6.0)]
+    found = {each.text: each.at_s for each in reading(tmp_path, *rows).statements()}
+    assert found == {"SELECT 1": 5.0, "CALL p()": pytest.approx(2.002), "SELECT 2": 6.0}
+
+
+def test_a_session_that_makes_up_its_time_keeps_its_place(tmp_path: Path) -> None:
+    rows = [row("SELECT 1", at_s=5.0, seconds=1.0), row("SET timestamp = 12345", at_s=-9999.0, seconds=0.5)]
+    rows += [row("SELECT 2", at_s=-9999.0, seconds=0.25), row("SELECT 3", at_s=7.0)]
+    log = reading(tmp_path, *rows)
+    assert [each.at_s for each in log.statements()] == [5.0, 5.5, 5.75, 7.0]
+    assert dict(log.left_out) == {}
+
+
+def test_values_of_bytes_that_may_have_lost_some_are_told(tmp_path: Path) -> None:
+    rows = [row("INSERT t VALUES (_binary '??a')"), row("SELECT 'why?'"), row("SELECT * FROM t WHERE a = _binary 'b'")]
+    log = reading(tmp_path, *rows)
+    assert len(list(log.statements())) == 3
+    (said,) = log.missing(END)
+    assert said.startswith("1 statements have a '?' in a value of bytes")
+
+
+def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
+    rows = [
+        row("BEGIN", at_s=-0.001),
+        row("UPDATE t SET a = 1", at_s=1),
+        row("COMMIT", at_s=2),
+        row("SELECT 1", at_s=60.5),
+    ]
+    log = reading(tmp_path, *rows, running=4)
+    assert list(log.statements()) == []
+    assert dict(log.left_out) == {BEFORE: 1, TORN: 2, AFTER: 1, RUNNING: 4}
+
+
+def test_statements_that_were_not_logged_are_told_with_their_share(tmp_path: Path) -> None:
+    log = reading(tmp_path, *[row(f"SELECT {number}") for number in range(90)], questions=900, before=12)
+    assert len(list(log.statements())) == 90
+    (said,) = log.missing(END)
+    assert said == (
+        "the server was sent some 900 statements, of which 90 (10 %) were logged: those of sessions that began within "
+        "the window, and 12 were there before it"
+    )
+    few = reading(tmp_path, row("SELECT 1"), questions=15, before=1)
+    list(few.statements())
+    assert list(few.missing(END)) == [], "what the window's own job asks"
+
+
+def test_a_file_that_is_cut_or_damaged_says_so(tmp_path: Path) -> None:
+    log = reading(tmp_path, row("SELECT 1"), "no row\n", row("SELECT 2"))
+    assert len(list(log.statements())) == 2
+    assert list(log.missing(END - timedelta(seconds=1))) == [
+        "1 rows could not be read",
+        "the rows were read at 2026-12-01 12:00:59 UTC, before the interval's end",
+    ]
+    path = tmp_path / "rows.gz"
+    path.write_bytes(path.read_bytes()[:-12])
+    cut = open_reading({"patterns": [str(path)]}, "bench", START, END)
+    list(cut.statements())
+    assert "the file of the window's rows is cut off" in list(cut.missing(END))
+    path.unlink()
+    with pytest.raises(InvalidInput, match="the file with the window's rows is gone"):
+        open_reading({"patterns": [str(path)]}, "bench", START, END)

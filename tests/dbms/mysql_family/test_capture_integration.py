@@ -1,0 +1,259 @@
+"""A window's job by itself on real servers: which statements reach its file, in what words, and what is left behind."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pymysql
+import pytest
+
+from otterflow.dbms.mariadb import capture
+from otterflow.dbms.mariadb.capture_window import LOG_FILE
+from otterflow.dbms.mariadb.client import CLIENT
+from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, open_reading
+from otterflow.dbms.statement import Statement
+from otterflow.dbms.values import Captured, Login
+from otterflow.errors import Problem
+from stack.mariadb import USER, PrivateMariadb
+from tests.dbms.mysql_family.conftest import target_of
+from tests.dbms.mysql_family.servers import THIS_MACHINES, Server, running
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+WINDOW_S = 5
+CONFIGURED = "[mysqld]\nlog_bin\nserver_id = 1\n"
+
+
+class Window:
+    """A server with a binary log, and the job of one window on it."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server, self.folder, private = server, folder, server.private
+        if isinstance(private, PrivateMariadb):
+            self.way: dict[str, Any] = {
+                "host": private.host, "port": private.port, "user": USER, "password": private.password,
+            }  # fmt: skip
+            login = Login(private.host, private.port, USER, private.password, None, {}, "connection 'x'")
+        else:
+            private.link_programs()
+            self.way = {"unix_socket": str(private.socket), "user": "root"}
+            login = Login(str(private.socket), None, "root", None, None, {}, "connection 'x'")
+        self.access = CLIENT.access(login, CLIENT.MAINTENANCE_DATABASE)
+        self.target = target_of(
+            bin_dir=str(private.bin_dir), knobs_file=str(private.knobs_file), data_dir=str(private.data_dir)
+        )
+
+    def connect(self, **how: Any) -> pymysql.Connection[Any]:
+        return pymysql.connect(**{**self.way, "database": "bench", "autocommit": True, **how})
+
+    def open(self, **changes: Any) -> subprocess.Popen[str]:
+        plan = capture.window_plan(capture.facts(self.server.query), self.target, None)
+        end = datetime.now(UTC) + timedelta(seconds=WINDOW_S)
+        given = {"longest_s": 60.0, "max_log_bytes": 10**9, "keep_free_bytes": 0} | changes
+        job = capture.capture_job(
+            self.target, self.access, plan.settings, plan.log["patterns"], recording="shop-1", end=end, **given
+        )
+        for name, text in job.files.items():
+            assert isinstance(text, str)
+            (self.folder / name).write_text(text)
+        process = subprocess.Popen(
+            ["bash", "-c", job.script], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        wait_until(lambda: (self.folder / "captured").exists() or process.poll() is not None, 60)
+        return process
+
+    def closed(self, process: subprocess.Popen[str]) -> Captured:
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        assert "the settings of the log are as they were" in said
+        captured = capture.read_capture({"captured": (self.folder / "captured").read_text()})
+        assert captured is not None
+        return captured
+
+    def statements(self, captured: Captured) -> tuple[list[Statement], list[str], dict[str, int]]:
+        assert captured.off_s is not None
+        start, end = (datetime.fromtimestamp(moment, UTC) for moment in (captured.on_s, captured.off_s))
+        reading = open_reading({"patterns": [f"{self.folder}/{LOG_FILE}"]}, "bench", start, end)
+        found = list(reading.statements())
+        return found, list(reading.missing(datetime.now(UTC))), dict(reading.left_out)
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with running(getattr(request, "param", THIS_MACHINES)) as server:
+        server.private.user.write_file(server.private.knobs_file, CONFIGURED, 0o644)
+        server.private.restart()
+        server.query("CREATE DATABASE IF NOT EXISTS bench")
+        server.query("CREATE TABLE bench.t (id INT PRIMARY KEY, v VARCHAR(20) CHARACTER SET utf8mb4, b BLOB)")
+        server.query("INSERT INTO bench.t (id) VALUES (1), (2)")
+        server.query("CREATE PROCEDURE bench.p() BEGIN DO SLEEP(0.4); UPDATE bench.t SET v = 'p'; END")
+        yield server
+
+
+@pytest.fixture
+def window(server: Server, tmp_path: Path) -> Window:
+    return Window(server, tmp_path)
+
+
+def run(cursor: Any, *texts: str | bytes) -> None:
+    for text in texts:
+        try:
+            cursor.execute(text)
+        except pymysql.MySQLError:
+            assert b"nowhere" in (text if isinstance(text, bytes) else text.encode()), text
+
+
+@contextmanager
+def sleeping(window: Window) -> Iterator[None]:
+    """A statement that runs for as long as the block does."""
+
+    def sleep() -> None:
+        with suppress(pymysql.MySQLError), connection.cursor() as cursor:
+            cursor.execute("SELECT SLEEP(60)")
+
+    connection = window.connect()
+    with connection.cursor() as asking:
+        asking.execute("SELECT CONNECTION_ID()")
+        ((number,),) = asking.fetchall()
+    thread = Thread(target=sleep)
+    thread.start()
+    try:
+        yield
+    finally:
+        window.server.query(f"KILL {number}")
+        thread.join()
+
+
+@pytest.mark.parametrize("server", ["mariadb-11", THIS_MACHINES], indirect=True)
+def test_what_a_window_tells(window: Window) -> None:
+    before = window.server.settings()
+    with closing(window.connect()) as old, old.cursor() as unseen:
+        process = window.open()
+        run(unseen, "SELECT 'of an old session'")
+        with closing(window.connect()) as connection, connection.cursor() as cursor:
+            run(cursor, "BEGIN", "UPDATE t SET v = 'a'", "COMMIT", "SELECT * FROM nowhere", "SELECT id FROM t")
+            run(cursor, "CALL p()")
+            run(cursor, "PREPARE s FROM 'SELECT v FROM t WHERE id = ?'", "SET @i = 2", "EXECUTE s USING @i")
+            run(cursor, f"SELECT LENGTH('{'x' * 70_000}')", "SELECT 'tab\there\nnewline\\'s'", "SELECT '\U0001f9a6'")
+            run(cursor, b"UPDATE t SET b = _binary '\xff\xfe' WHERE id = 1", "SET timestamp = 12345", "SELECT 'late'")
+            with closing(window.connect(charset="latin1")) as latin, latin.cursor() as other:
+                run(other, b"SELECT 'caf\xe9'")
+            with sleeping(window):
+                captured = window.closed(process)
+    statements, missing, left_out = window.statements(captured)
+    texts = [each.text for each in statements]
+    assert "SELECT 'of an old session'" not in texts
+    assert {"SELECT * FROM nowhere", "CALL p()", "SELECT 'tab\there\nnewline\\'s'", "SELECT 'café'"} <= set(texts)
+    assert "SELECT v FROM t WHERE id = 2" in texts, "a statement that is prepared comes with its values"
+    assert "SELECT '?'" in texts, "of utf8mb3, which the table has"
+    assert f"SELECT LENGTH('{'x' * 70_000}')" in texts
+    assert "DO SLEEP(0.4)" not in texts, "what a procedure does is done by its call"
+    assert "UPDATE t SET b = _binary '??' WHERE id = 1" in texts
+    (said,) = missing
+    assert said.startswith("1 statements have a '?' in a value of bytes")
+    assert left_out == {RUNNING: 1}
+    by_text = {each.text: each for each in statements}
+    assert by_text["SELECT id FROM t"].rows == 2
+    assert by_text["UPDATE t SET v = 'a'"].transaction == by_text["COMMIT"].transaction == 1
+    call = by_text["CALL p()"]
+    assert call.duration_ms is not None
+    assert call.duration_ms > 400
+    own = [each.at_s for each in statements if each.session == call.session]
+    assert own == sorted(own)
+    prepare = next(each for each in statements if each.text.startswith("PREPARE"))
+    assert prepare.at_s - call.at_s == pytest.approx(call.duration_ms / 1000, abs=0.2)
+    assert by_text["SELECT 'late'"].at_s >= prepare.at_s, "whatever the session says of the time"
+    check_nothing_is_left(window, before)
+
+
+def check_nothing_is_left(window: Window, before: Any) -> None:
+    now = window.server.settings()
+    assert {name: now[name].value for name in capture.WANTED if name in now} == {
+        name: before[name].value for name in capture.WANTED if name in before
+    }
+    assert window.server.private.knobs_file.read_text() == CONFIGURED
+    assert window.server.query("SELECT COUNT(*) AS n FROM mysql.slow_log") == [{"n": 0}]
+    told = [
+        event["Info"]
+        for log in window.server.query("SHOW BINARY LOGS")
+        for event in window.server.query(f"SHOW BINLOG EVENTS IN '{log['Log_name']}'")
+    ]
+    assert not [info for info in told if "slow_log" in info], "no replica's table is emptied"
+    assert {path.stat().st_mode & 0o077 for path in window.folder.glob("*.gz")} <= {0}
+    assert not (window.folder / "part").exists()
+
+
+@pytest.mark.parametrize("why", ["log_size", "log_unseen", "disk", "changed", "replaced"])
+def test_it_ends_early_for_a_reason_that_is_told(window: Window, why: str) -> None:
+    before = window.server.settings()
+    changes = {"disk": {"keep_free_bytes": 2**60}}.get(why, {})
+    if why.startswith("log"):
+        changes = {"max_log_bytes": 1000}
+    if why == "log_unseen":  # as where only the server's own user may enter its data directory
+        window.target = window.target.model_copy(update={"data_dir": "/nowhere/data"})
+    process = window.open(**changes)
+    if why == "changed":
+        window.server.query("SET GLOBAL log_slow_rate_limit = 5")
+    elif why == "replaced":
+        window.server.private.user.write_file(window.server.private.knobs_file, CONFIGURED, 0o644)
+    with closing(window.connect()) as connection, connection.cursor() as cursor:
+        run(cursor, *[f"SELECT {number}, '{'x' * 100}'" for number in range(20)])
+    captured = window.closed(process)
+    told = {
+        "log_size": "budget.log_size", "log_unseen": "budget.log_size", "disk": "nearly full",
+        "changed": "changed a setting", "replaced": "replaced the knobs file",
+    }[why]  # fmt: skip
+    assert told in captured.because
+    if why == "changed":
+        (row,) = window.server.query("SELECT @@GLOBAL.log_slow_rate_limit AS value")
+        assert row["value"] == 5, "what somebody has set stays"
+        window.server.query("SET GLOBAL log_slow_rate_limit = 1")
+    check_nothing_is_left(window, before)
+
+
+def test_a_job_that_is_told_to_end_leaves_nothing(window: Window) -> None:
+    before = window.server.settings()
+    process = window.open()
+    with closing(window.connect()) as connection, connection.cursor() as cursor:
+        run(cursor, "SELECT 'zebra'")
+    process.terminate()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert "zebra" not in said
+    assert not (window.folder / LOG_FILE).exists()
+    check_nothing_is_left(window, before)
+
+
+def test_two_windows_do_not_overlap(window: Window) -> None:
+    process = window.open()
+    second = Window(window.server, window.folder / "second")
+    second.folder.mkdir()
+    refused = second.open()
+    said, _ = refused.communicate(timeout=60)
+    assert refused.returncode == 5
+    assert "two windows of one server must not overlap" in said
+    window.closed(process)
+
+
+def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> None:
+    window.server.query("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = 0, GLOBAL slow_query_log = ON")
+    window.server.query("SELECT 1")
+    window.server.query("SET GLOBAL log_output = 'FILE', GLOBAL long_query_time = 10, GLOBAL slow_query_log = OFF")
+    (problem,) = capture.window_problems(capture.facts(window.server.query), sampled=False)
+    assert isinstance(problem, Problem)
+    process = window.open()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert "mysql.slow_log has rows by now" in said
+    assert window.server.query("SELECT COUNT(*) AS n FROM mysql.slow_log")[0]["n"] > 0
+    assert window.server.private.knobs_file.read_text() == CONFIGURED
+    window.server.query("TRUNCATE TABLE mysql.slow_log")
+    window.server.query("RESET MASTER")
