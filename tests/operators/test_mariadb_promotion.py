@@ -22,8 +22,8 @@ from otterflow.operators.undo import UndoTuningOperator
 from stack.host import SQL_CONN_ID
 from stack.mariadb_host import MariadbHost
 from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
+from tests.operators.conftest import change_connection
 from tests.operators.harness import Dags
-from tests.operators.test_check_target import change_connection
 from tests.operators.test_mariadb_in_process import lab  # noqa: F401 a fixture
 from tests.operators.test_promotion_in_process import TASKS, Promoting, told, worse_after  # noqa: F401 told: a fixture
 
@@ -124,7 +124,8 @@ def test_a_promotion_is_installed_by_a_restart_watched_and_kept(
     assert "the server was restarted" in promoting.promotion.message
     with shop.mariadb.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) AS n FROM users_own")
-        assert cursor.fetchall() == [{"n": ROWS}]
+        counted: Any = cursor.fetchall()
+        assert counted == [{"n": ROWS}]
     assert open_repository().holder(shop.name) is None
     assert [event for event, _ in told] == ["rolled_back"]
 
@@ -182,7 +183,8 @@ def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: MariadbHos
             assert shown(shop, knob) == value
     with shop.mariadb.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) AS n FROM users_own")
-        assert cursor.fetchall() == [{"n": ROWS}]
+        counted: Any = cursor.fetchall()
+        assert counted == [{"n": ROWS}]
     # Another one on other knobs, whose values undo_tuning of the first has to take back as well.
     batch = shown(shop, "innodb_purge_batch_size")
     form |= {"experiment": "again", "iterations": 1, "knob_set": "extended"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from otterflow.dbms.postgresql.statements import replaying
-from otterflow.dbms.postgresql.statements.replaying import Judgement, judge
+from otterflow.dbms.postgresql.statements.replaying import judge
 from otterflow.dbms.postgresql.statements.transactions import ends_block, state_after
+from otterflow.dbms.statements import judging
+from otterflow.dbms.statements.judging import Judgement
 
 
 @pytest.mark.parametrize(
@@ -16,21 +18,21 @@ from otterflow.dbms.postgresql.statements.transactions import ends_block, state_
         ("/* x */ copy (SELECT 1) TO PROGRAM 'mail me'", replaying.COPY),
         ("LISTEN channel", replaying.NOTIFICATION),
         ("SELECT pg_notify('a', 'b')", replaying.NOTIFICATION),
-        ("VACUUM (ANALYZE) t", replaying.ADMINISTRATION),
-        ("ALTER SYSTEM SET work_mem = '1GB'", replaying.ADMINISTRATION),
-        ("CREATE DATABASE x", replaying.ADMINISTRATION),
-        ("create user bob password 'x'", replaying.ADMINISTRATION),
-        ("DROP EXTENSION IF EXISTS x", replaying.ADMINISTRATION),
-        ("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity", replaying.ADMINISTRATION),
-        ("SELECT 1; SELECT \"pg_reload_conf\"()", replaying.ADMINISTRATION),
-        ("SELECT * FROM dblink('host=x', 'SELECT 1') AS t(a int)", replaying.OUTSIDE),
-        ("SELECT pg_read_file('/etc/passwd')", replaying.OUTSIDE),
-        ("SELECT * FROM pg_logical_slot_get_changes('s', NULL, NULL)", replaying.REPLICATION),
-        ("PREPARE TRANSACTION 'x'", replaying.TWO_PHASE),
-        ("COMMIT PREPARED 'x'", replaying.TWO_PHASE),
-        ("SET statement_timeout = 0", replaying.LIMITS),
-        ("SET LOCAL lock_timeout TO '1h'", replaying.LIMITS),
-        ("SELECT set_config('statement_timeout', '0', false)", replaying.LIMITS),
+        ("VACUUM (ANALYZE) t", judging.ADMINISTRATION),
+        ("ALTER SYSTEM SET work_mem = '1GB'", judging.ADMINISTRATION),
+        ("CREATE DATABASE x", judging.ADMINISTRATION),
+        ("create user bob password 'x'", judging.ADMINISTRATION),
+        ("DROP EXTENSION IF EXISTS x", judging.ADMINISTRATION),
+        ("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity", judging.ADMINISTRATION),
+        ("SELECT 1; SELECT \"pg_reload_conf\"()", judging.ADMINISTRATION),
+        ("SELECT * FROM dblink('host=x', 'SELECT 1') AS t(a int)", judging.OUTSIDE),
+        ("SELECT pg_read_file('/etc/passwd')", judging.OUTSIDE),
+        ("SELECT * FROM pg_logical_slot_get_changes('s', NULL, NULL)", judging.REPLICATION),
+        ("PREPARE TRANSACTION 'x'", judging.TWO_PHASE),
+        ("COMMIT PREPARED 'x'", judging.TWO_PHASE),
+        ("SET statement_timeout = 0", judging.LIMITS),
+        ("SET LOCAL lock_timeout TO '1h'", judging.LIMITS),
+        ("SELECT set_config('statement_timeout', '0', false)", judging.LIMITS),
         ("SET client_encoding TO 'LATIN1'", replaying.ENCODING),
         ("SET NAMES 'LATIN1'", replaying.ENCODING),
     ],
@@ -63,11 +65,11 @@ def test_sent(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("CREATE TABLE t (a int)", replaying.DDL),
-        ("create unique index i on t (a)", replaying.DDL),
-        ("TRUNCATE t", replaying.DDL),
-        ("CREATE TEMP TABLE t AS SELECT 1", replaying.TEMPORARY),
-        ("CREATE LOCAL TEMPORARY TABLE t (a int)", replaying.TEMPORARY),
+        ("CREATE TABLE t (a int)", judging.DDL),
+        ("create unique index i on t (a)", judging.DDL),
+        ("TRUNCATE t", judging.DDL),
+        ("CREATE TEMP TABLE t AS SELECT 1", judging.TEMPORARY),
+        ("CREATE LOCAL TEMPORARY TABLE t (a int)", judging.TEMPORARY),
     ],
 )
 def test_sent_and_told(text: str, told: str) -> None:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from otterflow.dbms.postgresql.statements.session_state import (
-    ADVISORY,
-    ALL,
-    CURSOR,
-    NOTHING,
-    PREPARED,
-    TEMPORARY,
-    Held,
-    Setting,
-    mentions,
-    touch_of,
-)
+from otterflow.dbms.postgresql.statements.session_state import CURSOR, mentions, touch_of
+from otterflow.dbms.statements.touching import ADVISORY, ALL, NOTHING, PREPARED, TEMPORARY, Held, Setting
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,14 @@ def cluster(clean_host: DatabaseHost) -> Iterator[PrivateCluster]:
 
 
 def _access(cluster: PrivateCluster, **changes: Any) -> Access:
-    given = {"host": cluster.host, "port": cluster.port, "user": "otterflow", "database": "bench"}
+    given: dict[str, Any] = {"host": cluster.host, "port": cluster.port, "user": "otterflow", "database": "bench"}
     return Access(**(given | {"password": cluster.password, "tls": "disable"} | changes))
 
 
 def _reload(cluster: PrivateCluster, *settings: str) -> None:
     with cluster.connect() as sql:
         for setting in settings:
-            sql.execute(f"ALTER SYSTEM SET {setting}")  # type: ignore[call-overload]
+            sql.execute(f"ALTER SYSTEM SET {setting}")
         before = _loaded_at(cluster)
         sql.execute("SELECT pg_reload_conf()")
     wait_until(lambda: _loaded_at(cluster) != before, 60)
@@ -74,7 +74,7 @@ def test_every_way_to_log_in(cluster: PrivateCluster, method: str, password: str
         )
         sql.execute("DROP ROLE IF EXISTS someone")
         quoted = sql.execute("SELECT quote_literal(%s)", [password]).fetchone()
-        sql.execute(f"CREATE ROLE someone LOGIN PASSWORD {quoted[0]}")  # type: ignore[index,call-overload]
+        sql.execute(f"CREATE ROLE someone LOGIN PASSWORD {quoted[0]}")  # type: ignore[index]
     _reload(cluster)
     try:
         access = _access(cluster, user="someone", password=password)

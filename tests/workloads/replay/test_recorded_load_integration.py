@@ -138,7 +138,7 @@ def test_pgbench_is_recorded_and_replayed_to_the_same_data(
         connection.execute("UPDATE pgbench_accounts SET abalance = 0")
         connection.execute("UPDATE pgbench_tellers SET tbalance = 0; UPDATE pgbench_branches SET bbalance = 0")
         connection.execute("TRUNCATE pgbench_history")
-    result = replay(ReplaySettings(**settings_record(database, tmp_path, schedule="fast")))
+    result: dict[str, Any] = replay(ReplaySettings(**settings_record(database, tmp_path, schedule="fast")))
     assert result["errors"] == {}
     assert _state(database) == as_sent
     assert result["transactions"] >= 200
@@ -155,9 +155,9 @@ def test_a_session_of_psql_is_recorded_as_it_was_sent(source: Source, database: 
     assert {each.parameters for each in statements} == {None}
     assert "two lines" not in (tmp_path / "recording" / "manifest.json").read_text()
     assert manifest.sessions == 1
-    result = replay(ReplaySettings(**settings_record(database, tmp_path, schedule="fast")))
+    result: dict[str, Any] = replay(ReplaySettings(**settings_record(database, tmp_path, schedule="fast")))
     assert result["errors"] == {"22012": 1}
-    assert result["statements"] == {  # type: ignore[comparison-overlap]
+    assert result["statements"] == {
         "recorded": 8, "left_out": {"copy": 1}, "told": {"temporary table": 1}, "to_send": 7, "done": 7,
         "skipped_after_an_error": 0, "not_sent": 0,
     }  # fmt: skip

@@ -123,7 +123,7 @@ def test_cursors_and_temporary_tables_are_a_sessions_own(replayed: Replay) -> No
     )  # fmt: skip
     result = replayed(at(*texts, session="a") + at(*texts, session="b"))
     assert result["errors"] == {}
-    assert result["statements"]["told"] == {replaying.TEMPORARY: 2}
+    assert result["statements"]["told"] == {judging.TEMPORARY: 2}
     fetched = {each["class"]: each["rows"] for each in result["classes"]}
     assert sum(fetched.values()) == 2 * (10 + 4 + 6)
 
@@ -138,10 +138,10 @@ def test_what_is_not_to_be_sent_is_left_out_by_reason(replayed: Replay, rows: Ro
     )  # fmt: skip
     statements = result["statements"]
     assert statements["left_out"] == {
-        replaying.COPY: 1, replaying.NOTIFICATION: 1, replaying.ADMINISTRATION: 2, replaying.LIMITS: 1,
+        replaying.COPY: 1, replaying.NOTIFICATION: 1, judging.ADMINISTRATION: 2, judging.LIMITS: 1,
         judging.VALUES: 1,
     }  # fmt: skip
-    assert statements["told"] == {replaying.DDL: 1}
+    assert statements["told"] == {judging.DDL: 1}
     assert statements["done"] == 2
     assert rows("SELECT id FROM t") == [(1,)]
 
@@ -237,7 +237,7 @@ def test_schedules(replayed: Replay, database: DatabaseAccess, tmp_path: Path) -
         folder = tmp_path / f"{schedule}-{factor}"
         folder.mkdir()
         statements = [Statement("a", at_s, text, duration_ms=duration_ms) for at_s, text, duration_ms in recorded]
-        changes = {"schedule": schedule, "factor": factor, "most_own_lateness_ms": 30_000}
+        changes: dict[str, Any] = {"schedule": schedule, "factor": factor, "most_own_lateness_ms": 30_000}
         result = replay_of(database, folder, statements, **changes)
         assert result["driven"], result["not_driven"]
         assert result["statements"]["done"] == len(recorded)

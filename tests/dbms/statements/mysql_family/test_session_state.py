@@ -81,7 +81,7 @@ def test_variables() -> None:
     assert touch_of("SET @b = @a").reads == {"@a"}
     assert touch_of("SET @a = 1, @b = @a").reads == frozenset()
     chosen = touch_of("SET @x = (SELECT max(a) FROM t)")
-    assert (chosen.assigns, chosen.settings, chosen.only_sets) == ({"@x"}, (), False)
+    assert (chosen.assigns, chosen.settings, chosen.only_sets) == (frozenset({"@x"}), (), False)
     assert touch_of("SELECT a, b INTO @a, @b FROM t WHERE c = @c").assigns == {"@a", "@b"}
     assert touch_of("SELECT a, b INTO @a, @b FROM t WHERE c = @c").reads == {"@c"}
     assert touch_of("SELECT @n := @n + 1 FROM t, (SELECT @n := 0) r").assigns == {"@n"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from otterflow.dbms.postgresql.statements import replaying
 from otterflow.dbms.postgresql.statements.dialect import DIALECT
-from otterflow.dbms.postgresql.statements.session_state import ADVISORY, ASKED, CURSOR, PREPARED, TEMPORARY
+from otterflow.dbms.postgresql.statements.session_state import ASKED, CURSOR
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.touching import ADVISORY, PREPARED, TEMPORARY
 from otterflow.workloads.replay.replayer.mix import units as units_module
 from otterflow.workloads.replay.replayer.mix.units import NEEDS, ONCE, SNAPSHOT, TOO_LONG, Out, Unit, Units
 from tests.workloads.replay.harness import at
@@ -136,7 +139,8 @@ def test_what_is_held_for_too_long_is_left_out_with_what_uses_it(
 def test_what_is_left_out(text: str, reason: str) -> None:
     taken, units = _cut(*at(text, "SELECT 1"))
     assert _texts(taken) == [["SELECT 1"]]
-    assert units.left_out[reason] == Out(1, pytest.approx(0.1))
+    about: Any = pytest.approx(0.1)
+    assert units.left_out[reason] == Out(1, about)
 
 
 def test_ddl_takes_its_transaction_along_and_a_refresh_may_come_again() -> None:

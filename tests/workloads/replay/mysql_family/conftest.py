@@ -54,7 +54,12 @@ class Place:
         self.sql(f"GRANT ALL ON *.* TO '{name}'@'%'")
 
     def access(self, **changes: Any) -> Access:
-        given = {"host": "127.0.0.1", "port": self.knobs["port"], "user": "replay", "database": "test_wire"}
+        given: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.knobs["port"],
+            "user": "replay",
+            "database": "test_wire",
+        }
         return Access(**(given | {"password": PASSWORD} | changes))
 
     def variable(self, name: str) -> Any:
