@@ -212,7 +212,7 @@ Lab = TypeVar("Lab", bound=AnyRecordingLab)
 @contextmanager
 def recording_lab(
     source: Host, folder: Path, monkeypatch: pytest.MonkeyPatch, at: Path | None = None,
-    user: ServerUser | None = None, *, kind: type[Lab] = RecordingLab,  # type: ignore[assignment]
+    user: ServerUser | None = None, *, kind: type[Lab],
 ) -> Iterator[Lab]:  # fmt: skip
     """The source's targets, connections and folders, for one test; the driver host's are `at` that folder.
 

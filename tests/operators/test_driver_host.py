@@ -50,7 +50,7 @@ def apart(
 ) -> Iterator[RecordingLab]:  # fmt: skip
     """The source, and a staging target whose driver host is the other machine."""
     root, user = elsewhere
-    with recording_lab(lab, tmp_path, monkeypatch, at=root, user=user) as apart:
+    with recording_lab(lab, tmp_path, monkeypatch, at=root, user=user, kind=RecordingLab) as apart:
         path = apart.folder / "targets" / "staging.yaml"
         staging = {
             "ssh_conn_id": SSH_CONN_ID, "driver_ssh_conn_id": "staging_ssh", "database": COPY, "is_a_copy": True,

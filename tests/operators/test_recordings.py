@@ -49,7 +49,7 @@ a recording is named."""
 def lab(
     clean_host: DatabaseHost, host_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RecordingLab]:
-    with pgbench_tables(clean_host), recording_lab(clean_host, tmp_path, monkeypatch) as lab:
+    with pgbench_tables(clean_host), recording_lab(clean_host, tmp_path, monkeypatch, kind=RecordingLab) as lab:
         lab.define()
         yield lab
 
