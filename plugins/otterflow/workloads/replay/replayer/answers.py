@@ -12,7 +12,7 @@ CONNECT_TIMEOUT_S = 30.0
 IDLE, IN_BLOCK, FAILED = "I", "T", "E"
 """A session's states: in no transaction, in one, in one that takes nothing any more but its end."""
 GENERAL = "HY000"
-"""The SQLSTATE that MariaDB and MySQL have for most errors of their own."""
+"""The SQLSTATE that some servers have for most errors of their own."""
 LOST = "08006"
 """The SQLSTATE of a connection that ended, where the server said nothing."""
 
@@ -35,7 +35,7 @@ class ConnectionLost(Exception):
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the database. `tls` is one of libpq's words for `sslmode`; a host with `/` first is a socket's."""
+    """How to reach the database. `tls` is one of `settings.TLS_MODES`; a host with `/` first is a socket's."""
 
     host: str
     port: int
@@ -123,7 +123,7 @@ async def sent(link: Link, message: bytes) -> Outcome:
 
 
 def tls_context(mode: str, root: str | None) -> ssl.SSLContext:
-    """How strictly the server's certificate is looked at: not at all up to `require`, as libpq does it."""
+    """How strictly the server's certificate is looked at: not at all up to `require`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = mode == "verify-full"
     context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
