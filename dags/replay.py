@@ -35,7 +35,7 @@ from otterflow.experiment.comparison import LEAST_ROUNDS
 from otterflow.experiment.notices import Event
 from otterflow.operators.await_experiment import AwaitExperimentOperator
 from otterflow.operators.base import RETRIES
-from otterflow.operators.check_interval import CHECK_INTERVAL, CheckIntervalOperator
+from otterflow.operators.check_interval import CHECK_INTERVAL, MAKING, CheckIntervalOperator
 from otterflow.operators.judge_interval import JudgeIntervalOperator
 from otterflow.operators.make_recording import MakeRecordingOperator
 from otterflow.operators.notices import EventNotifier
@@ -88,11 +88,12 @@ def replay_dag(replay: Replay) -> DAG:
         },
         **COMMON,
     ) as dag:
-        make_recording = MakeRecordingOperator(
-            task_id="make_recording", recording=recording.name, execution_timeout=timedelta(hours=8)
-        )
+        make_recording = MakeRecordingOperator(task_id="make_recording", recording=recording.name)
         check_interval = CheckIntervalOperator(
-            task_id=CHECK_INTERVAL, recording=recording.name, trigger_rule="none_failed"
+            task_id=CHECK_INTERVAL,
+            recording=recording.name,
+            trigger_rule="none_failed",
+            execution_timeout=MAKING + timedelta(minutes=10),
         )
         start = StartExperimentOperator(task_id="start", check=CHECK_INTERVAL)
         wait = AwaitExperimentOperator(task_id="wait", check=CHECK_INTERVAL, trigger_rule="none_failed")

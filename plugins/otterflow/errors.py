@@ -15,7 +15,7 @@ TEACHES_NOTHING = "teaches_nothing"
 """The key among a failed trial's reasons that keeps the tuner from taking the fault for the configuration's."""
 
 
-_COMPLAINT = re.compile(r"\b(?:FATAL|PANIC):|\[ERROR\]")
+_COMPLAINT = re.compile(r"^(?!\t)(?:(?!:  ).)*?\b(?:FATAL|PANIC):  |^[\d-]+[ T]+[\d:.]+\S* (?:\d+ )?\[ERROR\]")
 _COMPLAINT_LENGTH = 400
 
 

@@ -23,6 +23,8 @@ OF_CLIENTS = [
     f"{TIME}app@shop STATEMENT:  SELECT ' FATAL:  secret'",
     f"{TIME}app@shop LOG:  duration: 1.2 ms  statement: SELECT 'secret'",
     f"{TIME}app@shop LOG:  secret",
+    f"{TIME}app@shop LOG:  could not charge card secret",
+    f"{TIME}app@shop LOG:  received secret",
     f'{TIME}app@shop ERROR:  invalid input syntax for type integer: "secret"',
     f"{TIME}DETAIL:  Key (email)=(secret) already exists.",
     "\tFATAL:  secret, in the second line of a statement",
@@ -39,6 +41,8 @@ OF_ITS_CLIENTS = [
     "Query (0x7f): SELECT 'secret'",
     "2026-12-01  2:00:00 9 [Warning] Unsafe statement written to the binary log. Statement: SELECT 'secret'",
     "SELECT 'secret' FOR UPDATE",
+    "INSERT INTO app_log VALUES (7, '[ERROR] card secret refused')",
+    "2026-12-01 02:00:00 [ERROR] secret, as an application's own line in a statement",
 ]
 
 

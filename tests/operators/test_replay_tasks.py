@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DagRunTriggerException,
 from otterflow import settings
 from otterflow.errors import InvalidInput, MachineryFault
 from otterflow.experiment.backfill import load_replay
-from otterflow.operators import make_recording
+from otterflow.operators import make_recording, triggers
 from otterflow.operators.check_interval import CHECK_INTERVAL, CheckIntervalOperator
 from otterflow.operators.check_recording import interval_of
 from otterflow.operators.command_line import main
@@ -84,6 +84,7 @@ def context(
             run_type=kind,
             clear_number=cleared,
             run_after=start,
+            start_date=datetime.now(UTC),
         ),
     }
 
@@ -315,8 +316,7 @@ def test_an_interval_that_was_not_recorded_is_made_from_the_logs_that_are_left(r
     asked = caught.value
     assert (asked.trigger_dag_id, asked.dag_run_id) == ("record_shop", "for-replay-shop-20261129T0500Z")
     assert (asked.logical_date, asked.run_after) == (None, start + timedelta(hours=1))
-    assert (asked.wait_for_completion, asked.deferrable, asked.reset_dag_run) == (True, True, True)
-    assert set(asked.allowed_states) == {"success", "failed"}, "check_interval sees what came of it"
+    assert (asked.wait_for_completion, asked.reset_dag_run) == (False, True)
     run = SimpleNamespace(data_interval_start=None, data_interval_end=None, run_after=asked.run_after)
     assert interval_of(load_replay(recordings_file()).recording, run) == (start, start + timedelta(hours=1))
 
@@ -336,6 +336,39 @@ def test_nothing_is_made_where_nothing_can_be(repository: Repository, monkeypatc
     write(settings.include_dir(), BLOCK | {"scheduled": False})
     with pytest.raises(AirflowSkipException, match="scheduled is off in the block replay"):
         make(late, kind="scheduled")
+
+
+def test_what_is_being_made_is_waited_for_until_its_run_has_ended(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = START + timedelta(hours=3)
+    run, recording = ("record_shop", "for-replay-shop-20261129T0500Z"), "shop-20261129T0500Z"
+    with pytest.raises(AirflowSkipException, match="run record_shop/for-replay-shop-20261129T0500Z is making it"):
+        make(start, known={run: "running"})
+    with pytest.raises(TaskDeferred) as deferred:
+        check(start=start, known={run: "queued"})
+    path, arguments = deferred.value.trigger.serialize()
+    assert (path.rpartition(".")[2], arguments["name"], arguments["run"]) == (
+        "RecordingTrigger", recording, "/".join(run),
+    )  # fmt: skip
+    monkeypatch.setattr(triggers, "_in", lambda asked, of: True)
+    trigger = RecordingTrigger(**arguments)
+    assert not trigger.is_so(repository)
+    monkeypatch.setattr(triggers, "_in", lambda asked, of: False)
+    assert trigger.is_so(repository), "it came to nothing, and nobody waits any more"
+    with pytest.raises(AirflowSkipException, match="there is no recording"):
+        check(start=start, known={run: "failed"})
+
+
+def test_a_recording_without_a_statement_is_not_replayed(repository: Repository) -> None:
+    """Thirty days whose logs were gone were thirty restores and experiments that measured nothing."""
+    start = START + timedelta(hours=4)
+    repository.add_recording(
+        "shop-20261129T0600Z", name="shop", target="example_command", path="/srv/x", start=start,
+        end=start + timedelta(hours=1), manifest={"complete": False, "statements": 0, "missing": ["the log is empty"]},
+    )  # fmt: skip
+    with pytest.raises(AirflowSkipException, match="'shop-20261129T0600Z' has no statement: the log is empty"):
+        check(start=start)
 
 
 def recordings_file() -> Path:

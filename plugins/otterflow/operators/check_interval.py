@@ -31,6 +31,15 @@ PATIENCE = timedelta(hours=1)
 """For so long after an interval's end its recording may still be on its way."""
 
 
+MAKING = timedelta(hours=8)
+"""For so long, from the run's start, a recording may be made for it."""
+
+
+def run_that_makes(recording: str) -> str:
+    """`<dag>/<run id>` of the run that `make_recording` triggers for a recording."""
+    return f"record_{recording.rpartition('-')[0]}/for-replay-{recording}"
+
+
 class CheckIntervalOperator(OtterflowOperator):
     """Finds the interval's recording, fixes the arms, and names the experiment that compares them.
 
@@ -85,10 +94,18 @@ class CheckIntervalOperator(OtterflowOperator):
         if found is None and datetime.now(UTC) < until:
             self.log.info("waits until %s for recording %s", until, wanted)
             self.defer(trigger=RecordingTrigger(wanted, until.isoformat()), method_name="resume")
+        began: datetime = context["dag_run"].start_date or datetime.now(UTC)
+        made_until = began + MAKING
+        if found is None and is_under_way(context, run_that_makes(wanted)) and datetime.now(UTC) < made_until:
+            self.log.info("waits until %s for run %s", made_until, run_that_makes(wanted))
+            trigger = RecordingTrigger(wanted, made_until.isoformat(), run_that_makes(wanted))
+            self.defer(trigger=trigger, method_name="resume")
         if found is None:
             skip(f"there is no recording {wanted!r}; the log of make_recording says whether it could be made, and how")
         if found.removed_at is not None:
             skip(f"recording {wanted!r} was removed on {found.removed_at:%Y-%m-%d %H:%M} UTC, by its file's retention")
+        if found.manifest.get("statements") == 0:
+            skip(f"recording {wanted!r} has no statement: {'; '.join(found.manifest['missing']) or 'nobody sent one'}")
         if not found.manifest.get("complete", True):
             self.log.warning("recording %s does not hold all of its interval; its manifest says why", wanted)
         return found

@@ -10,10 +10,11 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from otterflow import settings
 from otterflow.experiment.backfill import load_replay
 from otterflow.operators.base import skip
-from otterflow.operators.check_interval import PATIENCE
+from otterflow.operators.check_interval import PATIENCE, run_that_makes
 from otterflow.operators.check_recording import interval_of
 from otterflow.operators.connections import open_repository
 from otterflow.operators.guard import ANYWHEN, Guarded
+from otterflow.operators.hand_on import is_under_way
 from otterflow.operators.paused import how_to_unpause, is_paused
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
 
 
 class MakeRecordingOperator(Guarded, TriggerDagRunOperator):
-    """Triggers the recording's Dag for the run's interval and waits for its end, which holds no worker.
+    """Triggers the recording's Dag for the run's interval; the next task waits for what comes of it.
 
-    Skipped, with the reason, where the recording is there or may still come by its own schedule, where the source's
-    log is not what it is made from, or where that Dag is paused. How its run ends is for the next task to see: whether
-    the recording is there.
+    Skipped, with the reason, where the recording is there, is being made, or may still come by its own schedule, where
+    the source's log is not what it is made from, or where that Dag is paused.
 
     :param recording: the name of the recording's file.
     """
@@ -38,11 +38,6 @@ class MakeRecordingOperator(Guarded, TriggerDagRunOperator):
             trigger_dag_id=f"record_{recording}",
             logical_date=None,
             reset_dag_run=True,  # one that came to nothing before
-            wait_for_completion=True,
-            deferrable=True,
-            allowed_states=["success", "failed"],
-            failed_states=[],
-            poke_interval=10,
             **kwargs,
         )
         self.recording = recording
@@ -64,6 +59,8 @@ class MakeRecordingOperator(Guarded, TriggerDagRunOperator):
         if is_paused(context, self.trigger_dag_id):
             dag_id = self.trigger_dag_id
             skip(f"{dag_id} is paused, which would make the recording: {how_to_unpause(dag_id)}")
+        if is_under_way(context, run_that_makes(recording)):
+            skip(f"run {run_that_makes(recording)} is making it")
         self.log.info("%s is made from what the source's log has of %s to %s", recording, start, end)
-        self.trigger_run_id, self.run_after = f"for-replay-{recording}", end
+        self.trigger_run_id, self.run_after = run_that_makes(recording).partition("/")[2], end
         super().execute(context)

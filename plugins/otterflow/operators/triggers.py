@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from otterflow.repository import Repository
 
 ENDED, CLOSED, RED = "ended", "closed", "red"
+UNDER_WAY = ["queued", "running"]
+"""A run's states before it has ended."""
 POLL_S = 10.0
 """Seconds between two looks."""
 
@@ -119,16 +121,35 @@ class TargetTrigger(RepositoryTrigger):
 
 
 class RecordingTrigger(RepositoryTrigger):
-    """Waits until there is the recording whose id is `name`."""
+    """Waits until there is the recording whose id is `name`, or the run that makes it is under way no more.
+
+    :param run: `<dag>/<run id>` of that run, where one was triggered for it.
+    """
+
+    def __init__(self, name: str, until: str, run: str = "") -> None:
+        super().__init__(name, until)
+        self.run_that_makes_it = run
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class's path and its arguments."""
+        path, arguments = super().serialize()
+        return path, {**arguments, "run": self.run_that_makes_it}
 
     def is_so(self, repository: Repository) -> bool:
-        """Whether it is there."""
+        """Whether it is there, or does not come any more."""
+        if self.run_that_makes_it and not _in(self.run_that_makes_it, UNDER_WAY):
+            return True
         return any(recording.id == self.name for recording in repository.recordings(self.name.rpartition("-")[0]))
 
 
 def _failed(run: str) -> bool:
     """Whether Airflow has that run and it has failed."""
+    return _in(run, ["failed"])
+
+
+def _in(run: str, states: list[str]) -> bool:
+    """Whether Airflow has that run, in one of the states."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     dag_id, _, run_id = run.partition("/")
-    return bool(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id], states=["failed"]))
+    return bool(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id], states=states))

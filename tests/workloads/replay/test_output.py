@@ -89,6 +89,12 @@ def test_the_servers_own_time_is_there_or_says_why_it_is_not(changes: dict[str, 
         assert Objective.server_time.read(result) == 0.1
 
 
+def test_statements_that_ran_into_a_limit_make_no_load_lighter() -> None:
+    result = read_result(left(errors={"57014": 2, "40P01": 1}), "")
+    assert result.server_time_s is None
+    assert result.absent["server_time"] == "2 statements ran into a time limit, whose time the server has not counted"
+
+
 def test_as_fast_as_possible_the_throughput_is_that_of_transactions() -> None:
     assert read_result(left(schedule="fast"), "").throughput == 10.0
 

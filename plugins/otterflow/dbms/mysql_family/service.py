@@ -32,7 +32,10 @@ from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartO
 from otterflow.knobs.space import Value
 from otterflow.remote.shell import join
 
-_OF_THE_SERVER = re.compile(r"\[(?:ERROR|Warning|Note|System)\]", re.IGNORECASE)
+_OF_THE_SERVER = re.compile(
+    r"^\d{4}-\d\d-\d\d[ T]+[\d:.]+Z?[+\d:]* \d+ \[(?:ERROR|Warning|Note|System)\]|^\d{6} +[\d:]+ \[ERROR\]"
+)
+"""The mark stands behind the time and the thread; in a statement of several lines it may stand anywhere."""
 _TELLS_MORE = re.compile(r"statement|query|duplicate|incorrect|truncated|\bvalue\b.*\bcolumn\b", re.IGNORECASE)
 
 STARTED_SQL = """
@@ -59,7 +62,7 @@ class FamilyService:
 
     def is_of_the_server(self, line: str) -> bool:
         """Lines with the mark of an error, a warning or a note, unless they go on to tell a statement or a key."""
-        return _OF_THE_SERVER.search(line) is not None and _TELLS_MORE.search(line) is None
+        return _OF_THE_SERVER.match(line) is not None and _TELLS_MORE.search(line) is None
 
     def restart_limit_s(self, target: Target) -> float:
         """The longest that `restart_command` may take on the target, in seconds: the limit to run it under."""

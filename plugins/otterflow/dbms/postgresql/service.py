@@ -133,9 +133,14 @@ _NOT_THE_CONFIGURATION = re.compile(
 
 
 _POSTMASTER_SAYS = (
-    "server process (PID", "terminating any other", "all server processes", "database system", "redo ", "checkpoint ",
-    "received ", "shutting down", "startup process", "background worker", "starting PostgreSQL", "listening on",
-    "aborting ", "unrecognized configuration parameter", "invalid value for parameter", 'parameter "', "could not ",
+    "server process (PID", "terminating any other", "all server processes", "database system ",
+    "redo starts at", "redo done at", "redo is not required", "checkpoint starting:", "checkpoint complete:",
+    "received fast shutdown", "received smart shutdown", "received immediate shutdown", "received SIGHUP",
+    "shutting down", "startup process", "background worker \"", "starting PostgreSQL", "listening on",
+    "aborting startup",
+    "unrecognized configuration parameter", "invalid value for parameter", 'parameter "', "could not bind",
+    "could not create", "could not open", "could not load", "could not map", "could not fork", "could not access",
+    "could not write", "could not fsync", "could not resize",
 )  # fmt: skip
 _OF_THE_SERVER = re.compile(
     # The label is the line's first: whatever follows another one, or a tab, is a client's.
