@@ -95,7 +95,10 @@ def _why_no_server_time(server: Mapping[str, Any]) -> str:
     if not server["read"]:
         return str(server["why_not"])
     if server["evicted"]:
-        return f"pg_stat_statements has lost {server['evicted']} entries meanwhile; raise pg_stat_statements.max"
+        return (
+            f"the server's statistics of statements have lost {server['evicted']} entries meanwhile; raise "
+            "pg_stat_statements.max, or performance_schema_digests_size"
+        )
     return "" if server["seconds"] > 0 else "the server has counted none of the statements"
 
 
