@@ -21,6 +21,7 @@ from otterflow.dbms.mysql_family.job_client import client_functions
 from otterflow.dbms.mysql_family.programs import program
 from otterflow.dbms.mysql_family.quoting import literal
 from otterflow.dbms.mysql_family.service import STARTED_SQL
+from otterflow.dbms.mysql_family.slow_log.rows import EVENT
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Captured, DatabaseAccess
 from otterflow.errors import Problem
@@ -55,9 +56,13 @@ UNION ALL SELECT 'the general log is on by now: it is to be off' FROM DUAL WHERE
 UNION ALL SELECT 'mysql.slow_log has rows by now: a window ends by emptying it' FROM DUAL
  WHERE EXISTS (SELECT 1 FROM mysql.slow_log)"""
 USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0"
-ROWS_SQL = """
-SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text)
-  FROM mysql.slow_log"""
+_IS_OF_EVENT = """SUBSTRING_INDEX(SUBSTRING_INDEX(user_host, '@ ', -1), ' [', 1)
+  = TRIM(TRAILING ']' FROM SUBSTRING_INDEX(user_host, ' [', -1))"""
+"""An event's session has no address: in its place is the host of the account that the event belongs to, again."""
+ROWS_SQL = f"""
+SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected,
+  CONCAT(IF({_IS_OF_EVENT}, {literal(EVENT)}, ''), thread_id), HEX(db), HEX(sql_text)
+  FROM mysql.slow_log"""  # noqa: S608 constants
 EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 

@@ -1,7 +1,8 @@
 """The file of a window's rows: one line of counts, then a row a line, its fields parted by tabs, packed by gzip.
 
 A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number
-of its session, its database and its text. The last two are in hexadecimal, whatever is in them.
+of its session, its database and its text. The last two are in hexadecimal, whatever is in them. The number of a session
+that is an event's has `EVENT` before it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+EVENT = "event "
 
 
 class Counts(NamedTuple):
@@ -38,6 +41,7 @@ class Row(NamedTuple):
     session: str
     database: str | None
     text: str
+    is_of_event: bool = False
 
 
 class RowsFile:
@@ -70,7 +74,7 @@ class RowsFile:
         start, seconds, sent, affected, session, database, text = line.rstrip(b"\n").decode("ascii").split("\t")
         return Row(
             float(start), float(seconds), int(sent), int(affected), f"{self._started}-{session}",
-            None if database == "NULL" else _text(database) or None, _text(text),
+            None if database == "NULL" else _text(database) or None, _text(text), session.startswith(EVENT),
         )  # fmt: skip
 
 
