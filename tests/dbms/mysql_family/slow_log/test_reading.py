@@ -119,8 +119,8 @@ def test_values_of_bytes_that_may_have_lost_some_are_told(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["SET NAMES latin1", "set names 'cp1251' COLLATE x", "SET CHARACTER SET latin1 -- c", "SET @@character_set_client = ucs2",
-     "SET NAMES DEFAULT", "SET sql_mode = '', NAMES latin1"],
+    ["SET NAMES latin1", "set names 'cp1251' COLLATE x", "SET CHARACTER SET latin1 -- c",
+     "SET @@character_set_client = ucs2", "SET NAMES DEFAULT", "SET sql_mode = '', NAMES latin1"],
 )  # fmt: skip
 def test_a_session_of_another_character_set_is_in_utf8_as_the_tables_texts_are(tmp_path: Path, text: str) -> None:
     found = taken(tmp_path, text, "INSERT t VALUES ('ä')")
@@ -151,6 +151,20 @@ def test_what_the_servers_events_do_is_counted_and_left_out(tmp_path: Path) -> N
     assert dict(log.left_out) == {BY_EVENTS: 2}
 
 
+def test_the_ends_of_short_sessions_are_no_statements_that_lack(tmp_path: Path) -> None:
+    """The server counts them, and each choice of a database that is a statement is in neither number."""
+    rows = [row(text, thread=thread) for thread in range(100) for text in ("USE bench", "SELECT 1")]
+    assert list(whole_of(reading(tmp_path, *rows, questions=200)).missing(END)) == []
+    (said,) = whole_of(reading(tmp_path, *rows, questions=300)).missing(END)
+    assert said.startswith("the server was sent some 200 statements, of which 100 (50 %) were logged")
+
+
+def whole_of(log: SlowLogReading) -> SlowLogReading:
+    """With all statements taken."""
+    assert list(log.statements())
+    return log
+
+
 def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
     rows = [
         row("BEGIN", at_s=-0.001),
@@ -164,7 +178,7 @@ def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
 
 
 def test_statements_that_were_not_logged_are_told_with_their_share(tmp_path: Path) -> None:
-    log = reading(tmp_path, *[row(f"SELECT {number}") for number in range(90)], questions=900, before=12)
+    log = reading(tmp_path, *[row(f"SELECT {number}") for number in range(90)], questions=901, before=12)
     assert len(list(log.statements())) == 90
     (said,) = log.missing(END)
     assert said == (

@@ -19,6 +19,7 @@ EVENT = "event "
 class Counts(NamedTuple):
     """What the window's job has seen: the server's start, and in the window the statements that clients sent to it.
 
+    `questions` has the end of a session as one (COM_QUIT), and no USE.
     `sessions_before` were there as the window opened, `running` are the statements that ran as it closed.
     """
 

@@ -32,6 +32,7 @@ _SPANS = re.compile(r"\s*(?:call|begin\s+not\s+atomic)\b", re.IGNORECASE)
 """What holds other statements. Its row has the start of the last of them, and the time that all took."""
 _IMMEDIATE = re.compile(r"\s*execute\s+immediate\b", re.IGNORECASE)
 """Its row follows that of the statement that it made, with the same start; where that one could not be, it is alone."""
+_USES = re.compile(r"\s*use\b", re.IGNORECASE)
 _SETS = re.compile(r"\s*set\b", re.IGNORECASE)
 _OF_BYTES = re.compile(r"\b_binary\s*'(?:[^'\\]|\\.|'')*?\?", re.IGNORECASE | re.DOTALL)
 
@@ -54,7 +55,7 @@ class SessionsStatements:
     """Reads one database's statements out of rows. `start_s` and `end_s` bound the interval.
 
     `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there
-    are, and `altered` how many of the given ones may have lost bytes.
+    are, without those that choose one, and `altered` how many of the given ones may have lost bytes.
     """
 
     def __init__(self, database: str, start_s: float, end_s: float) -> None:
@@ -64,6 +65,11 @@ class SessionsStatements:
         self.left_out: Counter[str] = Counter()
         self.logged = 0
         self.altered = 0
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions, of any database, have sent statements."""
+        return len(self._sessions)
 
     def read(self, rows: Iterable[Row]) -> Iterator[Statement]:
         """The statements of the rows; `at_s` counts from the interval's start."""
@@ -75,7 +81,7 @@ class SessionsStatements:
             told_before_s, session.told_start_s = session.told_start_s, row.start_s
             if row.start_s == told_before_s and _IMMEDIATE.match(row.text):
                 continue
-            self.logged += 1
+            self.logged += _USES.match(row.text) is None
             for statement in self._statements(row, session):
                 if "?" in statement.text and _OF_BYTES.search(statement.text):
                     self.altered += 1
