@@ -9,19 +9,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from airflow.dag_processing.dagbag import DagBag
 
 from otterflow.dbms.mysql_family.slow_log.sessions import BY_EVENTS
 from otterflow.dbms.mysql_family.statements.replaying import OTHER_DATABASE
 from otterflow.operators import check_recording
 from otterflow.operators.connections import open_repository
 from otterflow.operators.task_command import SERVER
-from otterflow.operators.triggers import ENDED, RED
 from otterflow.repository import Trial
 from stack.mariadb import DATABASE, PrivateMariadb
 from stack.mariadb_host import MariadbHost
@@ -30,7 +27,7 @@ from tests.operators.conftest import small_benchmarks
 from tests.operators.harness import Dags, Run
 from tests.operators.mariadb_users import ERRORS, OF_THE_SERVER, SCHEMA, SYSBENCH_EVENTS, Users, sysbench
 from tests.operators.recording_lab import SHORTEST
-from tests.operators.test_mariadb_recordings import LENGTH, MariadbLab, in_a_window
+from tests.operators.test_mariadb_recordings import MariadbLab, in_a_window
 from tests.operators.test_replay_in_process import MIX, REPLAY
 
 pytestmark = pytest.mark.integration
@@ -187,44 +184,3 @@ def test_what_was_recorded_is_done_again_on_a_copy(flow: Flow) -> None:
         assert told["mix"]["covers"]["share"] > 0.8
         assert told["errors"].keys() <= ERRORS.keys(), "keys that are there by then, and what failed on the source"
         assert trial.result["transactions"] > 30
-
-
-@pytest.mark.usefixtures("all_rounds")
-def test_a_backfill_of_a_window_compares_with_what_is_in_force_on_the_source(
-    flow: Flow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab, server = flow.lab, flow.lab.server
-    server.sql("SET GLOBAL tmp_table_size = 8388608")
-    flow.copy.sql(ANEW + flow.take_dump())
-    run, _, record = in_a_window(lab, lab.run_load)
-    block = {
-        "benchmark": "replayed", "candidates": ["configuration:bigger"], "rounds": 3, "form": {"quiet_gate": False},
-    }  # fmt: skip
-    lab.define(method="window", length=f"{LENGTH.total_seconds():g}s", replay=block)
-    bigger = {"name": "bigger", "dbms": "mariadb", "knobs": {"tmp_table_size": "64MB"}}
-    (lab.folder / "configurations" / "bigger.yaml").write_text(yaml.safe_dump(bigger))
-    monkeypatch.setitem(flow.dags.dags, "replay_shop", DagBag(dag_folder="dags/replay.py").dags["replay_shop"])
-    made: list[Run] = []
-    triggered: list[tuple[str, str, dict[str, Any]]] = []
-
-    def answer(deferred: Any) -> Any:
-        form = next(conf for dag, _, conf in triggered if dag == "tuning_experiment")
-        made.extend(flow.dags.follow("tuning_experiment", form, run_id=form["experiment"]))
-        return ENDED if made[-1].state == "success" else RED
-
-    monkeypatch.setattr(flow.dags, "answer", answer)
-    dag_run = SimpleNamespace(
-        data_interval_start=None, data_interval_end=None, run_after=run.dag_run.run_after, run_type="backfill",
-        clear_number=0,
-    )  # fmt: skip
-    done = flow.dags.run(
-        "replay_shop", {}, "backfill", before=lambda run, task: triggered.extend(run.triggered), dag_run=dag_run
-    )
-    assert done.state == "success", (done.states, done.errors, [(each.states, each.errors) for each in made])
-    assert done.states["make_recording"] == "skipped"
-    (verdict,) = done.returned["verdict"]
-    assert verdict["recording"] == record.id
-    assert {arm: len(values) for arm, values in verdict["arms"].items()} == {"baseline": 3, "bigger": 3}
-    assert (verdict["believed"], verdict["divergence"]) == (True, []), verdict["why_not"]
-    arms = open_repository().experiment(f"replay-{record.id}").spec["arms"]
-    assert arms == {"baseline": {"tmp_table_size": 8192}, "bigger": {"tmp_table_size": 65536}}
