@@ -120,9 +120,12 @@ def until(moment: datetime) -> None:
     time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds() + 1))
 
 
-def in_a_window(lab: MariadbLab, act: Callable[[], int]) -> tuple[RecordingRun, int, RecordingRecord]:
-    """A window that has closed, what `act` gave within it, and the recording."""
+def in_a_window(
+    lab: MariadbLab, act: Callable[[], int], before: Callable[[], None] = lambda: None
+) -> tuple[RecordingRun, int, RecordingRecord]:
+    """A window that has closed, what `act` gave within it, and the recording. `before` each try something is done."""
     for length_s in WINDOWS_S:
+        before()
         try:
             run, closes = windowed(lab, length_s)
         except AirflowSkipException:

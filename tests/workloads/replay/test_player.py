@@ -116,6 +116,14 @@ def test_what_a_statement_commits_itself_is_not_rolled_back() -> None:
     assert "(rollback)" in played(POSTGRESQL, statements)[0]
 
 
+@pytest.mark.parametrize("dialect", [FAMILY, POSTGRESQL])
+def test_a_transaction_that_the_end_of_another_has_begun_is_gone_on_with(dialect: Dialect) -> None:
+    statements = [("BEGIN", 1), ("UPDATE t", 1), ("COMMIT AND CHAIN", 1), ("DELETE", 2), ("ROLLBACK", 2)]
+    sent, tally = played(dialect, statements)
+    assert sent == [text for text, _ in statements]
+    assert (tally.ended_by_replayer, tally.transactions.number) == (0, 2)
+
+
 def test_a_statement_that_commits_first_and_fails_is_no_end_of_a_session() -> None:
     statements = [("BEGIN", 1), ("CREATE TABLE t", None), ("SELECT 1", None)]
     sent, tally = played(FAMILY, statements, CREATE=("42S01", IDLE))

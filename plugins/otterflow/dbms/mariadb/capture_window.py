@@ -21,6 +21,7 @@ from otterflow.dbms.mysql_family.job_client import client_functions
 from otterflow.dbms.mysql_family.programs import program
 from otterflow.dbms.mysql_family.quoting import literal
 from otterflow.dbms.mysql_family.service import STARTED_SQL
+from otterflow.dbms.mysql_family.slow_log.rows import EVENT
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Captured, DatabaseAccess
 from otterflow.errors import Problem
@@ -40,7 +41,9 @@ _STARTED = "# of the server that was started at"
 
 STATUS = "information_schema.GLOBAL_STATUS"
 STARTED = f"({STARTED_SQL.format(status=STATUS).strip()})"
-QUESTIONS = f"(SELECT VARIABLE_VALUE FROM {STATUS} WHERE VARIABLE_NAME = 'Questions')"  # noqa: S608 constants
+QUESTIONS = f"""(SELECT SUM(CAST(VARIABLE_VALUE AS SIGNED) * IF(VARIABLE_NAME = 'Questions', 1, -1)) DIV 1
+ FROM {STATUS} WHERE VARIABLE_NAME IN ('Questions', 'Com_change_db'))"""  # noqa: S608 constants
+"""What clients sent, but for the choice of a database: as a command of the protocol it is counted, and not logged."""
 GROWTH = f"""(SELECT SUM(CAST(VARIABLE_VALUE AS UNSIGNED) * IF(VARIABLE_NAME = 'Slow_queries', 250, 1)) DIV 1
  FROM {STATUS} WHERE VARIABLE_NAME IN ('Slow_queries', 'Bytes_received'))"""  # noqa: S608 constants
 """By how much the table grows, about: what clients send, and what a row has besides. The server does not tell its size,
@@ -55,9 +58,13 @@ UNION ALL SELECT 'the general log is on by now: it is to be off' FROM DUAL WHERE
 UNION ALL SELECT 'mysql.slow_log has rows by now: a window ends by emptying it' FROM DUAL
  WHERE EXISTS (SELECT 1 FROM mysql.slow_log)"""
 USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0"
-ROWS_SQL = """
-SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text)
-  FROM mysql.slow_log"""
+_IS_OF_EVENT = """SUBSTRING_INDEX(SUBSTRING_INDEX(user_host, '@ ', -1), ' [', 1)
+  = TRIM(TRAILING ']' FROM SUBSTRING_INDEX(user_host, ' [', -1))"""
+"""An event's session has no address: in its place is the host of the account that the event belongs to, again."""
+ROWS_SQL = f"""
+SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected,
+  CONCAT(IF({_IS_OF_EVENT}, {literal(EVENT)}, ''), thread_id), HEX(db), HEX(sql_text)
+  FROM mysql.slow_log"""  # noqa: S608 constants
 EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 

@@ -42,6 +42,10 @@ class Dialect:
     values_apart: bool
     classes: Callable[[], Classes]
 
+    def chains(self, text: str) -> bool:
+        """Whether the text ends a transaction and begins another, as COMMIT AND CHAIN does."""
+        return "chain" in text[:200].lower() and self.ends_block(text) and self.state_after(text, True) == (True, True)
+
 
 def dialect_of(dbms: str) -> Dialect:
     """The dialect of a DBMS. Raises InvalidInput for one whose statements nobody reads."""

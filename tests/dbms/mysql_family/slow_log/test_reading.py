@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, SlowLogReading, open_reading
-from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, ELSEWHERE, TORN
+from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, BY_EVENTS, ELSEWHERE, TORN
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 
@@ -19,7 +19,9 @@ END = START + timedelta(minutes=1)
 COUNTED = "1764590000\t{questions}\t{before}\t{running}\t\n"
 
 
-def row(text: str | bytes, *, at_s: float = 1.0, thread: int = 7, database: str | None = "bench", **fields: Any) -> str:
+def row(
+    text: str | bytes, *, at_s: float = 1.0, thread: int | str = 7, database: str | None = "bench", **fields: Any
+) -> str:
     """A row of a statement that begins so long after the interval's start."""
     seconds = fields.get("seconds", 0.002)
     data = text.encode() if isinstance(text, str) else text
@@ -115,6 +117,54 @@ def test_values_of_bytes_that_may_have_lost_some_are_told(tmp_path: Path) -> Non
     assert said.startswith("1 statements have a '?' in a value of bytes")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["SET NAMES latin1", "set names 'cp1251' COLLATE x", "SET CHARACTER SET latin1 -- c",
+     "SET @@character_set_client = ucs2", "SET NAMES DEFAULT", "SET sql_mode = '', NAMES latin1"],
+)  # fmt: skip
+def test_a_session_of_another_character_set_is_in_utf8_as_the_tables_texts_are(tmp_path: Path, text: str) -> None:
+    found = taken(tmp_path, text, "INSERT t VALUES ('ä')")
+    assert found == [(f"{text}\n, character_set_client = utf8mb4", None), ("INSERT t VALUES ('ä')", None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SET NAMES 'utf8'", "SET GLOBAL character_set_client = latin1",
+     "SET @names = 'latin1'", "SELECT names FROM t", "SET character_set_results = latin1"],
+)  # fmt: skip
+def test_what_sets_no_other_character_set_of_the_clients_is_as_it_was(tmp_path: Path, text: str) -> None:
+    assert taken(tmp_path, text) == [(text, None)]
+
+
+def test_what_a_statement_in_a_string_has_made_is_done_once(tmp_path: Path) -> None:
+    """Both are told, with one start, where the string was a statement."""
+    within, around = "INSERT t VALUES (1)", "EXECUTE IMMEDIATE 'INSERT t VALUES (?)' USING 1"
+    log = reading(tmp_path, row(within, at_s=1.5), row(around, at_s=1.5), row(around, at_s=2), questions=30)
+    assert [(each.text, each.at_s) for each in log.statements()] == [(within, 1.5), (around, 2.0)]
+
+
+def test_what_the_servers_events_do_is_counted_and_left_out(tmp_path: Path) -> None:
+    rows = [row("BEGIN", thread="event 4"), row("COMMIT", thread="event 4"), row("SELECT 1"),
+            row("SELECT 2", thread="event 5", database="other")]  # fmt: skip
+    log = reading(tmp_path, *rows)
+    assert [each.text for each in log.statements()] == ["SELECT 1"]
+    assert dict(log.left_out) == {BY_EVENTS: 2}
+
+
+def test_the_ends_of_short_sessions_are_no_statements_that_lack(tmp_path: Path) -> None:
+    """The server counts them, and each choice of a database that is a statement is in neither number."""
+    rows = [row(text, thread=thread) for thread in range(100) for text in ("USE bench", "SELECT 1")]
+    assert list(whole_of(reading(tmp_path, *rows, questions=200)).missing(END)) == []
+    (said,) = whole_of(reading(tmp_path, *rows, questions=300)).missing(END)
+    assert said.startswith("the server was sent some 200 statements, of which 100 (50 %) were logged")
+
+
+def whole_of(log: SlowLogReading) -> SlowLogReading:
+    """With all statements taken."""
+    assert list(log.statements())
+    return log
+
+
 def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
     rows = [
         row("BEGIN", at_s=-0.001),
@@ -128,7 +178,7 @@ def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
 
 
 def test_statements_that_were_not_logged_are_told_with_their_share(tmp_path: Path) -> None:
-    log = reading(tmp_path, *[row(f"SELECT {number}") for number in range(90)], questions=900, before=12)
+    log = reading(tmp_path, *[row(f"SELECT {number}") for number in range(90)], questions=901, before=12)
     assert len(list(log.statements())) == 90
     (said,) = log.missing(END)
     assert said == (

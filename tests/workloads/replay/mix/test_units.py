@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.mysql_family.statements.dialect import DIALECT as FAMILY
 from otterflow.dbms.postgresql.statements import replaying
 from otterflow.dbms.postgresql.statements.dialect import DIALECT
 from otterflow.dbms.postgresql.statements.session_state import ASKED, CURSOR
@@ -53,6 +54,27 @@ def test_transactions_of_sessions_that_ran_side_by_side() -> None:
 def test_a_savepoint_ends_no_transaction() -> None:
     taken, _ = _cut(*at("BEGIN", "SAVEPOINT s", "ROLLBACK TO s", "SELECT 1", "COMMIT", transaction=1))
     assert len(taken) == 1
+
+
+def test_a_transaction_that_the_end_of_another_has_begun_has_a_beginning_of_its_own() -> None:
+    taken: list[Unit] = []
+    units = Units(taken.append, DIALECT)
+    units.cut(
+        [
+            *at("BEGIN", "UPDATE a", "COMMIT AND CHAIN", transaction=1),
+            *at("UPDATE b", "ROLLBACK", start_s=0.1, transaction=2),
+            *at("SELECT 1", start_s=0.2),
+        ]
+    )
+    assert _texts(taken) == [["BEGIN", "UPDATE a", "COMMIT AND CHAIN"], ["BEGIN", "UPDATE b", "ROLLBACK"], ["SELECT 1"]]
+    assert units.statements == 6
+
+
+def test_what_is_set_again_comes_after_what_was_set_since() -> None:
+    taken: list[Unit] = []
+    units = Units(taken.append, FAMILY)
+    units.cut(at("SET character_set_client = utf8mb4", "SET NAMES latin1, character_set_client = utf8mb4", "SELECT 1"))
+    assert [text for text, _ in taken[0].context] == ["SET NAMES latin1", "SET character_set_client = utf8mb4"]
 
 
 def test_a_unit_has_the_settings_of_its_session() -> None:

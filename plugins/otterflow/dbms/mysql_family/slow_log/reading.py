@@ -53,10 +53,11 @@ class SlowLogReading:
                 "any byte that is no text"
             )
         counts, logged = self._file.counts, self._sessions.logged
-        if counts and counts.questions - logged > max(FEW, SHARE * counts.questions):
-            share = f"{logged:,} ({100 * logged / counts.questions:.0f} %)"
+        questions = counts.questions - self._sessions.sessions if counts else 0  # each session's end is counted as one
+        if counts and questions - logged > max(FEW, SHARE * questions):
+            share = f"{logged:,} ({100 * logged / questions:.0f} %)"
             yield (
-                f"the server was sent some {counts.questions:,} statements, of which {share} were logged: those of "
+                f"the server was sent some {questions:,} statements, of which {share} were logged: those of "
                 f"sessions that began within the window, and {counts.sessions_before:,} were there before it"
             )
 

@@ -1,7 +1,8 @@
 """The file of a window's rows: one line of counts, then a row a line, its fields parted by tabs, packed by gzip.
 
 A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number
-of its session, its database and its text. The last two are in hexadecimal, whatever is in them.
+of its session, its database and its text. The last two are in hexadecimal, whatever is in them. The number of a session
+that is an event's has `EVENT` before it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+EVENT = "event "
+
 
 class Counts(NamedTuple):
     """What the window's job has seen: the server's start, and in the window the statements that clients sent to it.
 
+    `questions` has the end of a session as one (COM_QUIT), and no USE.
     `sessions_before` were there as the window opened, `running` are the statements that ran as it closed.
     """
 
@@ -38,6 +42,7 @@ class Row(NamedTuple):
     session: str
     database: str | None
     text: str
+    is_of_event: bool = False
 
 
 class RowsFile:
@@ -70,7 +75,7 @@ class RowsFile:
         start, seconds, sent, affected, session, database, text = line.rstrip(b"\n").decode("ascii").split("\t")
         return Row(
             float(start), float(seconds), int(sent), int(affected), f"{self._started}-{session}",
-            None if database == "NULL" else _text(database) or None, _text(text),
+            None if database == "NULL" else _text(database) or None, _text(text), session.startswith(EVENT),
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from otterflow.dbms.mysql_family.slow_log.charset import in_utf8
 from otterflow.dbms.mysql_family.slow_log.rows import Row
 from otterflow.dbms.mysql_family.statements.transactions import autocommit_after, commits_before, state_after
 from otterflow.dbms.statement import Statement
@@ -21,6 +22,7 @@ BEFORE = "began before the interval"
 AFTER = "began after the interval"
 TORN = "rest of a transaction that began before the interval"
 ELSEWHERE = "sent in another database by a session of this one"
+BY_EVENTS = "done by an event of the server's, which no client sent"
 
 _HELD = 1_000
 """So many statements are kept of a session that has chosen no database yet."""
@@ -28,6 +30,9 @@ _FAR_S = 1.0
 """A start that is so far outside of the interval is one that the session has made up (`SET timestamp`)."""
 _SPANS = re.compile(r"\s*(?:call|begin\s+not\s+atomic)\b", re.IGNORECASE)
 """What holds other statements. Its row has the start of the last of them, and the time that all took."""
+_IMMEDIATE = re.compile(r"\s*execute\s+immediate\b", re.IGNORECASE)
+"""Its row follows that of the statement that it made, with the same start; where that one could not be, it is alone."""
+_USES = re.compile(r"\s*use\b", re.IGNORECASE)
 _SETS = re.compile(r"\s*set\b", re.IGNORECASE)
 _OF_BYTES = re.compile(r"\b_binary\s*'(?:[^'\\]|\\.|'')*?\?", re.IGNORECASE | re.DOTALL)
 
@@ -40,6 +45,7 @@ class _Session:
     in_block: bool = False
     autocommit: bool = True
     last_start_s: float = -math.inf
+    told_start_s: float = -math.inf
     early_number: int | None = None
     is_ours: bool = False
     held: list[Statement] = field(default_factory=list)
@@ -49,7 +55,7 @@ class SessionsStatements:
     """Reads one database's statements out of rows. `start_s` and `end_s` bound the interval.
 
     `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there
-    are, and `altered` how many of the given ones may have lost bytes.
+    are, without those that choose one, and `altered` how many of the given ones may have lost bytes.
     """
 
     def __init__(self, database: str, start_s: float, end_s: float) -> None:
@@ -60,11 +66,22 @@ class SessionsStatements:
         self.logged = 0
         self.altered = 0
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions, of any database, have sent statements."""
+        return len(self._sessions)
+
     def read(self, rows: Iterable[Row]) -> Iterator[Statement]:
         """The statements of the rows; `at_s` counts from the interval's start."""
         for row in rows:
-            self.logged += 1
+            if row.is_of_event:
+                self.left_out[BY_EVENTS] += row.database == self._database
+                continue
             session = self._sessions.setdefault(row.session, _Session())
+            told_before_s, session.told_start_s = session.told_start_s, row.start_s
+            if row.start_s == told_before_s and _IMMEDIATE.match(row.text):
+                continue
+            self.logged += _USES.match(row.text) is None
             for statement in self._statements(row, session):
                 if "?" in statement.text and _OF_BYTES.search(statement.text):
                     self.altered += 1
@@ -81,7 +98,7 @@ class SessionsStatements:
     def _statements(self, row: Row, session: _Session) -> Iterator[Statement]:
         at_s = session.last_start_s = max(self._began_s(row), session.last_start_s)
         statement = Statement(
-            row.session, at_s - self._start_s, row.text, _transaction(row.text, session),
+            row.session, at_s - self._start_s, in_utf8(row.text), _transaction(row.text, session),
             duration_ms=round(row.duration_s * 1000, 3), rows=row.rows_sent or row.rows_affected,
         )  # fmt: skip
         if row.database == self._database:

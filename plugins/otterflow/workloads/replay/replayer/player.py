@@ -51,6 +51,7 @@ class Player(Generic[PaceOf]):
         self._began_s = self._sent_s = self._ready_s = 0.0
         self._before = IDLE
         self._running: Item | None = None
+        self._last_text = ""
         self._rolled_back_for: Item | None = None
         self._skips = False
         self.played = 0
@@ -130,7 +131,12 @@ class Player(Generic[PaceOf]):
             self._ended.set_result(None)
 
     def _is_left_open(self, following: Item) -> bool:
-        """Whether the transaction before the item is the replayer's to end: some statements commit it themselves."""
+        """Whether the transaction before the item is the replayer's to end.
+
+        Some statements commit it themselves; and after a COMMIT AND CHAIN it is the item's own.
+        """
+        if self._dialect.chains(self._last_text):
+            return False
         return self.connection.status != IN_BLOCK or not self._dialect.commits_before(following.text)
 
     def _take(self, item: Item) -> bool:
@@ -164,6 +170,7 @@ class Player(Generic[PaceOf]):
         if self._before == IDLE:
             self._began_s = self.pace.began(due_s, sent_s)
         self._running = item
+        self._last_text = item.text
         connection.send(message, self)
 
     def _count(self, outcome: Outcome) -> None:
@@ -181,8 +188,9 @@ class Player(Generic[PaceOf]):
             self._skips = self._broke_off(item)
         elif self._skips:
             self._skips = False
-        elif connection.status == IDLE:
+        elif connection.status == IDLE or self._dialect.chains(item.text):
             self._tally.transactions.add((done_s - self._began_s) * 1000)
+            self._began_s = done_s
 
     def _told(self, error: str) -> str:
         """The SQLSTATE, with the error's own number where it is the one that says nothing."""

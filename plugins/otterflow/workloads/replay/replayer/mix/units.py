@@ -27,6 +27,8 @@ TOO_LONG = "a transaction of more than 2,000 statements or 16 MiB"
 NEEDS = "needs what its session made before: "
 SNAPSHOT = NEEDS + "an exported snapshot"
 VARIABLE = NEEDS + "a variable"
+BEGIN = "BEGIN"
+"""What is sent before a transaction that the end of another has begun (COMMIT AND CHAIN)."""
 
 Parameters = Optional[tuple[Optional[str], ...]]
 Context = tuple[tuple[str, Parameters], ...]
@@ -74,6 +76,8 @@ class _Session:
     context: Context = ()
     leaves_state: bool = False
     why_not: str | None = None
+    is_chained: bool = False
+    """Whether its last unit has begun the transaction of the next one (COMMIT AND CHAIN)."""
 
 
 class Units:
@@ -124,6 +128,10 @@ class Units:
             return
         if not session.number:
             session.context = tuple(session.settings.values())
+            if session.is_chained and statement.transaction is not None:
+                begun = Statement(statement.session, statement.at_s, BEGIN, statement.transaction)
+                session.statements.append(begun._replace(statement_class=self._dialect.fingerprint(BEGIN)))
+            session.is_chained = False
         session.transaction = statement.transaction
         self._hold(session, statement, seconds)
         if judgement.told == DDL and not self._can_come_again(statement.text, session):
@@ -131,6 +139,7 @@ class Units:
         self._heed(session, touch, statement)
         if self._is_whole(session, statement):
             self._close(session)
+            session.is_chained = statement.transaction is not None and self._dialect.chains(statement.text)
 
     def _hold(self, session: _Session, statement: Statement, seconds: float) -> None:
         session.number += 1
@@ -183,6 +192,7 @@ class Units:
             elif text is None:
                 session.settings.pop(name, None)
             else:
+                session.settings.pop(name, None)  # in the order of their last time: NAMES sets what others set, too
                 session.settings[name] = text, statement.parameters
 
     def _is_whole(self, session: _Session, statement: Statement) -> bool:
