@@ -91,7 +91,7 @@ class Users:
 
     @contextmanager
     def _session(self, *, autocommit: bool = True, **fields: Any) -> Iterator[Cursor]:
-        given = {"host": self._server.host, "port": self._server.port, "database": DATABASE} | fields
+        given: dict[str, Any] = {"host": self._server.host, "port": self._server.port, "database": DATABASE} | fields
         with (
             closing(
                 pymysql.connect(user=USER, password=self._server.password, autocommit=autocommit, **given)

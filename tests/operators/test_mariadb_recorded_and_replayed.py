@@ -68,7 +68,7 @@ class Flow:
             if task == "collect":
                 left.append(contents(self.copy))
 
-        form = {
+        form: dict[str, Any] = {
             "experiment": f"of-{benchmark}", "target": "staging", "benchmark": benchmark, "recording": recording,
             "iterations": 2, "restore_every": 1, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0,
             "quiet_gate": False,
