@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -172,6 +173,54 @@ def test_what_a_window_tells(window: Window) -> None:
     assert prepare.at_s - call.at_s == pytest.approx(call.duration_ms / 1000, abs=0.2)
     assert by_text["SELECT 'late'"].at_s >= prepare.at_s, "whatever the session says of the time"
     check_nothing_is_left(window, before)
+
+
+@pytest.fixture
+def elsewhere(window: Window) -> Iterator[Window]:
+    """A window of a server that is not in UTC."""
+    private = window.server.private
+    private.user.write_file(private.knobs_file, f"{CONFIGURED}default_time_zone = '-05:00'\n", 0o644)
+    private.restart()
+    yield window
+    private.user.write_file(private.knobs_file, CONFIGURED, 0o644)
+    private.restart()
+
+
+def test_the_time_zones_of_server_and_sessions_move_nothing(elsewhere: Window) -> None:
+    process = elsewhere.open()
+    began = time.time()
+    with closing(elsewhere.connect()) as connection, connection.cursor() as cursor:
+        run(cursor, "SELECT 'server'", "SET time_zone = '+05:00'", "DO SLEEP(0.5)", "SELECT 'session'", "CALL p()")
+        run(cursor, "SET time_zone = '+05:45'", "SELECT 'of its own'", "SET timestamp = 12345", "SELECT 'made up'")
+    ended = time.time()
+    captured = elsewhere.closed(process)
+    statements, missing, left_out = elsewhere.statements(captured)
+    at_s = {each.text: captured.on_s + each.at_s for each in statements}
+    texts = ("SELECT 'server'", "SELECT 'session'", "CALL p()", "SELECT 'of its own'", "SELECT 'made up'")
+    told = [at_s[text] for text in texts]
+    assert began - 0.1 < told[0] <= told[1] - 0.5 < told[2] < told[3] - 0.4 < told[4] < ended + 0.1
+    assert (missing, left_out) == ([], {})
+
+
+def test_a_time_that_the_servers_zone_leaves_out_costs_no_row(window: Window) -> None:
+    """The hour that a summer's begin leaves out; read in that zone, the table would be "marked as crashed"."""
+    sql = subprocess.run(
+        ["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert isinstance(window.server.private, PrivateMariadb)
+    window.server.private.sql(f"SET SESSION sql_log_bin = 0; USE mysql; {sql}")
+    window.server.query("SET GLOBAL time_zone = 'Europe/Berlin'")
+    try:
+        process = window.open()
+        with closing(window.connect()) as connection, connection.cursor() as cursor:
+            run(cursor, "SET time_zone = '+00:00', timestamp = 1774751400", "SELECT 'left out'")  # 2026-03-29 02:30
+        captured = window.closed(process)
+    finally:
+        window.server.query("SET GLOBAL time_zone = DEFAULT")
+    statements, missing, _ = window.statements(captured)
+    assert "SELECT 'left out'" in [each.text for each in statements]
+    assert missing == []
 
 
 def check_nothing_is_left(window: Window, before: Any) -> None:

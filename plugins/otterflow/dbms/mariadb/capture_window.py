@@ -56,8 +56,18 @@ UNION ALL SELECT 'mysql.slow_log has rows by now: a window ends by emptying it' 
  WHERE EXISTS (SELECT 1 FROM mysql.slow_log)"""
 USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0"
 ROWS_SQL = """
-SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text)
-  FROM mysql.slow_log"""
+SET time_zone = @@GLOBAL.time_zone; SET @ahead_s = TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW());
+SET time_zone = '{zone}';
+SELECT UNIX_TIMESTAMP(start_time) + {zone_s} - @ahead_s,
+  TIME_TO_SEC(query_time), rows_sent, rows_affected, thread_id, HEX(db), HEX(sql_text) FROM mysql.slow_log"""
+"""The rows, their starts in UTC where their sessions have the server's time zone: a row does not tell its own.
+
+The table's file has a start as text, in the time zone of its session. One that is no time in the zone of who reads it,
+as in the hour that a summer's begin leaves out, makes the server give no row at all ("marked as crashed", 1194). So it
+is read in a zone that leaves out none, and brought from there to the server's.
+"""
+ZONES_S = {"+00:00": 0, "-12:59": -46_740, "+14:00": 50_400}
+"""The zones to read in, one after the other: a start near 1970 or 2038, which a session has set, is none in some."""
 EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 
@@ -199,7 +209,10 @@ def _functions(target: Target, access: DatabaseAccess, recording: str) -> str:
     was; `empty` empties the table; `put_back` does all that is to be done at the end, and ends the script.
     """
     client = program(target, MARIADB.client)
-    begin = f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}';"
+    begin = (
+        f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}', time_zone = '+00:00';"
+    )
+    rows = " ".join(quote(ROWS_SQL.format(zone=zone, zone_s=ahead_s)) for zone, ahead_s in ZONES_S.items())
     return f"""{access.prologue(target.bin_dir)}
 {client_functions(MARIADB, target)}
 {block_functions(target, recording)}
@@ -274,14 +287,16 @@ empty() {{
 }}
 packed() {{ nice -n 19 gzip -1 > part; }}
 take_log() {{
-  local rows={quote(ROWS_SQL)}
-  if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
-    {{ cat counted; by_kept "$rows"; }} | packed; then
-    mv -- part {LOG_FILE}
-  else
-    rm -f part
-    return 1
-  fi
+  local rows
+  for rows in {rows}; do
+    if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
+      {{ cat counted; by_kept "$rows"; }} | packed; then
+      mv -- part {LOG_FILE}
+      return 0
+    fi
+  done
+  rm -f part
+  return 1
 }}
 put_back() {{
   local code=$? last=$(( $(date +%s) + {DOWN_S} ))
