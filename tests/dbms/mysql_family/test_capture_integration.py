@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -290,6 +293,31 @@ def test_two_windows_do_not_overlap(window: Window) -> None:
     assert refused.returncode == 5
     assert "two windows of one server must not overlap" in said
     window.closed(process)
+
+
+def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window) -> None:
+    """As where somebody has switched the slow log off and emptied it, after the job of that window was killed."""
+    before, private = window.server.settings(), window.server.private
+    assert "wsrep_on" in capture.facts(window.server.query)["settings"]
+    process = window.open()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    window.server.query("SET GLOBAL slow_query_log = OFF")
+    window.server.query("SET sql_log_bin = 0")
+    window.server.query("TRUNCATE TABLE mysql.slow_log")
+    window.server.query("RESET MASTER")
+    of_long_ago = re.sub(r"(?<=, until )\d{4}", "2020", private.knobs_file.read_text())
+    private.user.write_file(private.knobs_file, of_long_ago.replace("shop-1", "other-1"), 0o644)
+    (window.folder / "captured").unlink()
+    (window.folder / "asked").unlink()
+    refused = window.open()
+    said, _ = refused.communicate(timeout=60)
+    assert refused.returncode == 5
+    assert "what the window of recording other-1 has set was not put back: clear the task put_back of its run" in said
+    assert "or in /" in said
+    job = capture.put_back_job(window.target, window.access, "other-1")
+    subprocess.run(["bash", "-c", job.script], cwd=window.folder, capture_output=True, text=True, check=True)
+    check_nothing_is_left(window, before)
 
 
 def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> None:

@@ -96,10 +96,11 @@ free_kib() {{
 trap 'exit 143' TERM INT HUP
 take_turn
 stop_if_other
+started=$(must {quote(f"SELECT {STARTED}")})
+stop_if_left
 said=$(must {quote(IN_THE_WAY_SQL)})
 if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; fi
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
-started=$(must {quote(f"SELECT {STARTED}")})
 was=$(must {quote(_was_sql(settings))})
 wanted=$(
   printf '%s%s\\n' {quote(first_line(recording, end))} "$new"
@@ -250,6 +251,16 @@ by_kept() {{
   done
   cat kept_refused >> refused
   return 1
+}}
+stop_if_left() {{  # what was set before is in its block alone, unless the server was restarted since
+  local left recording
+  left=$(if [ -e "$knobs" ]; then block_of {quote(BEGIN)}; fi)
+  if grep -qxF -- "{_STARTED} $started" <<< "$left"; then
+    recording=$(sed -n {quote(f"s/^{BEGIN}; recording //p")} <<< "$left" | head -n 1)
+    echo "what the window of recording ${{recording%%,*}} has set was not put back: clear the task put_back of its run,"
+    printf 'or in %s %s\n' "$knobs" {quote(BY_HAND)}
+    exit {capture_block.OVERLAPS}
+  fi
 }}
 block_of() {{ sed -n "/^$1/,/^"{quote(END)}"/p" -- "$knobs"; }}
 value() {{
