@@ -78,6 +78,7 @@ class Window:
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 0, said
         assert "the settings of the log are as they were" in said
+        assert "sessions that began within the window keep its settings" in said
         captured = capture.read_capture({"captured": (self.folder / "captured").read_text()})
         assert captured is not None
         return captured
@@ -316,7 +317,8 @@ def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window
     assert "what the window of recording other-1 has set was not put back: clear the task put_back of its run" in said
     assert "or in /" in said
     job = capture.put_back_job(window.target, window.access, "other-1")
-    subprocess.run(["bash", "-c", job.script], cwd=window.folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(["bash", "-c", job.script], cwd=window.folder, capture_output=True, text=True, check=True)
+    assert "sessions that began within the window keep its settings" in done.stdout
     check_nothing_is_left(window, before)
 
 

@@ -35,6 +35,10 @@ SPARE_S = 2 * 3600.0
 """How much longer than its window the job may take: the rows are written at its end."""
 BY_HAND = f"do what its lines say (SET GLOBAL, TRUNCATE TABLE mysql.slow_log) and remove them, {BEGIN!r} to {END!r}"
 """How a person takes back what a window has set."""
+_SESSIONS_KEEP = (
+    "sessions that began within the window keep its settings (long_query_time = 0, log_slow_filter = '') until they"
+    " end: a slow log that is switched on meanwhile gets all of their statements"
+)
 _LOOK_EVERY_S = 2
 _STARTED = "# of the server that was started at"
 
@@ -284,7 +288,8 @@ restore() {{
   local now
   now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
   if grep -qxF -- "{_STARTED} $now" <<< "$block"; then
-    sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null
+    sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null || return 1
+    sessions_keep=yes
   fi
 }}
 empty() {{
@@ -334,6 +339,7 @@ put_back() {{
   fi
   unblock || exit 4
   echo "the settings of the log are as they were"
+  if [ -n "${{sessions_keep:-}}" ]; then echo {quote(_SESSIONS_KEEP)}; fi
   exit $code
 }}
 """
