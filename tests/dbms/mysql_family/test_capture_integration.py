@@ -299,7 +299,6 @@ def test_two_windows_do_not_overlap(window: Window) -> None:
 def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window) -> None:
     """As where somebody has switched the slow log off and emptied it, after the job of that window was killed."""
     before, private = window.server.settings(), window.server.private
-    assert "wsrep_on" in capture.facts(window.server.query)["settings"]
     process = window.open()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -326,7 +325,9 @@ def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> Non
     window.server.query("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = 0, GLOBAL slow_query_log = ON")
     window.server.query("SELECT 1")
     window.server.query("SET GLOBAL log_output = 'FILE', GLOBAL long_query_time = 10, GLOBAL slow_query_log = OFF")
-    (problem,) = capture.window_problems(capture.facts(window.server.query), sampled=False)
+    facts = capture.facts(window.server.query)
+    assert facts["settings"]["wsrep_on"] == "OFF"
+    (problem,) = capture.window_problems(facts, sampled=False)
     assert isinstance(problem, Problem)
     process = window.open()
     said, _ = process.communicate(timeout=60)
