@@ -66,7 +66,9 @@ def record_dag(recording: RecordingDefinition) -> DAG:
             check >> record
         else:
             capture = CaptureLoadOperator(task_id=CAPTURE, recording=name, execution_timeout=timedelta(hours=26))
-            put_back = PutBackLogOperator(task_id="put_back", recording=name, trigger_rule="all_done")
+            put_back = PutBackLogOperator(
+                task_id="put_back", recording=name, trigger_rule="all_done", execution_timeout=timedelta(hours=3)
+            )
             check >> capture >> put_back
             [capture, put_back] >> record
         record >> keep_manifest

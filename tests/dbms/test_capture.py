@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.capture_block import BEGIN, CAPTURED_FILE
+from otterflow.dbms.capture_block import BEGIN, CAPTURED_FILE, block_functions
 from otterflow.dbms.postgresql import capture
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.target import Target
@@ -281,6 +281,16 @@ def test_a_capture_takes_the_place_of_what_a_killed_one_left(job: Job) -> None:
     job.knobs.write_text(FOUND + block(datetime.now(UTC) - timedelta(minutes=5)))
     process = job.capture(1)
     process.communicate(timeout=120)
+    assert job.knobs.read_text() == FOUND
+
+
+def test_a_knobs_file_that_was_removed_meanwhile_is_not_made_again(job: Job) -> None:
+    script = f"set -euo pipefail\n{block_functions(job.target, 'shop-1')}\nunblock\n"
+    said, _ = (process := job.begin(script)).communicate(timeout=60)
+    assert not job.knobs.exists()
+    assert (process.returncode, said) == (0, "")
+    job.knobs.write_text(FOUND)
+    job.begin(script).communicate(timeout=60)
     assert job.knobs.read_text() == FOUND
 
 

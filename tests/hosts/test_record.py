@@ -12,9 +12,10 @@ import pytest
 
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.errors import InvalidInput, MachineryFault
-from otterflow.hosts import recording_check
+from otterflow.hosts import record, recording_check
 from otterflow.hosts.known_recordings import apply_retention, make_known
 from otterflow.hosts.record import RecordingPlan, Recordings
+from otterflow.remote.script import JobScript
 from otterflow.repository import Repository
 from otterflow.workloads.recording.definition import RecordingDefinition
 from otterflow.workloads.recording.reading import open_recording
@@ -99,6 +100,42 @@ def test_a_window_that_ended_early_is_not_complete_and_says_why(at: Recordings, 
     manifest = at.record(plan(tmp_path, method="window"), captured)
     assert manifest.origin.seconds == 8
     assert manifest.missing == ("the window ended early: the disk was nearly full",)
+
+
+def window_job(at: Recordings, folder: Path, captured: str, seconds: float) -> None:
+    """A window's job that has said so much, and ends in so long with the file `whole`."""
+    at.source.target = at.source.target.model_copy(update={"knobs_file": f"{folder}/knobs.conf"})  # type: ignore[misc]
+    script = f"""printf '{captured}' > captured
+echo begun
+sleep {seconds}
+touch {folder}/whole
+"""
+    assert at.jobs(RECORDING).begin("capture", JobScript(script), until="begun", within_s=30) is None
+
+
+def test_what_a_window_has_logged_is_written_before_its_job_is_killed(at: Recordings, tmp_path: Path) -> None:
+    window_job(at, tmp_path, "on 1.5\\noff 2.5 end\\n", 2)
+    at.put_back(RECORDING)
+    assert (tmp_path / "whole").exists()
+
+
+@pytest.mark.parametrize("captured", ["on 1.5\\n", "on 1.5\\noff 2.5 end\\n"])
+def test_a_window_that_is_open_or_writes_for_too_long_is_ended(
+    at: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, captured: str
+) -> None:
+    monkeypatch.setattr(record, "WRITES_WITHIN_S", 1.0)
+    window_job(at, tmp_path, captured, 3600)
+    at.put_back(RECORDING)
+    assert not at.jobs(RECORDING).exists("capture")
+    assert not (tmp_path / "whole").exists()
+
+
+def test_a_task_that_waits_for_the_end_of_a_window_takes_nothing_with_it(at: Recordings, tmp_path: Path) -> None:
+    told: list[object] = []
+    at._on_job = told.append
+    window_job(at, tmp_path, "on 1.5\\noff 2.5 end\\n", 0)
+    assert at.end_capture(plan(tmp_path)).off_s == 2.5
+    assert told == []
 
 
 @pytest.mark.parametrize("keeps", [True, False])

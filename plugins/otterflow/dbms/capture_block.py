@@ -37,6 +37,7 @@ def block_functions(target: Target, recording: str) -> str:
     `take_out` makes it shorter, on a full disk too.
     `take_turn` and `end_turn` keep two recordings from writing it at once. `stop_if_other` ends the script where
     another window is open. `unblock` takes the recording's own block out, and the file where that was all of a new one.
+    A file that is gone stays so.
     """
     return f"""knobs=$(readlink -f -- {quote(target.knobs_file)})
 own={quote(f"{_begin(recording)},")}
@@ -68,6 +69,7 @@ stop_if_other() {{
 unblock() {{
   local text
   take_turn
+  if [ ! -e "$knobs" ]; then end_turn; return 0; fi
   if grep -q -- "^$own.*; a new file$" "$knobs" && [ -z "$(without_block "$own")" ]; then
     rm -f -- "$knobs" || return 1
   else

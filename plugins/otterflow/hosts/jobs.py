@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,6 +104,11 @@ class Jobs:
         """Whether a job of that name on the target has ended well, and was not cleaned up."""
         poll = RemoteJob(partial(self._session, False), self._paths(name)).poll()
         return poll.state is JobState.finished and poll.exit_code == 0
+
+    def left_so_far(self, name: str, files: Sequence[str]) -> Mapping[str, str] | None:
+        """What a job that runs on the target has left of the files by now; None where none of that name runs."""
+        remote = RemoteJob(partial(self._session, False), self._paths(name))
+        return remote.fetch(files) if remote.poll().state is JobState.running else None
 
     def folder(self, name: str) -> str:
         """Where a job's files are, on whichever machine it runs."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.base import Capture
+from otterflow.dbms.capture_block import CAPTURED_FILE
 from otterflow.dbms.registry import dbms_named
 from otterflow.errors import ConnectionFault, MachineryFault
 from otterflow.hosts.jobs import Jobs
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 RECORDER, CAPTURE, PUT_BACK = "recorder", "capture", "put_back"
 ON_SAID, ON_WITHIN_S = "logging of statements is on", 60.0
 LONGEST_S = 6 * 3600.0
+WRITES_WITHIN_S, LOOK_EVERY_S = 2 * 3600.0, 3.0
+"""How long a job whose window is over may write what it has logged."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Recordings:
 
     def end_capture(self, plan: RecordingPlan) -> Captured:
         """Wait for the end of the window, which is near; from when until when the source told its load."""
-        jobs = self.jobs(plan.recording)
+        jobs = Jobs(self.source, f"record.{plan.recording}")  # the job does not end with the task: it puts back
         if not jobs.exists(CAPTURE):
             raise MachineryFault("the job that switched logging on is gone from the source's host, with what it knew")
         done = jobs.run(CAPTURE, self._capture_job(plan))
@@ -100,9 +104,10 @@ class Recordings:
     def put_back(self, recording: str) -> None:
         """End the window if it is still open, and see that the source's settings are as they were.
 
-        A log that the window's job has made is left to be read.
+        A log that the window's job has made is left to be read; while it is written, that is waited for.
         """
         jobs = self.jobs(recording)
+        self._await_writing(jobs)
         has_log = self.capture.OWN_LOG and jobs.succeeded(CAPTURE)
         jobs.kill()
         jobs.clean(PUT_BACK)
@@ -114,6 +119,17 @@ class Recordings:
                 f"in {self.source.target.knobs_file} {self.capture.BY_HAND}"
             )
         jobs.clean(PUT_BACK if has_log else "")
+
+    def _await_writing(self, jobs: Jobs) -> None:
+        """Let a job whose window is over end by itself: what it has logged is lost with it."""
+        deadline = time.monotonic() + WRITES_WITHIN_S
+        while time.monotonic() < deadline:
+            captured = self.capture.read_capture(jobs.left_so_far(CAPTURE, (CAPTURED_FILE,)) or {})
+            if captured is None or captured.off_s is None:
+                return
+            log.info("the window is over; its job puts back what was, and writes what was logged")
+            time.sleep(LOOK_EVERY_S)
+        log.warning("the window's job has not ended within %g s, and is killed", WRITES_WITHIN_S)
 
     def record(self, plan: RecordingPlan, captured: Mapping[str, Any] | None) -> Manifest:
         """Make the recording on the source's host and bring it to the driver host; what is there already stays.

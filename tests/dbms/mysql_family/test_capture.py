@@ -18,6 +18,7 @@ SETTINGS = {
     "log_output": "FILE", "long_query_time": "10.000000", "log_slow_rate_limit": "1",
     "log_slow_filter": "admin,filesort",
     "min_examined_row_limit": "0", "log_slow_disabled_statements": "sp", "slow_query_log": "OFF", "general_log": "OFF",
+    "wsrep_on": "OFF",
 }  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def test_who_asks_needs_rights_and_is_told_the_grants() -> None:
     [
         (found(slow_query_log="ON"), "slow_query_log", "SET GLOBAL slow_query_log = OFF"),
         (found(general_log="ON"), "general_log", "SET GLOBAL general_log = OFF"),
+        (found(wsrep_on="ON"), "wsrep_on", "no node of a Galera cluster"),
         (found({"has_rows": True}), "mysql.slow_log", "TRUNCATE TABLE mysql.slow_log"),
         (found({"charset": None}), "mysql.slow_log", "mariadb-upgrade"),
     ],
@@ -70,7 +72,7 @@ def test_a_table_that_loses_characters_is_told_of() -> None:
 def test_a_window_sets_what_the_server_has_and_switches_on_last() -> None:
     plan = capture.window_plan(found(), target_of(), None)
     assert list(plan.settings)[-1] == "slow_query_log"
-    assert plan.settings.keys() == SETTINGS.keys() - {"general_log"}
+    assert plan.settings.keys() == SETTINGS.keys() - {"general_log", "wsrep_on"}
     older = found()
     del older["settings"]["log_slow_disabled_statements"]
     assert "log_slow_disabled_statements" not in capture.window_plan(older, target_of(), None).settings

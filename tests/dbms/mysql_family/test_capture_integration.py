@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -74,6 +78,7 @@ class Window:
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 0, said
         assert "the settings of the log are as they were" in said
+        assert "sessions that began within the window keep its settings" in said
         captured = capture.read_capture({"captured": (self.folder / "captured").read_text()})
         assert captured is not None
         return captured
@@ -174,6 +179,54 @@ def test_what_a_window_tells(window: Window) -> None:
     check_nothing_is_left(window, before)
 
 
+@pytest.fixture
+def elsewhere(window: Window) -> Iterator[Window]:
+    """A window of a server that is not in UTC."""
+    private = window.server.private
+    private.user.write_file(private.knobs_file, f"{CONFIGURED}default_time_zone = '-05:00'\n", 0o644)
+    private.restart()
+    yield window
+    private.user.write_file(private.knobs_file, CONFIGURED, 0o644)
+    private.restart()
+
+
+def test_the_time_zones_of_server_and_sessions_move_nothing(elsewhere: Window) -> None:
+    process = elsewhere.open()
+    began = time.time()
+    with closing(elsewhere.connect()) as connection, connection.cursor() as cursor:
+        run(cursor, "SELECT 'server'", "SET time_zone = '+05:00'", "DO SLEEP(0.5)", "SELECT 'session'", "CALL p()")
+        run(cursor, "SET time_zone = '+05:45'", "SELECT 'of its own'", "SET timestamp = 12345", "SELECT 'made up'")
+    ended = time.time()
+    captured = elsewhere.closed(process)
+    statements, missing, left_out = elsewhere.statements(captured)
+    at_s = {each.text: captured.on_s + each.at_s for each in statements}
+    texts = ("SELECT 'server'", "SELECT 'session'", "CALL p()", "SELECT 'of its own'", "SELECT 'made up'")
+    told = [at_s[text] for text in texts]
+    assert began - 0.1 < told[0] <= told[1] - 0.5 < told[2] < told[3] - 0.4 < told[4] < ended + 0.1
+    assert (missing, left_out) == ([], {})
+
+
+def test_a_time_that_the_servers_zone_leaves_out_costs_no_row(window: Window) -> None:
+    """The hour that a summer's begin leaves out; read in that zone, the table would be "marked as crashed"."""
+    sql = subprocess.run(
+        ["mariadb-tzinfo-to-sql", "/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert isinstance(window.server.private, PrivateMariadb)
+    window.server.private.sql(f"SET SESSION sql_log_bin = 0; USE mysql; {sql}")
+    window.server.query("SET GLOBAL time_zone = 'Europe/Berlin'")
+    try:
+        process = window.open()
+        with closing(window.connect()) as connection, connection.cursor() as cursor:
+            run(cursor, "SET time_zone = '+00:00', timestamp = 1774751400", "SELECT 'left out'")  # 2026-03-29 02:30
+        captured = window.closed(process)
+    finally:
+        window.server.query("SET GLOBAL time_zone = DEFAULT")
+    statements, missing, _ = window.statements(captured)
+    assert "SELECT 'left out'" in [each.text for each in statements]
+    assert missing == []
+
+
 def check_nothing_is_left(window: Window, before: Any) -> None:
     now = window.server.settings()
     assert {name: now[name].value for name in capture.WANTED if name in now} == {
@@ -243,11 +296,38 @@ def test_two_windows_do_not_overlap(window: Window) -> None:
     window.closed(process)
 
 
+def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window) -> None:
+    """As where somebody has switched the slow log off and emptied it, after the job of that window was killed."""
+    before, private = window.server.settings(), window.server.private
+    process = window.open()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    window.server.query("SET GLOBAL slow_query_log = OFF")
+    window.server.query("SET sql_log_bin = 0")
+    window.server.query("TRUNCATE TABLE mysql.slow_log")
+    window.server.query("RESET MASTER")
+    of_long_ago = re.sub(r"(?<=, until )\d{4}", "2020", private.knobs_file.read_text())
+    private.user.write_file(private.knobs_file, of_long_ago.replace("shop-1", "other-1"), 0o644)
+    (window.folder / "captured").unlink()
+    (window.folder / "asked").unlink()
+    refused = window.open()
+    said, _ = refused.communicate(timeout=60)
+    assert refused.returncode == 5
+    assert "what the window of recording other-1 has set was not put back: clear the task put_back of its run" in said
+    assert "or in /" in said
+    job = capture.put_back_job(window.target, window.access, "other-1")
+    done = subprocess.run(["bash", "-c", job.script], cwd=window.folder, capture_output=True, text=True, check=True)
+    assert "sessions that began within the window keep its settings" in done.stdout
+    check_nothing_is_left(window, before)
+
+
 def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> None:
     window.server.query("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = 0, GLOBAL slow_query_log = ON")
     window.server.query("SELECT 1")
     window.server.query("SET GLOBAL log_output = 'FILE', GLOBAL long_query_time = 10, GLOBAL slow_query_log = OFF")
-    (problem,) = capture.window_problems(capture.facts(window.server.query), sampled=False)
+    facts = capture.facts(window.server.query)
+    assert facts["settings"]["wsrep_on"] == "OFF"
+    (problem,) = capture.window_problems(facts, sampled=False)
     assert isinstance(problem, Problem)
     process = window.open()
     said, _ = process.communicate(timeout=60)

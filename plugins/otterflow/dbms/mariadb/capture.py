@@ -51,7 +51,7 @@ WANTED = {
 
 The last one switches it on.
 """
-_LOOKED_AT = (*WANTED, "general_log")
+_LOOKED_AT = (*WANTED, "general_log", "wsrep_on")
 _LEFT = "where a recording's window has left it so, clear the task `put_back` of its run"
 _TABLE = ("SELECT", "DROP")
 _EVERYWHERE = ("SUPER", "PROCESS")
@@ -151,6 +151,9 @@ def window_problems(found: Mapping[str, Any], *, sampled: bool) -> list[Problem]
     if settings.get("general_log") == "ON":
         state = "it is ON, and would go to the table mysql.general_log: log_output is for both logs"
         problems.append(Problem("general_log", state, "SET GLOBAL general_log = OFF before the window"))
+    if settings.get("wsrep_on") == "ON":
+        state = "it is ON: a window ends by emptying mysql.slow_log, which Galera would do on the other nodes, too"
+        problems.append(Problem("wsrep_on", state, "record a server that is no node of a Galera cluster"))
     if found["has_rows"]:
         state = "it holds rows of yours, and is emptied at the end of a window"
         problems.append(

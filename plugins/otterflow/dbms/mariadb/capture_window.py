@@ -36,6 +36,10 @@ SPARE_S = 2 * 3600.0
 """How much longer than its window the job may take: the rows are written at its end."""
 BY_HAND = f"do what its lines say (SET GLOBAL, TRUNCATE TABLE mysql.slow_log) and remove them, {BEGIN!r} to {END!r}"
 """How a person takes back what a window has set."""
+_SESSIONS_KEEP = (
+    "sessions that began within the window keep its settings (long_query_time = 0, log_slow_filter = '') until they"
+    " end: a slow log that is switched on meanwhile gets all of their statements"
+)
 _LOOK_EVERY_S = 2
 _STARTED = "# of the server that was started at"
 
@@ -62,9 +66,19 @@ _IS_OF_EVENT = """SUBSTRING_INDEX(SUBSTRING_INDEX(user_host, '@ ', -1), ' [', 1)
   = TRIM(TRAILING ']' FROM SUBSTRING_INDEX(user_host, ' [', -1))"""
 """An event's session has no address: in its place is the host of the account that the event belongs to, again."""
 ROWS_SQL = f"""
-SELECT UNIX_TIMESTAMP(start_time), TIME_TO_SEC(query_time), rows_sent, rows_affected,
+SET time_zone = @@GLOBAL.time_zone; SET @ahead_s = TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW());
+SET time_zone = '{{zone}}';
+SELECT UNIX_TIMESTAMP(start_time) + {{zone_s}} - @ahead_s, TIME_TO_SEC(query_time), rows_sent, rows_affected,
   CONCAT(IF({_IS_OF_EVENT}, {literal(EVENT)}, ''), thread_id), HEX(db), HEX(sql_text)
   FROM mysql.slow_log"""  # noqa: S608 constants
+"""The rows, their starts in UTC where their sessions have the server's time zone: a row does not tell its own.
+
+The table's file has a start as text, in the time zone of its session. One that is no time in the zone of who reads it,
+as in the hour that a summer's begin leaves out, makes the server give no row at all ("marked as crashed", 1194). So it
+is read in a zone that leaves out none, and brought from there to the server's.
+"""
+ZONES_S = {"+00:00": 0, "-12:59": -46_740, "+14:00": 50_400}
+"""The zones to read in, one after the other: a start near 1970 or 2038, which a session has set, is none in some."""
 EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 
@@ -93,10 +107,11 @@ free_kib() {{
 trap 'exit 143' TERM INT HUP
 take_turn
 stop_if_other
+started=$(must {quote(f"SELECT {STARTED}")})
+stop_if_left
 said=$(must {quote(IN_THE_WAY_SQL)})
 if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; fi
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
-started=$(must {quote(f"SELECT {STARTED}")})
 was=$(must {quote(_was_sql(settings))})
 wanted=$(
   printf '%s%s\\n' {quote(first_line(recording, end))} "$new"
@@ -206,7 +221,10 @@ def _functions(target: Target, access: DatabaseAccess, recording: str) -> str:
     was; `empty` empties the table; `put_back` does all that is to be done at the end, and ends the script.
     """
     client = program(target, MARIADB.client)
-    begin = f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}';"
+    begin = (
+        f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}', time_zone = '+00:00';"
+    )
+    rows = " ".join(quote(ROWS_SQL.format(zone=zone, zone_s=ahead_s)) for zone, ahead_s in ZONES_S.items())
     return f"""{access.prologue(target.bin_dir)}
 {client_functions(MARIADB, target)}
 {block_functions(target, recording)}
@@ -245,6 +263,16 @@ by_kept() {{
   cat kept_refused >> refused
   return 1
 }}
+stop_if_left() {{  # what was set before is in its block alone, unless the server was restarted since
+  local left recording
+  left=$(if [ -e "$knobs" ]; then block_of {quote(BEGIN)}; fi)
+  if grep -qxF -- "{_STARTED} $started" <<< "$left"; then
+    recording=$(sed -n {quote(f"s/^{BEGIN}; recording //p")} <<< "$left" | head -n 1)
+    echo "what the window of recording ${{recording%%,*}} has set was not put back: clear the task put_back of its run,"
+    printf 'or in %s %s\n' "$knobs" {quote(BY_HAND)}
+    exit {capture_block.OVERLAPS}
+  fi
+}}
 block_of() {{ sed -n "/^$1/,/^"{quote(END)}"/p" -- "$knobs"; }}
 value() {{
   case $1 in
@@ -267,7 +295,8 @@ restore() {{
   local now
   now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
   if grep -qxF -- "{_STARTED} $now" <<< "$block"; then
-    sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null
+    sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null || return 1
+    sessions_keep=yes
   fi
 }}
 empty() {{
@@ -281,14 +310,16 @@ empty() {{
 }}
 packed() {{ nice -n 19 gzip -1 > part; }}
 take_log() {{
-  local rows={quote(ROWS_SQL)}
-  if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
-    {{ cat counted; by_kept "$rows"; }} | packed; then
-    mv -- part {LOG_FILE}
-  else
-    rm -f part
-    return 1
-  fi
+  local rows
+  for rows in {rows}; do
+    if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
+      {{ cat counted; by_kept "$rows"; }} | packed; then
+      mv -- part {LOG_FILE}
+      return 0
+    fi
+  done
+  rm -f part
+  return 1
 }}
 put_back() {{
   local code=$? last=$(( $(date +%s) + {DOWN_S} ))
@@ -315,6 +346,7 @@ put_back() {{
   fi
   unblock || exit 4
   echo "the settings of the log are as they were"
+  if [ -n "${{sessions_keep:-}}" ]; then echo {quote(_SESSIONS_KEEP)}; fi
   exit $code
 }}
 """

@@ -34,10 +34,12 @@ def row(
     ) + "\n"  # fmt: skip
 
 
-def reading(folder: Path, *rows: str, questions: int = 0, before: int = 0, running: int = 0) -> SlowLogReading:
+def reading(
+    folder: Path, *rows: str, questions: int = 0, before: int = 0, running: int = 0, end: datetime = END
+) -> SlowLogReading:
     head = COUNTED.format(questions=questions, before=before, running=running)
     (folder / "rows.gz").write_bytes(gzip.compress("".join((head, *rows)).encode()))
-    return open_reading({"patterns": [f"{folder}/rows.gz"]}, "bench", START, END)
+    return open_reading({"patterns": [f"{folder}/rows.gz"]}, "bench", START, end)
 
 
 def taken(folder: Path, *texts: str) -> list[tuple[str, int | None]]:
@@ -109,6 +111,40 @@ def test_a_session_that_makes_up_its_time_keeps_its_place(tmp_path: Path) -> Non
     assert dict(log.left_out) == {}
 
 
+@pytest.mark.parametrize("zone_s", [5 * 3600, -8 * 3600, 20_700, 26 * 3600, 900])
+def test_a_session_in_another_time_zone_keeps_its_times(tmp_path: Path, zone_s: int) -> None:
+    """Its rows have the same number of quarters of an hour too much, or too little."""
+    rows = [row("SELECT 1", at_s=5.0, seconds=1.0), row("SET time_zone = 'x'", at_s=6.5 + zone_s, thread=8)]
+    rows += [row("SELECT 2", at_s=7.0 + zone_s, seconds=2.0, thread=8), row("SELECT 3", at_s=8.9)]
+    rows += [row("CALL p()", at_s=9.0 + zone_s, seconds=1.0, thread=8), row("SELECT 4", at_s=-9999.0, thread=8)]
+    log = reading(tmp_path, *rows)
+    assert [each.at_s for each in log.statements()] == pytest.approx([5.0, 6.5, 7.0, 8.9, 8.0, 8.9], abs=0.01)
+    assert (dict(log.left_out), list(log.missing(END))) == ({}, [])
+
+
+def test_a_time_within_the_interval_can_be_of_another_time_zone_or_come_after_a_pause(tmp_path: Path) -> None:
+    hours = [row("SELECT 1", at_s=10.0), row("SELECT 2", at_s=3611.0, thread=8), row("SELECT 3", at_s=1012.0)]
+    hours += [row("SELECT 4", at_s=1013.0 + 3600, thread=8), row("SELECT 5", at_s=1014.0)]
+    log = reading(tmp_path, *hours, end=START + timedelta(hours=2))
+    assert [each.at_s for each in log.statements()] == [10.0, 11.0, 1012.0, 1013.0, 1014.0]
+
+
+def test_a_time_that_a_session_has_made_up_moves_no_other(tmp_path: Path) -> None:
+    rows = [row("SELECT 1", at_s=10.0), row("SELECT 2", at_s=500.0, thread=8), row("SELECT 3", at_s=11.0)]
+    rows += [row("SELECT 4", at_s=12.0 - 3600, thread=9), row("SELECT 5", at_s=-3600.0 - 100, thread=10)]
+    log = reading(tmp_path, *rows, end=START + timedelta(hours=2))
+    assert [each.at_s for each in log.statements()] == pytest.approx([10.0, 500.0, 11.0, 12.0, 12.0], abs=0.01)
+
+
+def test_a_log_whose_times_are_not_those_of_the_interval_says_so(tmp_path: Path) -> None:
+    log = reading(tmp_path, *[row(f"SELECT {number}", at_s=-200.0) for number in range(3)])
+    assert list(log.statements()) == []
+    assert list(log.missing(END)) == [
+        "3 statements are logged with times outside of the interval, and 0 with times in it: the table's times are not "
+        "what they were taken for"
+    ]
+
+
 def test_values_of_bytes_that_may_have_lost_some_are_told(tmp_path: Path) -> None:
     rows = [row("INSERT t VALUES (_binary '??a')"), row("SELECT 'why?'"), row("SELECT * FROM t WHERE a = _binary 'b'")]
     log = reading(tmp_path, *rows)
@@ -175,6 +211,8 @@ def test_what_began_outside_of_the_interval_is_counted(tmp_path: Path) -> None:
     log = reading(tmp_path, *rows, running=4)
     assert list(log.statements()) == []
     assert dict(log.left_out) == {BEFORE: 1, TORN: 2, AFTER: 1, RUNNING: 4}
+    (said,) = log.missing(END)
+    assert said.startswith("4 statements are logged with times outside of the interval, and 0 with times in it")
 
 
 def test_statements_that_were_not_logged_are_told_with_their_share(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from otterflow.dbms.mysql_family.slow_log.rows import RowsFile
-from otterflow.dbms.mysql_family.slow_log.sessions import SessionsStatements
+from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, TORN, SessionsStatements
 from otterflow.dbms.mysql_family.statements.classes import Classes as Classes
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput, Problem
@@ -28,10 +28,13 @@ class SlowLogReading:
         self._file = RowsFile(path)
         self._end = end
         self._sessions = SessionsStatements(database, start.timestamp(), end.timestamp())
+        self._given = 0
 
     def statements(self) -> Iterator[Statement]:
         """The statements that began in the interval."""
-        return self._sessions.read(self._file.rows())
+        for statement in self._sessions.read(self._file.rows()):
+            self._given += 1
+            yield statement
 
     @property
     def left_out(self) -> Counter[str]:
@@ -51,6 +54,12 @@ class SlowLogReading:
             yield (
                 f"{self._sessions.altered} statements have a '?' in a value of bytes (_binary '...'), which stands for "
                 "any byte that is no text"
+            )
+        outside = sum(self._sessions.left_out[reason] for reason in (BEFORE, TORN, AFTER))
+        if outside > self._given:
+            yield (
+                f"{outside:,} statements are logged with times outside of the interval, and {self._given:,} with times "
+                "in it: the table's times are not what they were taken for"
             )
         counts, logged = self._file.counts, self._sessions.logged
         questions = counts.questions - self._sessions.sessions if counts else 0  # each session's end is counted as one

@@ -3,6 +3,10 @@
 A row is written as its statement ends. A session is in the rows from its beginning or not at all, so its state is
 known: in which database it is, and whether it is in a transaction. What it sent before it chose a database belongs to
 the one that it chose, as far as it sets something.
+
+The table has the start of a statement as text, in the time zone of its session, which the row does not name. Read as if
+all sessions had the server's, that of another is off by a multiple of a quarter of an hour. Which one, its end tells:
+rows come in the order of their ends, and the looks of the window's own job are among them, every few seconds.
 """
 
 from __future__ import annotations
@@ -28,6 +32,11 @@ _HELD = 1_000
 """So many statements are kept of a session that has chosen no database yet."""
 _FAR_S = 1.0
 """A start that is so far outside of the interval is one that the session has made up (`SET timestamp`)."""
+_ZONES_S = 900.0
+"""Time zones differ by a multiple of this, and at most by `_ZONES_APART_S`."""
+_ZONES_APART_S = 27 * 3600.0
+_NEAR_S = 30.0
+"""So near to the end of the row before it a row ends that is taken to be off by its time zone, and by that alone."""
 _SPANS = re.compile(r"\s*(?:call|begin\s+not\s+atomic)\b", re.IGNORECASE)
 """What holds other statements. Its row has the start of the last of them, and the time that all took."""
 _IMMEDIATE = re.compile(r"\s*execute\s+immediate\b", re.IGNORECASE)
@@ -47,6 +56,7 @@ class _Session:
     last_start_s: float = -math.inf
     told_start_s: float = -math.inf
     early_number: int | None = None
+    zone_s: float = 0.0
     is_ours: bool = False
     held: list[Statement] = field(default_factory=list)
 
@@ -87,16 +97,26 @@ class SessionsStatements:
                     self.altered += 1
                 yield statement
 
-    def _began_s(self, row: Row) -> float:
-        """When the statement began. Where its row does not tell, it ended as late as any that is told before it."""
-        is_told = self._start_s - _FAR_S <= row.start_s <= self._end_s + _FAR_S
-        if is_told and not _SPANS.match(row.text):
-            self._reached_s = max(self._reached_s, row.start_s + row.duration_s)
-            return row.start_s
-        return max(self._reached_s, row.start_s if is_told else 0.0) - row.duration_s
+    def _began_s(self, row: Row, session: _Session) -> float:
+        """When the statement began. Where its row does not tell, it ended with the one that told its end before it."""
+        spans = _SPANS.match(row.text)
+        if not spans:
+            session.zone_s = self._zone_s(row, session.zone_s)
+        start_s = row.start_s + session.zone_s
+        is_told = self._start_s - _FAR_S <= start_s <= self._end_s + _FAR_S
+        if is_told and not spans:
+            self._reached_s = start_s + row.duration_s  # not the latest: one that made up its time is soon forgotten
+            return start_s
+        return max(self._reached_s, start_s if is_told else 0.0) - row.duration_s
+
+    def _zone_s(self, row: Row, before_s: float) -> float:
+        """What is to be added to the row's start for its session's time zone; `before_s` if the row does not tell."""
+        ahead_s = self._reached_s - row.start_s - row.duration_s
+        zone_s = _ZONES_S * round(ahead_s / _ZONES_S)
+        return zone_s if abs(ahead_s - zone_s) <= _NEAR_S and abs(zone_s) <= _ZONES_APART_S else before_s
 
     def _statements(self, row: Row, session: _Session) -> Iterator[Statement]:
-        at_s = session.last_start_s = max(self._began_s(row), session.last_start_s)
+        at_s = session.last_start_s = max(self._began_s(row, session), session.last_start_s)
         statement = Statement(
             row.session, at_s - self._start_s, in_utf8(row.text), _transaction(row.text, session),
             duration_ms=round(row.duration_s * 1000, 3), rows=row.rows_sent or row.rows_affected,
