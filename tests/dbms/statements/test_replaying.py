@@ -38,7 +38,7 @@ from otterflow.dbms.statements.judging import Judgement
     ],
 )  # fmt: skip
 def test_left_out(text: str, reason: str) -> None:
-    assert judge(text) == Judgement(left_out=reason)
+    assert judge(text, "shop") == Judgement(left_out=reason)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_left_out(text: str, reason: str) -> None:
     ],
 )
 def test_sent(text: str) -> None:
-    assert judge(text) == Judgement()
+    assert judge(text, "shop") == Judgement()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_sent(text: str) -> None:
     ],
 )
 def test_sent_and_told(text: str, told: str) -> None:
-    assert judge(text) == Judgement(None, told)
+    assert judge(text, "shop") == Judgement(None, told)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.workloads.replay.harness import at
 
 def _cut(*statements: Statement) -> tuple[list[Unit], Units]:
     taken: list[Unit] = []
-    units = Units(taken.append, DIALECT)
+    units = Units(taken.append, DIALECT, "shop")
     units.cut(each._replace(duration_ms=100.0) for each in sorted(statements, key=lambda each: each.at_s))
     assert sum(len(unit.statements) for unit in taken) + units.settings.statements + sum(
         out.statements for out in units.left_out.values()

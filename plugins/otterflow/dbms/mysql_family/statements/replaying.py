@@ -1,7 +1,8 @@
 """Which statements are not to be sent again, and why.
 
-A replay must do to the database what the recorded sessions did, and nothing to the server or the world outside. So
-administration, files of the server's host and calls that leave the database are left out. DDL is sent, and told.
+A replay must do to the database what the recorded sessions did, and nothing to the server, its other databases or the
+world outside. So administration, files of the server's host, what names another database and calls that leave it are
+left out: when in doubt, too. DDL is sent, and told.
 SET NAMES is sent, whatever the character set: the servers' logs have each text in the bytes that its client sent.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from otterflow.dbms.mysql_family.statements.places import names_another
 from otterflow.dbms.mysql_family.statements.tokens import content_of, name_of, tokens
 from otterflow.dbms.mysql_family.statements.transactions import is_body
 from otterflow.dbms.statements.judging import (
@@ -28,6 +30,7 @@ from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, 
 FILES = "reads or writes a file"
 PROTOCOL = "a command of the protocol, and no SQL"
 OTHER_DATABASE = "goes to another database, and the replay has but one"
+NAMES_ANOTHER = "names another database"
 
 _COMMAND = re.compile(r"\s*#\s*administrator command:")
 _FIRST_WORDS = {
@@ -75,13 +78,16 @@ _PRIVILEGED = frozenset({"sql_log_bin", "sql_log_off", "gtid_next", "gtid_domain
 _TABLES = frozenset({"table", "tables", "local", "no_write_to_binlog"})
 
 
-def judge(text: str) -> Judgement:
-    """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+def judge(text: str, database: str) -> Judgement:
+    """What is to be done with a statement in a database of that name.
+
+    A text of several statements is sent whole or not at all.
+    """
     if _COMMAND.match(text):
         return Judgement(PROTOCOL)
     told: str | None = None
     for words in statements_of(text):
-        reason = _why_not(words)
+        reason = _why_not(words, database) or (NAMES_ANOTHER if names_another(words, database) else None)
         if reason is not None:
             return Judgement(reason)
         told = told or _to_tell(words)
@@ -147,7 +153,7 @@ def _assignment(part: list[Token]) -> tuple[str, str, list[Token]]:
     return whose, name_of(part[0]) if part else "", part[2:]
 
 
-def _why_not(words: list[Token]) -> str | None:
+def _why_not(words: list[Token], database: str) -> str | None:
     first, second = word_at(words, 0), word_at(words, 1)
     if first in _FIRST_WORDS:
         return _FIRST_WORDS[first]
@@ -166,7 +172,7 @@ def _why_not(words: list[Token]) -> str | None:
     if first == "set":
         return _why_not_set(words)
     if first in {"prepare", "execute"}:
-        return _why_not_prepared(words)
+        return _why_not_prepared(words, database)
     return _why_not_called(words)
 
 
@@ -200,13 +206,13 @@ def _why_not_set(words: list[Token]) -> str | None:
     return _why_not_called(words)
 
 
-def _why_not_prepared(words: list[Token]) -> str | None:
+def _why_not_prepared(words: list[Token], database: str) -> str | None:
     """The reason for a text that is in a string: `PREPARE s FROM '...'` and `EXECUTE IMMEDIATE '...'`."""
     at = 3 if word_at(words, 0) == "prepare" else 2
     if word_at(words, at - 1) not in {"from", "immediate"} or len(words) <= at:
         return None
     within = content_of(words[at])
-    return judge(within).left_out if within else None
+    return judge(within, database).left_out if within else None
 
 
 def _why_not_called(words: list[Token]) -> str | None:

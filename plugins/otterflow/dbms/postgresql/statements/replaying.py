@@ -76,8 +76,11 @@ _LIMITS = frozenset(
 )  # fmt: skip
 
 
-def judge(text: str) -> Judgement:
-    """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+def judge(text: str, database: str) -> Judgement:
+    """What is to be done with a statement. A text of several statements is sent whole or not at all.
+
+    Of which name the `database` is makes no difference: the server lets no statement name another.
+    """
     if "\0" in text:
         return Judgement(ZERO_BYTE)
     told: str | None = None
