@@ -260,6 +260,7 @@ def test_a_mix(table: Place, tmp_path: Path) -> None:
             "DROP TEMPORARY TABLE own", session="c", start_s=at_s + 0.02,
         )  # fmt: skip
         statements += at("SELECT @y", "SELECT LAST_INSERT_ID()", session="d", start_s=at_s + 0.03)
+        statements += at("SET @t = NOW()", "SELECT @t", session="f", start_s=at_s + 0.05)
         statements += at("SET time_zone = '+05:00'", "SELECT @@time_zone", session="e", start_s=at_s + 0.04)
     _recorded(table, tmp_path, [each._replace(duration_ms=0.5) for each in statements])
     before = dict(_rows(table))[1]
