@@ -24,6 +24,7 @@ from otterflow.dbms.statements.judging import (
     SENT,
     TEMPORARY,
     TWO_PHASE,
+    UNKNOWN_TEXT,
     Judgement,
 )
 from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, Token, parted, word_at
@@ -31,7 +32,6 @@ from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, 
 FILES = "reads or writes a file"
 PROTOCOL = "a command of the protocol, and no SQL"
 OTHER_DATABASE = "goes to another database, and the replay has but one"
-UNKNOWN_TEXT = "runs a text that is not written out"
 NAMES_ANOTHER = "names another database"
 
 _COMMAND = re.compile(r"\s*#\s*administrator command:")
