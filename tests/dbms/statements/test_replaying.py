@@ -35,10 +35,24 @@ from otterflow.dbms.statements.judging import Judgement
         ("SELECT set_config('statement_timeout', '0', false)", judging.LIMITS),
         ("SET client_encoding TO 'LATIN1'", replaying.ENCODING),
         ("SET NAMES 'LATIN1'", replaying.ENCODING),
+        ('SET SESSION "statement_timeout" = 0', judging.LIMITS),
+        ("DO $$ BEGIN PERFORM pg_reload_conf(); END $$", judging.ADMINISTRATION),
+        ("DO LANGUAGE plpgsql $x$ BEGIN IF true THEN CREATE ROLE bob; END IF; END $x$", judging.ADMINISTRATION),
+        ("DO 'BEGIN SET LOCAL statement_timeout = 0; END'", judging.LIMITS),
+        ("DO $$ BEGIN COPY t TO '/tmp/x'; END $$", replaying.COPY),
+        ("DO $$ BEGIN EXECUTE 'GRANT ALL ON t TO bob'; END $$", judging.ADMINISTRATION),
+        ("DO $$ BEGIN EXECUTE format('DROP %s', 'ROLE bob'); END $$", judging.UNKNOWN_TEXT),
+        ("DO $$ BEGIN EXECUTE 'DROP ' || 'ROLE bob'; END $$", judging.UNKNOWN_TEXT),
+        ("DO $$ BEGIN DO $x$ BEGIN ANALYZE t; END $x$; END $$", judging.ADMINISTRATION),
+        ("DO $$ import os $$ LANGUAGE plpython3u", judging.UNKNOWN_TEXT),
+        ("DO E'BEGIN PERFORM pg_reload_conf(); END'", judging.UNKNOWN_TEXT),
+        ("CREATE OR REPLACE FUNCTION f() RETURNS bool LANGUAGE sql AS 'SELECT pg_reload_conf()'",
+         judging.ADMINISTRATION),
+        ("CREATE PROCEDURE p() AS $$ BEGIN SELECT 1; DROP USER bob; END $$ LANGUAGE plpgsql", judging.ADMINISTRATION),
     ],
 )  # fmt: skip
 def test_left_out(text: str, reason: str) -> None:
-    assert judge(text) == Judgement(left_out=reason)
+    assert judge(text, "shop") == Judgement(left_out=reason)
 
 
 @pytest.mark.parametrize(
@@ -55,11 +69,13 @@ def test_left_out(text: str, reason: str) -> None:
         "DECLARE c CURSOR FOR SELECT 1",
         "DISCARD ALL",
         "EXPLAIN ANALYZE SELECT 1",
+        "DO $$ DECLARE n int; BEGIN copy := 5; UPDATE t SET a = n; EXECUTE 'SELECT $1' INTO n USING 1; END $$",
+        "DO $$ BEGIN FOR r IN EXECUTE 'SELECT 1' LOOP RAISE NOTICE 'vacuum; analyze'; END LOOP; END $$",
         "",
     ],
 )
 def test_sent(text: str) -> None:
-    assert judge(text) == Judgement()
+    assert judge(text, "shop") == Judgement()
 
 
 @pytest.mark.parametrize(
@@ -68,12 +84,15 @@ def test_sent(text: str) -> None:
         ("CREATE TABLE t (a int)", judging.DDL),
         ("create unique index i on t (a)", judging.DDL),
         ("TRUNCATE t", judging.DDL),
+        ("DO $$ BEGIN CREATE TABLE t (a int); END $$", judging.DDL),
+        ("DO $$ BEGIN CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f(); END $$", judging.DDL),
+        ("CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1'", judging.DDL),
         ("CREATE TEMP TABLE t AS SELECT 1", judging.TEMPORARY),
         ("CREATE LOCAL TEMPORARY TABLE t (a int)", judging.TEMPORARY),
     ],
 )
 def test_sent_and_told(text: str, told: str) -> None:
-    assert judge(text) == Judgement(None, told)
+    assert judge(text, "shop") == Judgement(None, told)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_spool_gives_back_each_session(tmp_path: Path, monkeypatch: pytest.Mon
         Statement(f"s{number % 3}", float(number), f"SELECT '\udce9{number}'", number, (None, "é"), "p", 1.0)
         for number in range(100)
     ]
-    with Spool(str(tmp_path), DIALECT) as spool:
+    with Spool(str(tmp_path), DIALECT, "shop") as spool:
         spool.fill(statements)
         assert list(tmp_path.iterdir()) == [], "no name leads to it"
         assert [session.name for session in spool.sessions] == ["s0", "s1", "s2"]
@@ -98,7 +98,7 @@ def test_a_spool_gives_back_each_session(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_how_many_sessions_were_open_at_once(tmp_path: Path) -> None:
-    with Spool(str(tmp_path), DIALECT) as spool:
+    with Spool(str(tmp_path), DIALECT, "shop") as spool:
         spool.fill(Statement(f"s{number}", number * 2.0, "SELECT 1", duration_ms=1000.0) for number in range(10))
         assert most_at_once(spool.sessions, 0) == 1
         assert most_at_once(spool.sessions, 1.5) == 2
@@ -117,7 +117,7 @@ def test_how_many_sessions_were_open_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_sent(tmp_path: Path, statement: Statement, reason: str | None) -> None:
-    with Spool(str(tmp_path), DIALECT) as spool:
+    with Spool(str(tmp_path), DIALECT, "shop") as spool:
         spool.fill([statement])
         assert dict(spool.left_out) == ({reason: 1} if reason else {})
 

@@ -138,7 +138,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _hands(tmp_path: Path, statements: list[Statement], cores: int = 16, **changes: Any) -> list[Hand]:
-    with Spool(str(tmp_path), DIALECT) as spool:
+    with Spool(str(tmp_path), DIALECT, "shop") as spool:
         spool.fill(statements)
         return deal(spool, ReplaySettings(**{**SETTINGS, **changes}), cores)
 

@@ -19,17 +19,17 @@ ROOMS: Mapping[str, str] = {"postgresql": "postgresql", "mariadb": "mysql_family
 class Dialect:
     """What a text says. All that is no word or a yes or no takes the text of a statement.
 
-    `judge` says what is to be done with it, `wanted_values` how many values it wants that are sent apart, `comes_again`
-    whether it changes the schema in a way that may be done again, and `fingerprint` is of its class. `ends_block` is
-    whether it ends a transaction or brings a failed one back, `commits_before` whether it commits what is open
-    before it does anything, and `state_after` takes also whether the session is in a transaction, and gives that for
-    the time after it, and whether one ended in it. `touch_of` is what it does to its session, `mentions` whether it may
-    use what is held there, and `asked` names what a text asks for that asks for what the statement before it left.
-    `values_apart` is whether a statement can be sent with its values apart from its text, and `classes` makes what
-    names the classes of a recording.
+    `judge` takes also the name of the database that it is to be sent to, and says what is to be done with it,
+    `wanted_values` how many values it wants that are sent apart, `comes_again` whether it changes the schema in a way
+    that may be done again, and `fingerprint` is of its class. `ends_block` is whether it ends a transaction or brings a
+    failed one back, `commits_before` whether it commits what is open before it does anything, and `state_after` takes
+    also whether the session is in a transaction, and gives that for the time after it, and whether one ended in it.
+    `touch_of` is what it does to its session, `mentions` whether it may use what is held there, and `asked` names what
+    a text asks for that asks for what the statement before it left. `values_apart` is whether a statement can be sent
+    with its values apart from its text, and `classes` makes what names the classes of a recording.
     """
 
-    judge: Callable[[str], Judgement]
+    judge: Callable[[str, str], Judgement]
     wanted_values: Callable[[str], int]
     comes_again: Callable[[str], bool]
     fingerprint: Callable[[str], str]

@@ -9,10 +9,14 @@ CONSTANT, WORD, QUOTED, OPERATOR, PARAMETER = "constant", "word", "quoted", "ope
 
 
 class Token(NamedTuple):
-    """A token's kind and its spelling; of a constant the spelling may reach to the end of the text."""
+    """A token's kind and its spelling; of a constant the spelling may reach to the end of the text.
+
+    `is_apart` is whether something lies between it and the token before it, where the scanner says so.
+    """
 
     kind: str
     text: str
+    is_apart: bool = False
 
 
 def parted(found: Iterable[Token]) -> Iterator[list[Token]]:
@@ -27,6 +31,11 @@ def parted(found: Iterable[Token]) -> Iterator[list[Token]]:
             words.append(token)
     if words:
         yield words
+
+
+def spelt(words: Iterable[Token]) -> str:
+    """Tokens in a row as they were written, a blank for whatever lay between two."""
+    return "".join(" " * token.is_apart + token.text for token in words).lstrip()
 
 
 def word_at(words: Sequence[Token], place: int) -> str:

@@ -59,10 +59,51 @@ from otterflow.dbms.statements.judging import Judgement
         ("SET LOCAL lock_wait_timeout := 5", judging.LIMITS),
         ("PREPARE s FROM 'FLUSH LOGS'", judging.ADMINISTRATION),
         ("EXECUTE IMMEDIATE 'SELECT load_file(''x'')'", judging.OUTSIDE),
+        ("EXECUTE IMMEDIATE 'FLUSH LOGS' USING 1", judging.ADMINISTRATION),
+        ("EXECUTE IMMEDIATE 'SHUT' 'DOWN'", judging.UNKNOWN_TEXT),
+        ("EXECUTE IMMEDIATE CONCAT('SHUT', 'DOWN')", judging.UNKNOWN_TEXT),
+        ("EXECUTE IMMEDIATE 'SHUT' || 'DOWN'", judging.UNKNOWN_TEXT),
+        ("EXECUTE IMMEDIATE @x", judging.UNKNOWN_TEXT),
+        ("PREPARE s FROM @x", judging.UNKNOWN_TEXT),
+        ("PREPARE `s` FROM 'SELECT 1' 'x'", judging.UNKNOWN_TEXT),
+        ("SET STATEMENT max_statement_time=1 FOR KILL 5", judging.ADMINISTRATION),
+        ("SET STATEMENT a=(SELECT 1 FROM t FOR UPDATE), b=1 FOR SET GLOBAL c = 1", judging.ADMINISTRATION),
+        ("SET STATEMENT max_statement_time=1 FOR BEGIN NOT ATOMIC SHUTDOWN; END", judging.ADMINISTRATION),
+        ("SET STATEMENT sql_log_bin = 0 FOR DELETE FROM t", judging.ADMINISTRATION),
+        ("BEGIN NOT ATOMIC SHUTDOWN; END", judging.ADMINISTRATION),
+        ("BEGIN NOT ATOMIC SELECT 1; SET SESSION max_statement_time = 0; END", judging.LIMITS),
+        ("BEGIN NOT ATOMIC SET STATEMENT a=1 FOR KILL 5; END", judging.ADMINISTRATION),
+        ("BEGIN NOT ATOMIC PREPARE s FROM @x; END", judging.UNKNOWN_TEXT),
+        ("BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION, NOT FOUND, 1062, SQLSTATE VALUE '23000' SHUTDOWN; "
+         "SELECT 1; END", judging.ADMINISTRATION),
+        ("BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR absent KILL 3; SELECT 1; END", judging.ADMINISTRATION),
+        ("BEGIN FLUSH LOGS; END", judging.ADMINISTRATION),
+        ("IF 1 THEN KILL 3; END IF", judging.ADMINISTRATION),
+        ("IF 0 THEN SELECT 1; ELSEIF 1 THEN SELECT 2; ELSE KILL 3; END IF", judging.ADMINISTRATION),
+        ("CASE 1 WHEN 1 THEN FLUSH LOGS; END CASE", judging.ADMINISTRATION),
+        ("WHILE 1 DO IF 1 THEN SHUTDOWN; END IF; END WHILE", judging.ADMINISTRATION),
+        ("x: LOOP KILL 3; END LOOP", judging.ADMINISTRATION),
+        ("REPEAT KILL 3; UNTIL 1 END REPEAT", judging.ADMINISTRATION),
+        ("FOR i IN 1..3 DO KILL 3; END FOR", judging.ADMINISTRATION),
+        ("BEGIN NOT ATOMIC x: BEGIN y :LOOP FLUSH LOGS; END LOOP; END; END", judging.ADMINISTRATION),
+        ("CREATE PROCEDURE p() BEGIN SELECT 1; FLUSH LOGS; END", judging.ADMINISTRATION),
+        ("CREATE PROCEDURE p(a INT) COMMENT 'x' NOT DETERMINISTIC SQL SECURITY DEFINER FLUSH LOGS",
+         judging.ADMINISTRATION),
+        ("CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW FOLLOWS y SET GLOBAL a = 1", judging.ADMINISTRATION),
+        ("SET @@GLOBAL . max_connections=1", judging.ADMINISTRATION),
+        ("SET @@global.`max_connections`=1", judging.ADMINISTRATION),
+        ("SET @@global.hot.key_buffer_size=1", judging.ADMINISTRATION),
+        ("SET @@PERSIST.max_connections := 1", judging.ADMINISTRATION),
+        ("SET PERSIST_ONLY max_connections = 1", judging.ADMINISTRATION),
+        ("SET @@`sql_log_bin`=0", judging.ADMINISTRATION),
+        ("SET @@session . max_statement_time=0", judging.LIMITS),
+        ("CREATE OR REPLACE DEFINER=root@localhost USER e", judging.ADMINISTRATION),
+        ("CREATE OR REPLACE DEFINER = 'a'@'b' EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", judging.ADMINISTRATION),
+        ("CREATE DEFINER=CURRENT_USER() EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", judging.ADMINISTRATION),
     ],
 )  # fmt: skip
 def test_left_out(text: str, reason: str) -> None:
-    assert judge(text) == Judgement(left_out=reason)
+    assert judge(text, "shop") == Judgement(left_out=reason)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +123,11 @@ def test_left_out(text: str, reason: str) -> None:
         "SET character_set_results = NULL",
         "SET @@SESSION.sql_auto_is_null = 0, @@SESSION.wait_timeout = 2147483, @@SESSION.sql_mode = 'TRADITIONAL'",
         "SET STATEMENT max_statement_time = 5 FOR SELECT 1",
+        "BEGIN NOT ATOMIC SET @kill = 1; UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END; END",
+        "IF (SELECT 1) THEN SELECT 2; END IF",
+        "SELECT CASE WHEN a THEN flush ELSE kill END FROM t",
+        "EXECUTE IMMEDIATE 'SELECT ?' USING @a",
+        "SET @`global` . x = 1",
         "SET @max_statement_time = 5",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         "SELECT GET_LOCK('a', 5)",
@@ -96,14 +142,19 @@ def test_left_out(text: str, reason: str) -> None:
     ],
 )
 def test_sent(text: str) -> None:
-    assert judge(text) == Judgement()
+    assert judge(text, "shop") == Judgement()
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("CREATE TABLE t (a int) ENGINE=InnoDB", judging.DDL),
-        ("CREATE PROCEDURE p() BEGIN SELECT 1; FLUSH LOGS; END", judging.DDL),
+        ("CREATE PROCEDURE p() BEGIN SELECT 1; COMMIT; END", judging.DDL),
+        ("CREATE DEFINER = event@localhost SQL SECURITY INVOKER VIEW v AS SELECT 1", judging.DDL),
+        ("CREATE FUNCTION f() RETURNS INT RETURN IF(1, 2, 3)", judging.DDL),
+        ("SET STATEMENT max_statement_time = 5 FOR DROP TABLE t", judging.DDL),
+        ("BEGIN NOT ATOMIC DROP TABLE t; END", judging.DDL),
+        ("EXECUTE IMMEDIATE 'DROP TABLE t'", judging.DDL),
         ("TRUNCATE t", judging.DDL),
         ("RENAME TABLE a TO b", judging.DDL),
         ("CREATE TEMPORARY TABLE t AS SELECT 1", judging.TEMPORARY),
@@ -111,7 +162,7 @@ def test_sent(text: str) -> None:
     ],
 )
 def test_sent_and_told(text: str, told: str) -> None:
-    assert judge(text) == Judgement(None, told)
+    assert judge(text, "shop") == Judgement(None, told)
 
 
 def test_a_stored_program_is_one_statement() -> None:

@@ -67,7 +67,11 @@ def test_what_is_given_up(text: str, held: Held) -> None:
         ("SET sql_mode = DEFAULT", [("sql_mode", None)]),
         ("SET ROLE someone", [("role", "SET ROLE someone")]),
         ("/*!40101 SET sql_mode = CONCAT(@@sql_mode, ',ANSI') */",
-         [("sql_mode", "SET sql_mode = CONCAT ( @@sql_mode , ',ANSI' )")]),
+         [("sql_mode", "SET sql_mode = CONCAT(@@sql_mode, ',ANSI')")]),
+        ("SET @t = NOW(), @u=f  (1/* x */,2 ), @v = -- x\n 5",
+         [("@t", "SET @t = NOW()"), ("@u", "SET @u = f (1 ,2 )"), ("@v", "SET @v = 5")]),
+        ("SET @v = /*! 5*/+/*!40101 1 */", [("@v", "SET @v = 5 + 1")]),
+        ("SET @@session . time_zone='+00:00'", [("time_zone", "SET time_zone = '+00:00'")]),
     ],
 )  # fmt: skip
 def test_settings(text: str, settings: list[tuple[str, str | None]]) -> None:

@@ -169,6 +169,8 @@ def test_a_store_gives_back_what_was_recorded(tmp_path: Path) -> None:
         assert made.stat().st_mtime_ns == written, "made once"
     with _open(tmp_path, sample=1) as store:
         assert store.kept == 2, "one of each kind stays"
+    with _open(tmp_path, database="another"):
+        assert len(set((tmp_path / "recording").iterdir()) - set(before)) == 3, "what is left out is a database's own"
 
 
 def test_a_recording_of_which_nothing_can_be_in_a_mix(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.workloads.replay.harness import at
 
 def _cut(*statements: Statement) -> tuple[list[Unit], Units]:
     taken: list[Unit] = []
-    units = Units(taken.append, DIALECT)
+    units = Units(taken.append, DIALECT, "shop")
     units.cut(each._replace(duration_ms=100.0) for each in sorted(statements, key=lambda each: each.at_s))
     assert sum(len(unit.statements) for unit in taken) + units.settings.statements + sum(
         out.statements for out in units.left_out.values()
@@ -58,7 +58,7 @@ def test_a_savepoint_ends_no_transaction() -> None:
 
 def test_a_transaction_that_the_end_of_another_has_begun_has_a_beginning_of_its_own() -> None:
     taken: list[Unit] = []
-    units = Units(taken.append, DIALECT)
+    units = Units(taken.append, DIALECT, "shop")
     units.cut(
         [
             *at("BEGIN", "UPDATE a", "COMMIT AND CHAIN", transaction=1),
@@ -72,7 +72,7 @@ def test_a_transaction_that_the_end_of_another_has_begun_has_a_beginning_of_its_
 
 def test_what_is_set_again_comes_after_what_was_set_since() -> None:
     taken: list[Unit] = []
-    units = Units(taken.append, FAMILY)
+    units = Units(taken.append, FAMILY, "shop")
     units.cut(at("SET character_set_client = utf8mb4", "SET NAMES latin1, character_set_client = utf8mb4", "SELECT 1"))
     assert [text for text, _ in taken[0].context] == ["SET NAMES latin1", "SET character_set_client = utf8mb4"]
 

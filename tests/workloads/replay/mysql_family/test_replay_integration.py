@@ -143,6 +143,23 @@ def test_limits_outlast_what_the_recording_sets(table: Place, replayed: Play) ->
     assert result["errors"] == ({"HY000 (3024)": 1} if table.is_mysql else {"70100": 1})
 
 
+def test_other_databases_stay_as_they_are(table: Place, replayed: Play) -> None:
+    table.sql("DROP DATABASE IF EXISTS shop")
+    table.sql("CREATE DATABASE shop")
+    table.sql("CREATE TABLE shop.orders AS SELECT * FROM test_wire.stock")
+    named = ["DELETE FROM shop.orders", "UPDATE stock s, `shop` . `orders` o SET o.n = 0", "DROP TABLE shop.orders"]
+    result = replayed(
+        at(
+            *named, "UPDATE test_wire.stock s SET s.n = 0 WHERE s.id = 1",
+            "SELECT s.n, t.table_name FROM stock s, INFORMATION_SCHEMA.TABLES t LIMIT 5",
+        )
+    )  # fmt: skip
+    assert result["statements"]["left_out"] == {replaying.NAMES_ANOTHER: len(named)}
+    assert result["errors"] == {}
+    assert [row["n"] for row in table.sql("SELECT n FROM shop.orders ORDER BY id")] == [10, 20, 30, 40]
+    assert _rows(table)[0] == (1, 0)
+
+
 def test_what_a_statement_commits_itself_is_not_rolled_back(table: Place, replayed: Play) -> None:
     result = replayed(
         [
@@ -243,6 +260,7 @@ def test_a_mix(table: Place, tmp_path: Path) -> None:
             "DROP TEMPORARY TABLE own", session="c", start_s=at_s + 0.02,
         )  # fmt: skip
         statements += at("SELECT @y", "SELECT LAST_INSERT_ID()", session="d", start_s=at_s + 0.03)
+        statements += at("SET @t = NOW()", "SELECT @t", session="f", start_s=at_s + 0.05)
         statements += at("SET time_zone = '+05:00'", "SELECT @@time_zone", session="e", start_s=at_s + 0.04)
     _recorded(table, tmp_path, [each._replace(duration_ms=0.5) for each in statements])
     before = dict(_rows(table))[1]

@@ -1,7 +1,8 @@
 """Which statements are not to be sent again, and why.
 
-A replay must do to the database what the recorded sessions did, and nothing to the server or the world outside. So
-administration, files of the server's host and calls that leave the database are left out. DDL is sent, and told.
+A replay must do to the database what the recorded sessions did, and nothing to the server, its other databases or the
+world outside. So administration, files of the server's host, what names another database and calls that leave it are
+left out: when in doubt, too. DDL is sent, and told.
 SET NAMES is sent, whatever the character set: the servers' logs have each text in the bytes that its client sent.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from otterflow.dbms.mysql_family.statements.parts import for_of, parts_of
+from otterflow.dbms.mysql_family.statements.places import names_another
 from otterflow.dbms.mysql_family.statements.tokens import content_of, name_of, tokens
 from otterflow.dbms.mysql_family.statements.transactions import is_body
 from otterflow.dbms.statements.judging import (
@@ -21,6 +24,7 @@ from otterflow.dbms.statements.judging import (
     SENT,
     TEMPORARY,
     TWO_PHASE,
+    UNKNOWN_TEXT,
     Judgement,
 )
 from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, Token, parted, word_at
@@ -28,6 +32,7 @@ from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, 
 FILES = "reads or writes a file"
 PROTOCOL = "a command of the protocol, and no SQL"
 OTHER_DATABASE = "goes to another database, and the replay has but one"
+NAMES_ANOTHER = "names another database"
 
 _COMMAND = re.compile(r"\s*#\s*administrator command:")
 _FIRST_WORDS = {
@@ -40,7 +45,7 @@ _FIRST_WORDS = {
 }  # fmt: skip
 _DDL_VERBS = frozenset({"create", "alter", "drop", "truncate", "rename"})
 _ADMINISTERED = frozenset(
-    "database schema user role server tablespace logfile undo instance event resource library".split()
+    "database schema user role server tablespace logfile undo instance event resource library reference".split()
 )
 _BEFORE_OBJECT = frozenset("or replace aggregate unique fulltext spatial online offline ignore".split())
 _ENGINES = frozenset({"connect", "federated", "federatedx", "spider", "s3"})
@@ -75,25 +80,34 @@ _PRIVILEGED = frozenset({"sql_log_bin", "sql_log_off", "gtid_next", "gtid_domain
 _TABLES = frozenset({"table", "tables", "local", "no_write_to_binlog"})
 
 
-def judge(text: str) -> Judgement:
-    """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+def judge(text: str, database: str) -> Judgement:
+    """What is to be done with a statement in a database of that name.
+
+    A text of several statements is sent whole or not at all.
+    """
     if _COMMAND.match(text):
         return Judgement(PROTOCOL)
     told: str | None = None
     for words in statements_of(text):
-        reason = _why_not(words)
-        if reason is not None:
-            return Judgement(reason)
-        told = told or _to_tell(words)
+        for part in parts_of(words):
+            judgement = _judged(part, database)
+            if judgement.left_out is not None:
+                return judgement
+            told = told or judgement.told
+        if names_another(words, database):
+            return Judgement(NAMES_ANOTHER)
     return Judgement(None, told) if told else SENT
 
 
 def statements_of(text: str) -> Iterator[list[Token]]:
-    """The statements of a text, each as its tokens, of which there is at least one. A stored program is one."""
+    """The statements of a text, each as its tokens, of which there is at least one.
+
+    A stored program is one, with its semicolons.
+    """
     whole: list[Token] = []
     for words in parted(tokens(text)):
         if whole or is_body([token.text.lower() for token in words[:12]]):
-            whole += words
+            whole += [Token(OPERATOR, ";"), *words] if whole else words
         else:
             yield words
     if whole:
@@ -134,17 +148,30 @@ def _assignment(part: list[Token]) -> tuple[str, str, list[Token]]:
     if first in _OF_THE_SERVER or first in _OF_THE_SESSION:
         whose, part = (first if first in _OF_THE_SERVER else whose), part[1:]
         first = part[0].text.lower() if part else ""
-    if first.startswith("@@"):
-        scope, _, name = first[2:].rpartition(".")
-        whose = scope if scope in _OF_THE_SERVER else "session"
-        return whose, name, part[2:]
-    if first.startswith("@"):
-        return "@", first.replace("`", ""), part[2:]
     if first in {"names", "charset"} or (first, word_at(part, 1)) == ("character", "set"):
         return whose, "names", part[1:] if first != "character" else part[2:]
     if first == "transaction":
         return whose, "transaction", part[1:]
-    return whose, name_of(part[0]) if part else "", part[2:]
+    at = next((place for place, token in enumerate(part) if token.text in {"=", ":="}), 0)
+    if not at:  # SET ROLE someone
+        return whose, name_of(part[0]) if part else "", part[2:]
+    return _variable(whose, "".join(token.text for token in part[:at]).replace("`", "").lower(), part[at + 1 :])
+
+
+def _variable(whose: str, spelt: str, value: list[Token]) -> tuple[str, str, list[Token]]:
+    """A variable by its name with all that is before it: `@@global.x`, blanks and backticks left away."""
+    if spelt.startswith("@@"):
+        parts = spelt[2:].split(".")
+        return parts[0] if parts[0] in _OF_THE_SERVER else "session", parts[-1], value
+    return "@" if spelt.startswith("@") else whose, spelt, value
+
+
+def _judged(words: list[Token], database: str) -> Judgement:
+    """What is to be done with one statement, whatever is in it apart."""
+    reason = _why_not(words)
+    if reason is None and word_at(words, 0) in {"prepare", "execute"}:
+        return _judged_by_string(words, database)
+    return Judgement(reason) if reason else Judgement(None, _to_tell(words))
 
 
 def _why_not(words: list[Token]) -> str | None:
@@ -165,8 +192,6 @@ def _why_not(words: list[Token]) -> str | None:
         return _why_not_changed(words) or _why_not_called(words)
     if first == "set":
         return _why_not_set(words)
-    if first in {"prepare", "execute"}:
-        return _why_not_prepared(words)
     return _why_not_called(words)
 
 
@@ -189,7 +214,9 @@ def _why_not_set(words: list[Token]) -> str | None:
     if word_at(words, 1) in {"password", "default", "resource"}:
         return ADMINISTRATION
     if word_at(words, 1) == "statement":
-        return _why_not_called(words)  # what it sets ends with it
+        # What it sets ends with it, limits too.
+        is_privileged = any(name in _PRIVILEGED for _, name, _ in assignments_of(words[1 : for_of(words)]))
+        return ADMINISTRATION if is_privileged else _why_not_called(words)
     for whose, name, _ in assignments_of(words):
         if whose in _OF_THE_SERVER or name in _PRIVILEGED:
             return ADMINISTRATION
@@ -200,13 +227,15 @@ def _why_not_set(words: list[Token]) -> str | None:
     return _why_not_called(words)
 
 
-def _why_not_prepared(words: list[Token]) -> str | None:
-    """The reason for a text that is in a string: `PREPARE s FROM '...'` and `EXECUTE IMMEDIATE '...'`."""
-    at = 3 if word_at(words, 0) == "prepare" else 2
-    if word_at(words, at - 1) not in {"from", "immediate"} or len(words) <= at:
-        return None
-    within = content_of(words[at])
-    return judge(within).left_out if within else None
+def _judged_by_string(words: list[Token], database: str) -> Judgement:
+    """Judges `PREPARE s FROM '...'` and `EXECUTE IMMEDIATE '...'` by the text, which has to be in one string."""
+    prepares = word_at(words, 0) == "prepare"
+    if not prepares and word_at(words, 1) != "immediate":
+        return SENT
+    at = 3 if prepares else 2
+    within = content_of(words[at]) if len(words) > at else ""
+    is_whole = len(words) == at + 1 or (not prepares and word_at(words, at + 1) == "using")
+    return judge(within, database) if within and is_whole else Judgement(UNKNOWN_TEXT)
 
 
 def _why_not_called(words: list[Token]) -> str | None:
@@ -231,9 +260,21 @@ def _to_tell(words: list[Token]) -> str | None:
 def _object(words: list[Token]) -> str:
     """What CREATE, ALTER, DROP or RENAME is about: DEFINER and its like come before it."""
     place = 1
-    while word_at(words, place) in _BEFORE_OBJECT:
-        place += 1
-    if word_at(words, place) == "definer":
-        following = range(place, min(place + 9, len(words)))
-        return next((word_at(words, at) for at in following if word_at(words, at) == "event"), "")
-    return word_at(words, place)
+    while True:
+        word = word_at(words, place)
+        if word in _BEFORE_OBJECT:
+            place += 1
+        elif word in {"algorithm", "sql"}:  # ALGORITHM = MERGE, SQL SECURITY INVOKER
+            place += 3
+        elif word == "definer":
+            place = _after_account(words, place + 2)
+        else:
+            return word
+
+
+def _after_account(words: list[Token], place: int) -> int:
+    """Where an account ends that begins at a place: `root@localhost`, `'root' @ '%'`, `CURRENT_USER()`, a role."""
+    after = words[place + 1].text if place + 1 < len(words) else ""
+    if after in {"@", "("}:
+        return place + 3
+    return place + 2 if after.startswith("@") else place + 1

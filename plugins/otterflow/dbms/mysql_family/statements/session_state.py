@@ -10,7 +10,7 @@ import re
 
 from otterflow.dbms.mysql_family.statements.replaying import assignments_of, statements_of
 from otterflow.dbms.mysql_family.statements.tokens import name_of
-from otterflow.dbms.statements.tokens import QUOTED, WORD, Token, word_at
+from otterflow.dbms.statements.tokens import QUOTED, WORD, Token, spelt, word_at
 from otterflow.dbms.statements.touching import (
     ADVISORY,
     ALL,
@@ -98,21 +98,22 @@ def _assigned(words: list[Token], whose: str, name: str, value: list[Token]) -> 
 
 
 def _setting(words: list[Token], whose: str, name: str, value: list[Token]) -> tuple[Setting, ...]:
-    spelt = " ".join(token.text for token in value)
+    # As it was written: NOW() is a function of the server's own, and NOW () is not, without sql_mode IGNORE_SPACE.
+    written = spelt(value)
     if name == "names":
-        return (Setting(name, f"SET NAMES {spelt}"),)
+        return (Setting(name, f"SET NAMES {written}"),)
     if name == "read":  # READ ONLY and READ WRITE, of the next transaction
         return ()
     if name == "transaction":
         # Without SESSION it is for the next transaction only, which is another statement than this one.
         if [token.text.lower() for token in value[:2]] != _LEVEL:
             return ()
-        return (Setting(name, f"SET SESSION TRANSACTION {spelt}"),)
+        return (Setting(name, f"SET SESSION TRANSACTION {written}"),)
     if name == "role" or not value:
-        return (Setting(name, " ".join(token.text for token in words)),)
-    if whose != "@" and spelt.lower() == "default":
+        return (Setting(name, spelt(words)),)
+    if whose != "@" and written.lower() == "default":
         return (Setting(name, None),)
-    return (Setting(name, f"SET {name} = {spelt}"),)
+    return (Setting(name, f"SET {name} = {written}"),)
 
 
 def _temporary(words: list[Token]) -> frozenset[Held]:

@@ -33,8 +33,8 @@ _ENDS_STRING = {mark: re.compile(rf"\\.|{mark}{mark}|{mark}", re.DOTALL) for mar
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The tokens of a text in their order, without white space and comments."""
-    position, end, in_code = 0, len(text), False
+    """The tokens of a text in their order, without white space and comments. Each says whether it stands apart."""
+    position, end, in_code, after_token = 0, len(text), False, 0
     while position < end:
         if in_code and text.startswith("*/", position):
             position, in_code = position + 2, False
@@ -43,7 +43,7 @@ def tokens(text: str) -> Iterator[Token]:
         kind = None if found is None else found.lastgroup
         if found is None:
             # An open quotation mark, or a character that no SQL has outside of one.
-            yield Token(CONSTANT, text[position:])
+            yield Token(CONSTANT, text[position:], position > after_token)
             return
         if kind == _SKIPPED:
             position = found.end()
@@ -53,15 +53,16 @@ def tokens(text: str) -> Iterator[Token]:
             closing = text.find("*/", found.end())
             position = end if closing < 0 else closing + 2
         else:
-            token = _token(text, found)
-            position += len(token.text)
-            yield token
+            kind, spelling = _token(text, found)
+            yield Token(kind, spelling, position > after_token)
+            position = after_token = position + len(spelling)
 
 
-def _token(text: str, found: re.Match[str]) -> Token:
+def _token(text: str, found: re.Match[str]) -> tuple[str, str]:
+    """A token's kind and spelling."""
     if found.lastgroup == _STRING:
-        return Token(CONSTANT, text[found.start() : _after_string(text, found.end(), found["mark"])])
-    return Token(str(found.lastgroup), found[0])
+        return CONSTANT, text[found.start() : _after_string(text, found.end(), found["mark"])]
+    return str(found.lastgroup), found[0]
 
 
 def _after_string(text: str, at: int, mark: str) -> int:

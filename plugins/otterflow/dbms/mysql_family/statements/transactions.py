@@ -26,6 +26,7 @@ _ENDS = frozenset({"commit", "rollback"})
 _FIRST_WORDS = 8
 _AUTOCOMMIT = re.compile(r"(?:@@)?(?:session\.|local\.)?autocommit$")
 _BODIES = frozenset({"procedure", "function", "trigger", "event", "package"})
+_COMPOUND = frozenset({"if", "case", "loop", "while", "repeat", "for", "declare"})
 _BODILESS = frozenset("table view index database schema user role sequence server tablespace".split())
 
 
@@ -144,7 +145,11 @@ def _beginnings(text: str) -> Iterator[list[str]]:
 
 def is_body(words: list[str]) -> bool:
     """Whether these are the first words of a statement that holds others, which semicolons part."""
-    if words[:3] == ["begin", "not", "atomic"] or words[:1] == ["if"]:
+    if words[1:2] == [":"]:  # a label
+        words = words[2:]
+    if words[:1] == ["begin"]:  # NOT ATOMIC, or a block by sql_mode ORACLE
+        return words[1:2] not in ([], ["work"])
+    if words[:1] and words[0] in _COMPOUND:
         return True
     if words[:1] not in (["create"], ["alter"]):
         return False

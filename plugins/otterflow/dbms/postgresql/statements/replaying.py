@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from otterflow.dbms.postgresql.statements.bodies import bodies_of, executed_in, statements_in
 from otterflow.dbms.postgresql.statements.tokens import tokens
 from otterflow.dbms.statements.judging import (
     ADMINISTRATION,
@@ -19,6 +20,7 @@ from otterflow.dbms.statements.judging import (
     SENT,
     TEMPORARY,
     TWO_PHASE,
+    UNKNOWN_TEXT,
     Judgement,
 )
 from otterflow.dbms.statements.tokens import CONSTANT, PARAMETER, QUOTED, WORD, Token, parted, word_at
@@ -38,6 +40,7 @@ _FIRST_WORDS = {
     "create_replication_slot": REPLICATION, "drop_replication_slot": REPLICATION,
     "read_replication_slot": REPLICATION, "timeline_history": REPLICATION,
 }  # fmt: skip
+_HOLD_BODIES = frozenset({"do", "create"})
 _DDL_VERBS = frozenset({"create", "alter", "drop", "truncate", "comment", "refresh"})
 _ADMINISTERED = frozenset(
     {
@@ -76,16 +79,19 @@ _LIMITS = frozenset(
 )  # fmt: skip
 
 
-def judge(text: str) -> Judgement:
-    """What is to be done with a statement. A text of several statements is sent whole or not at all."""
+def judge(text: str, database: str) -> Judgement:
+    """What is to be done with a statement. A text of several statements is sent whole or not at all.
+
+    Of which name the `database` is makes no difference: the server lets no statement name another.
+    """
     if "\0" in text:
         return Judgement(ZERO_BYTE)
     told: str | None = None
     for words in statements_of(text):
-        reason = _why_not(words)
-        if reason is not None:
-            return Judgement(reason)
-        told = told or _to_tell(words)
+        judgement = _judged(words, database)
+        if judgement.left_out is not None:
+            return judgement
+        told = told or judgement.told
     return Judgement(None, told) if told else SENT
 
 
@@ -106,6 +112,33 @@ def comes_again(text: str) -> bool:
     return text.lstrip()[:7].lower() == "refresh"
 
 
+def _judged(words: list[Token], database: str) -> Judgement:
+    reason = _why_not(words)
+    if reason is not None:
+        return Judgement(reason)
+    told = _to_tell(words)
+    if word_at(words, 0) not in _HOLD_BODIES:
+        return Judgement(None, told)
+    for body in bodies_of(words):
+        judgement = Judgement(UNKNOWN_TEXT) if body is None else _judged_body(body, database)
+        if judgement.left_out is not None:
+            return judgement
+        told = told or judgement.told
+    return Judgement(None, told)
+
+
+def _judged_body(body: str, database: str) -> Judgement:
+    """What is to be done with a statement that the server runs this body for, now or later."""
+    told: str | None = None
+    judgements = (_judged(words, database) for words in statements_in(body))
+    executed = (Judgement(UNKNOWN_TEXT) if text is None else judge(text, database) for text in executed_in(body))
+    for judgement in (*judgements, *executed):
+        if judgement.left_out is not None:
+            return judgement
+        told = told or judgement.told
+    return Judgement(None, told)
+
+
 def _why_not(words: list[Token]) -> str | None:
     first, second = word_at(words, 0), word_at(words, 1)
     if first in _FIRST_WORDS:
@@ -121,7 +154,7 @@ def _why_not(words: list[Token]) -> str | None:
 
 def _why_not_set(words: list[Token]) -> str | None:
     at = 2 if word_at(words, 1) in {"local", "session"} else 1
-    name = word_at(words, at)
+    name = words[at].text.strip('"').lower() if at < len(words) else ""
     if name in _LIMITS:
         return LIMITS
     return ENCODING if name in {"client_encoding", "names"} else None

@@ -35,7 +35,7 @@ def replay(settings: ReplaySettings) -> dict[str, object]:
     """Replay and write the result. Raises OtterflowError that says what is wrong."""
     recording, way = _opened(settings)
     is_open = is_open_stream(recording.manifest, settings)
-    with Spool(str(Path(settings.result_file).parent), way.dialect) as spool:
+    with Spool(str(Path(settings.result_file).parent), way.dialect, settings.database) as spool:
         spool.fill(recording.statements())
         hands = deal(spool, settings)
         say(

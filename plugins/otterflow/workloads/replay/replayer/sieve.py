@@ -11,10 +11,10 @@ _CACHED_LENGTH = 64 * 1024
 
 
 class Sieve:
-    """Judges statements, and knows what it thought of the texts that came before."""
+    """Judges statements for a database, and knows what it thought of the texts that came before."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+    def __init__(self, dialect: Dialect, database: str) -> None:
+        self._dialect, self._database = dialect, database
         self._judged: dict[str, tuple[Judgement, int]] = {}
 
     def judge(self, statement: Statement) -> Judgement:
@@ -31,7 +31,7 @@ class Sieve:
 
     def _thought(self, text: str) -> tuple[Judgement, int]:
         """What is thought of a text, and how many parameters it wants: both take a walk over all of it."""
-        thought = self._dialect.judge(text), self._dialect.wanted_values(text)
+        thought = self._dialect.judge(text, self._database), self._dialect.wanted_values(text)
         if len(self._judged) < _CACHED and len(text) < _CACHED_LENGTH:
             self._judged[text] = thought
         return thought

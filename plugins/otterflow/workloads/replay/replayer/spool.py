@@ -48,17 +48,17 @@ class SpooledSession:
 
 
 class Spool:
-    """A recording's statements by session. `left_out` and `told` count statements by reason. A context manager.
+    """A recording's statements by session, to be sent to the `database`. A context manager.
 
-    `shapes` has each class with the fingerprint of its text; `server_s` is how long the server worked at the statements
-    that are to be sent.
+    `left_out` and `told` count statements by reason. `shapes` has each class with the fingerprint of its text;
+    `server_s` is how long the server worked at the statements that are to be sent.
     """
 
-    def __init__(self, folder: str, dialect: Dialect) -> None:
+    def __init__(self, folder: str, dialect: Dialect, database: str) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
         self._end = 0
         self._sessions: dict[str, SpooledSession] = {}
-        self._sieve = Sieve(dialect)
+        self._sieve = Sieve(dialect, database)
         self._fingerprint = dialect.fingerprint
         self.left_out: Counter[str] = Counter()
         self.told: Counter[str] = Counter()

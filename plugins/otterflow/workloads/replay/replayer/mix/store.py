@@ -22,7 +22,7 @@ from otterflow.workloads.replay.replayer.mix.units import Context, Out, Units
 from otterflow.workloads.replay.replayer.settings import MixSettings
 from otterflow.workloads.replay.replayer.spool import Item
 
-FORMAT = 1
+FORMAT = 2
 _TAIL = 8
 
 
@@ -98,7 +98,8 @@ def open_store(
     which nothing can be in a mix.
     """
     digest = recording.manifest.sha256
-    key = hashlib.sha256(f"{FORMAT} {digest} {settings.sample} {settings.sample_bytes}".encode()).hexdigest()[:12]
+    said = f"{FORMAT} {digest} {settings.sample} {settings.sample_bytes} {settings.database}"
+    key = hashlib.sha256(said.encode()).hexdigest()[:12]
     path = recording.folder / f"mix-{key}"
     if not path.exists():
         if not os.access(recording.folder, os.W_OK):
@@ -114,7 +115,7 @@ def _make(recording: Recording, settings: MixSettings, dialect: Dialect, path: P
         seed = recording.manifest.sha256
         folder, print_of = str(path.parent), dialect.fingerprint
         with Sample(folder, settings.sample, settings.sample_bytes, seed, print_of) as sample:
-            units = _cut(recording, sample, dialect)
+            units = _cut(recording, sample, dialect, settings.database)
             with open_private(new) as file:
                 _write(file, sample, units)
                 file.flush()
@@ -124,13 +125,13 @@ def _make(recording: Recording, settings: MixSettings, dialect: Dialect, path: P
         new.unlink(missing_ok=True)
 
 
-def _cut(recording: Recording, sample: Sample, dialect: Dialect) -> Units:
+def _cut(recording: Recording, sample: Sample, dialect: Dialect, database: str) -> Units:
     def take(unit: Any) -> None:
         why_not = sample.add(unit)
         if why_not is not None:
             units.leave_out(why_not, len(unit.statements), unit.seconds)
 
-    units = Units(take, dialect)
+    units = Units(take, dialect, database)
     units.cut(recording.statements())
     if not sample.kinds:
         reasons = "; ".join(f"{out.statements} {reason}" for reason, out in units.left_out.items()) or "it is empty"

@@ -83,12 +83,13 @@ class _Session:
 class Units:
     """Takes a recording's statements in the order of their start and gives `take` each unit when it is whole.
 
-    `left_out` has by reason what is in no unit; `settings` counts the statements that only set something.
+    They are to be sent to the `database`. `left_out` has by reason what is in no unit; `settings` counts the statements
+    that only set something.
     """
 
-    def __init__(self, take: Callable[[Unit], None], dialect: Dialect) -> None:
+    def __init__(self, take: Callable[[Unit], None], dialect: Dialect, database: str) -> None:
         self._take, self._dialect = take, dialect
-        self._sieve = Sieve(dialect)
+        self._sieve = Sieve(dialect, database)
         self._touches: dict[str, Touch] = {}
         self._sessions: dict[str, _Session] = {}
         self.left_out: dict[str, Out] = {}
