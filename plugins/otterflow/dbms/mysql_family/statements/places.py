@@ -30,7 +30,7 @@ _ENDS_LIST = frozenset(
 )
 _SEQUENCES = frozenset({"nextval", "setval", "lastval"})
 _BEFORE_TABLES = frozenset({"lock", "drop", "temporary", "rename"})
-_TOGETHER = frozenset({("value", "for"), ("union", "="), ("rename", "as")})
+_TOGETHER = frozenset({("value", "for"), ("union", "="), ("rename", "as"), ("rename", "=")})
 _MADE = frozenset({"create", "temporary", "replace"})
 
 

@@ -27,11 +27,12 @@ from otterflow.dbms.statements.judging import (
     UNKNOWN_TEXT,
     Judgement,
 )
-from otterflow.dbms.statements.tokens import OPERATOR, PARAMETER, QUOTED, WORD, Token, parted, word_at
+from otterflow.dbms.statements.tokens import CONSTANT, OPERATOR, PARAMETER, QUOTED, WORD, Token, parted, word_at
 
 FILES = "reads or writes a file"
 PROTOCOL = "a command of the protocol, and no SQL"
 OTHER_DATABASE = "goes to another database, and the replay has but one"
+UNREADABLE = "a name in another character set than UTF-8, without quotation marks"
 NAMES_ANOTHER = "names another database"
 
 _COMMAND = re.compile(r"\s*#\s*administrator command:")
@@ -94,6 +95,8 @@ def judge(text: str, database: str) -> Judgement:
             if judgement.left_out is not None:
                 return judgement
             told = told or judgement.told
+        if words[-1].kind == CONSTANT and "\ud800" <= words[-1].text[0] <= "\udfff":
+            return Judgement(UNREADABLE)
         if names_another(words, database):
             return Judgement(NAMES_ANOTHER)
     return Judgement(None, told) if told else SENT

@@ -18,17 +18,18 @@ from otterflow.dbms.statements.tokens import CONSTANT, Token
 
 _STRING, _SKIPPED, _COMMENT, _CODE = "string", "skipped", "comment", "code"
 _TOKEN = re.compile(
-    r"(?P<skipped>(?:\s+|#[^\n]*|--(?=[\s\x00-\x1f]|$)[^\n]*)+)"
+    r"(?P<skipped>(?:[ \t-\r]+|#[^\n]*|--(?=[\s\x00-\x1f]|$)[^\n]*)+)"
     r"|(?P<code>/\*M?!(?:\d{5,6})?)"
     r"|(?P<comment>/\*)"
     r"|(?P<string>(?:_[A-Za-z0-9]+\s*)?(?:[nNxXbB](?='))?(?P<mark>['\"]))"
     r"|(?P<quoted>@?`[^`]*(?:``[^`]*)*`)"
     r"|(?P<constant>(?:_[A-Za-z0-9]+\s+)?0[xXbB][0-9a-fA-F]+\b|\.?\d[\w.]*(?:(?<=[eE])[+-]\d\w*)?)"
-    r"|(?P<word>@@?[\w$.]+|[^\W\d][\w$]*|\$[\w$]+)"
+    r"|(?P<word>@@?[\w$.\x80-\ud7ff\ue000-\uffff]+|(?:[^\W\d]|[\x80-\ud7ff\ue000-\uffff])[\w$\x80-\ud7ff\ue000-\uffff]*|\$[\w$]+)"
     r"|(?P<parameter>\?|(?<![\w:]):[^\W\d]\w*)"
     r"|(?P<operator>:=|<=>|->>|->|<=|>=|<>|!=|<<|>>|\|\||&&|[()\[\]{},;:.+\-*/%<>=!~^&|@])"
 )
-"""How a token begins, or what lies between two, by what it is; the first that fits."""
+"""How a token begins, or what lies between two, by what it is; the first that fits. A name needs no quotation marks for
+any character from U+0080 to U+FFFF; of bytes that are no UTF-8 it is not known what they are."""
 _ENDS_STRING = {mark: re.compile(rf"\\.|{mark}{mark}|{mark}", re.DOTALL) for mark in "'\""}
 
 
