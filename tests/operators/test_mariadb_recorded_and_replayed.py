@@ -30,7 +30,7 @@ from tests.operators.recording_lab import SHORTEST
 from tests.operators.test_mariadb_recordings import MariadbLab, in_a_window
 from tests.operators.test_replay_in_process import MIX, REPLAY
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 ANEW = f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE}; USE {DATABASE};\n"
 BENCHMARKS: dict[str, dict[str, Any]] = {

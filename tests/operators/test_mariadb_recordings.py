@@ -29,7 +29,7 @@ from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, 
 from tests.operators.recording_lab import AnyRecordingLab, RecordingRun, recording_lab
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 LENGTH = timedelta(minutes=5)
 WINDOWS_S = (8, 75, 150)

@@ -24,7 +24,7 @@ from tests.operators.test_mariadb_in_process import lab, params  # noqa: F401 fi
 from tests.operators.test_replay_in_process import MIX, REPLAY
 from tests.workloads.recording.samples import ORIGIN
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 COPY, ROWS = "staging", 100
 

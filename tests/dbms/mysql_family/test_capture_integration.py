@@ -75,7 +75,7 @@ class Window:
         return process
 
     def closed(self, process: subprocess.Popen[str]) -> Captured:
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=300)
         assert process.returncode == 0, said
         assert "the settings of the log are as they were" in said
         assert "sessions that began within the window keep its settings" in said
@@ -278,7 +278,7 @@ def test_a_job_that_is_told_to_end_leaves_nothing(window: Window) -> None:
     with closing(window.connect()) as connection, connection.cursor() as cursor:
         run(cursor, "SELECT 'zebra'")
     process.terminate()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 143, said
     assert "zebra" not in said
     assert not (window.folder / LOG_FILE).exists()
@@ -290,7 +290,7 @@ def test_two_windows_do_not_overlap(window: Window) -> None:
     second = Window(window.server, window.folder / "second")
     second.folder.mkdir()
     refused = second.open()
-    said, _ = refused.communicate(timeout=60)
+    said, _ = refused.communicate(timeout=300)
     assert refused.returncode == 5
     assert "two windows of one server must not overlap" in said
     window.closed(process)
@@ -301,7 +301,7 @@ def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window
     before, private = window.server.settings(), window.server.private
     process = window.open()
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     window.server.query("SET GLOBAL slow_query_log = OFF")
     window.server.query("SET sql_log_bin = 0")
     window.server.query("TRUNCATE TABLE mysql.slow_log")
@@ -311,7 +311,7 @@ def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window
     (window.folder / "captured").unlink()
     (window.folder / "asked").unlink()
     refused = window.open()
-    said, _ = refused.communicate(timeout=60)
+    said, _ = refused.communicate(timeout=300)
     assert refused.returncode == 5
     assert "what the window of recording other-1 has set was not put back: clear the task put_back of its run" in said
     assert "or in /" in said
@@ -330,7 +330,7 @@ def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> Non
     (problem,) = capture.window_problems(facts, sampled=False)
     assert isinstance(problem, Problem)
     process = window.open()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 5
     assert "mysql.slow_log has rows by now" in said
     assert window.server.query("SELECT COUNT(*) AS n FROM mysql.slow_log")[0]["n"] > 0
