@@ -97,6 +97,20 @@ def test_a_servers_own_log_is_recorded_where_it_is_replayed(
     assert open_repository().recordings("shop") == [record]
 
 
+def test_a_run_that_a_replay_has_triggered_records_the_interval_that_ends_when_it_was_due(lab: RecordingLab) -> None:
+    """Airflow gives such a run no data interval, only when it was due: `make_recording` asks for it so."""
+    start, end, transactions = logged_minute(lab)
+    wanted = end.replace(microsecond=0) + timedelta(seconds=1) - timedelta(minutes=1)
+    assert wanted < start, "the load was within the minute"
+    time.sleep(max(0.0, (wanted + timedelta(minutes=1) - datetime.now(UTC)).total_seconds()))
+    record = lab.all(lab.begin(None, wanted + timedelta(minutes=1)))
+    assert (record.id, record.start, record.end) == (
+        f"shop-{wanted:%Y%m%dT%H%MZ}", wanted, wanted + timedelta(minutes=1),
+    )  # fmt: skip
+    statements = lab.opened(record).statements()
+    assert sum(each.text.startswith("UPDATE pgbench_accounts") for each in statements) == transactions
+
+
 def test_a_worker_that_dies_after_any_step_leaves_one_whole_recording(
     lab: RecordingLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
