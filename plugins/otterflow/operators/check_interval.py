@@ -94,13 +94,8 @@ class CheckIntervalOperator(OtterflowOperator):
         if found is None and datetime.now(UTC) < until:
             self.log.info("waits until %s for recording %s", until, wanted)
             self.defer(trigger=RecordingTrigger(wanted, until.isoformat()), method_name="resume")
-        began: datetime = context["dag_run"].start_date or datetime.now(UTC)
-        made_until = began + MAKING
-        if found is None and is_under_way(context, run_that_makes(wanted)) and datetime.now(UTC) < made_until:
-            self.log.info("waits until %s for run %s", made_until, run_that_makes(wanted))
-            trigger = RecordingTrigger(wanted, made_until.isoformat(), run_that_makes(wanted))
-            self.defer(trigger=trigger, method_name="resume")
         if found is None:
+            self._wait_while_it_is_made(context, wanted)
             skip(f"there is no recording {wanted!r}; the log of make_recording says whether it could be made, and how")
         if found.removed_at is not None:
             skip(f"recording {wanted!r} was removed on {found.removed_at:%Y-%m-%d %H:%M} UTC, by its file's retention")
@@ -109,6 +104,17 @@ class CheckIntervalOperator(OtterflowOperator):
         if not found.manifest.get("complete", True):
             self.log.warning("recording %s does not hold all of its interval; its manifest says why", wanted)
         return found
+
+    def _wait_while_it_is_made(self, context: Context, recording: str) -> None:
+        """Defer while the run that makes the recording is under way, within reason."""
+        run = run_that_makes(recording)
+        if not is_under_way(context, run):
+            return
+        began: datetime = context["dag_run"].start_date or datetime.now(UTC)
+        until = began + MAKING
+        if datetime.now(UTC) < until:
+            self.log.info("waits until %s for run %s", until, run)
+            self.defer(trigger=RecordingTrigger(recording, until.isoformat(), run), method_name="resume")
 
     def _arms(
         self, repository: Repository, replay: Replay, candidates: dict[str, str], baseline: str
