@@ -7,16 +7,11 @@ mend and is raised before anything on a host is touched.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 TEACHES_NOTHING = "teaches_nothing"
 """The key among a failed trial's reasons that keeps the tuner from taking the fault for the configuration's."""
-
-
-_COMPLAINT = re.compile(r"^(?!\t)(?:(?!:  ).)*?\b(?:FATAL|PANIC):  |^[\d-]+[ T]+[\d:.]+\S* (?:\d+ )?\[ERROR\]")
-_COMPLAINT_LENGTH = 400
 
 
 class OtterflowError(Exception):
@@ -126,19 +121,22 @@ class TrialFault(OtterflowError):
 
 
 class ServerCrashed(TrialFault):
-    """The server did not start with the configuration, or died under the benchmark. `log_tail` is its log's end."""
+    """The server did not start with the configuration, or died under the benchmark.
+
+    `log_tail` is its log's end, and `complaint` one line of it, which those see too who may not read logs.
+    """
 
     state = "crashed"
 
-    def __init__(self, message: str, log_tail: str = "") -> None:
-        self._message, self.log_tail = message, log_tail
+    def __init__(self, message: str, log_tail: str = "", complaint: str = "") -> None:
+        self.log_tail = log_tail
+        self._said = f"{message}; its log: {complaint}" if complaint else message
         super().__init__(f"{message}\n{log_tail}" if log_tail else message)
 
     @property
     def said(self) -> str:
-        """The message with one line of the server's log, its last complaint."""
-        complaints = [line.strip() for line in self.log_tail.splitlines() if _COMPLAINT.search(line)]
-        return f"{self._message}; its log: {complaints[-1][:_COMPLAINT_LENGTH]}" if complaints else self._message
+        """The message with the complaint."""
+        return self._said
 
 
 class BenchmarkFailed(TrialFault):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from otterflow.dbms.mariadb.service import SERVICE as MARIADB
 from otterflow.dbms.postgresql import service as postgresql
-from otterflow.dbms.start_report import lines_told, reported, told_without
+from otterflow.dbms.start_report import crashed, lines_told, reported, told_without
 from tests.dbms.conftest import SERVICES, target_of
 
 TIME = "2026-12-01 02:00:00.123 UTC [4711] "
@@ -83,3 +85,20 @@ def test_of_a_failed_start_the_commands_words_and_the_facts_stay() -> None:
     assert told.startswith("pg_ctl: could not start server\n")
     assert told.endswith(f"{ends}\nfacts\n")
     assert OF_POSTGRESQL[0] in told
+
+
+@pytest.mark.parametrize(
+    ("log", "is_complaint", "said"),
+    [
+        ([*OF_POSTGRESQL, *OF_CLIENTS], postgresql.is_complaint, OF_POSTGRESQL[3]),
+        ([*OF_MARIADB, *OF_ITS_CLIENTS], MARIADB.is_complaint, OF_MARIADB[1]),
+        (OF_CLIENTS, postgresql.is_complaint, ""),
+    ],
+    ids=["postgresql", "mariadb", "none"],
+)
+def test_who_may_not_read_logs_is_told_the_last_complaint(
+    log: list[str], is_complaint: Callable[[str], bool], said: str
+) -> None:
+    fault = crashed("it died", "\n".join(log), is_complaint)
+    assert fault.said == (f"it died; its log: {said}" if said else "it died")
+    assert str(fault) == "\n".join(["it died", *log])

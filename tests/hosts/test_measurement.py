@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+from otterflow.dbms.base import Service
+from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.dbms.values import Started
 from otterflow.errors import (
     BenchmarkFailed,
@@ -96,6 +98,10 @@ class Steps(NoWindow):
 
     def log_tail(self) -> str:
         return "PANIC: out of memory"
+
+    @property
+    def service(self) -> Service:
+        return DBMS.service
 
     # The jobs.
     def run_job(self, name: str) -> JobOutcome:

@@ -167,6 +167,9 @@ class Service(Protocol):
         A line that is not known counts as a client's.
         """
 
+    def is_complaint(self, line: str) -> bool:
+        """Whether a line of its log says why the server has ended, or has not started."""
+
     def reload(self, query: Query, wanted: Mapping[str, Value]) -> None:
         """Have the running server use its knobs file, which has the values `wanted` (`Capability.reload`).
 

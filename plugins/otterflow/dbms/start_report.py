@@ -12,13 +12,15 @@ from collections.abc import Callable
 from otterflow.dbms.data_swap import put_back_command
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DatabaseAccess
+from otterflow.errors import ServerCrashed
 from otterflow.remote.shell import has_glob, join, quote, quote_glob
 
-_LOG_BEGINS, _LOG_ENDS = "the server's log since then:", "(end of the server's log)"
 STILL_RUNNING = 80
 """Exit code of a restart whose stop did not stop the server: nothing was started."""
 LOG_TAIL_BYTES = 16 * 2**10
+COMPLAINT_LENGTH = 400
 
+_LOG_BEGINS, _LOG_ENDS = "the server's log since then:", "(end of the server's log)"
 _SEEN = "otterflow sees: "
 
 WAS_SEEN = re.compile(rf"^{_SEEN}", re.MULTILINE)
@@ -160,6 +162,12 @@ fi
 exit $code
 """
     )
+
+
+def crashed(message: str, log: str, is_complaint: Callable[[str], bool]) -> ServerCrashed:
+    """The fault of a server whose log ends so, with its last complaint."""
+    complaints = [line.strip() for line in log.splitlines() if is_complaint(line)]
+    return ServerCrashed(message, log, complaints[-1][:COMPLAINT_LENGTH] if complaints else "")
 
 
 def told_without(report: str, is_told: Callable[[str], bool]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from otterflow.dbms.data_swap import put_back_command
 from otterflow.dbms.registry import dbms_named
-from otterflow.dbms.start_report import lines_told, told_without
+from otterflow.dbms.start_report import crashed, lines_told, told_without
 from otterflow.dbms.values import Answer, Capability, Started, StartOutcome
 from otterflow.errors import (
     CommandFailed,
@@ -166,7 +166,8 @@ class Server:
             done = self._act(command, what, self.service.restart_limit_s(self.target))
         except CommandTimedOut as error:
             if self.answer() is not Answer.rejects:
-                raise ServerCrashed(f"the server did not come up within its limit: {error}", self.log_tail()) from None
+                message = f"the server did not come up within its limit: {error}"
+                raise crashed(message, self.log_tail(), self.service.is_complaint) from None
         else:
             self._raise_if_refused(done, what)
         limit = self.target.start_timeout_s
@@ -177,7 +178,8 @@ class Server:
                 self._wait_while_it_recovers()
                 deadline = min(time.monotonic() + limit, last)
             elif time.monotonic() > deadline:
-                raise ServerCrashed(f"the server started but accepted no connection within {limit} s", self.log_tail())
+                message = f"the server started but accepted no connection within {limit} s"
+                raise crashed(message, self.log_tail(), self.service.is_complaint)
             time.sleep(0.2)
 
     def _act(self, command: str, what: str, timeout_s: float, stdin: str | None = None) -> Completed:
@@ -197,7 +199,7 @@ class Server:
         said = said[-LOG_TAIL_BYTES:]
         if outcome is StartOutcome.not_run:
             raise CommandFailed(what, done.exit_code, said)
-        raise ServerCrashed("the server does not start with this configuration", said)
+        raise crashed("the server does not start with this configuration", said, self.service.is_complaint)
 
     def _wait_while_it_recovers(self) -> None:
         """Wait until the server rejects connections no more: it accepts them, or its postmaster has ended.

@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from otterflow.dbms.start_report import crashed
 from otterflow.dbms.values import Answer
 from otterflow.errors import CommandFailed, ServerCrashed, ServerStopped
 
@@ -34,7 +35,7 @@ def raise_if_it_went_away(server: Server, before: Started, during: str) -> None:
     """
     if not server.is_up():
         tail = server.log_tail()
-        died = ServerCrashed(f"the server died under the benchmark ({during})", tail)
+        died = crashed(f"the server died under the benchmark ({during})", tail, server.service.is_complaint)
         known = _wait_until_it_settles(server)
         if known is True:
             raise _stopped(during, "stopped")
@@ -50,7 +51,8 @@ def raise_if_it_went_away(server: Server, before: Started, during: str) -> None:
         return
     if now.after_shutdown:
         raise _stopped(during, "restarted")
-    raise ServerCrashed(f"the server died under the benchmark, and is up again ({during})", server.log_tail())
+    message = f"the server died under the benchmark, and is up again ({during})"
+    raise crashed(message, server.log_tail(), server.service.is_complaint)
 
 
 def _stopped(during: str, what: str) -> ServerStopped:

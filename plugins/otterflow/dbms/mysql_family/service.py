@@ -32,10 +32,10 @@ from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartO
 from otterflow.knobs.space import Value
 from otterflow.remote.shell import join
 
-_OF_THE_SERVER = re.compile(
-    r"^\d{4}-\d\d-\d\d[ T]+[\d:.]+Z?[+\d:]* \d+ \[(?:ERROR|Warning|Note|System)\]|^\d{6} +[\d:]+ \[ERROR\]"
-)
-"""The mark stands behind the time and the thread; in a statement of several lines it may stand anywhere."""
+_TIME, _TIME_IN_A_CRASH = r"^\d{4}-\d\d-\d\d[ T]+[\d:.]+Z?[+\d:]* \d+ ", r"^\d{6} +[\d:]+ "
+"""What stands before a line's mark: the time and the thread. In a statement of several lines it may stand anywhere."""
+_ERROR = re.compile(rf"(?:{_TIME}|{_TIME_IN_A_CRASH})\[ERROR\]")
+_MARKED = re.compile(rf"{_TIME}\[(?:Warning|Note|System)\]")
 _TELLS_MORE = re.compile(r"statement|query|duplicate|incorrect|truncated|\bvalue\b.*\bcolumn\b", re.IGNORECASE)
 
 STARTED_SQL = """
@@ -62,7 +62,12 @@ class FamilyService:
 
     def is_of_the_server(self, line: str) -> bool:
         """Lines with the mark of an error, a warning or a note, unless they go on to tell a statement or a key."""
-        return _OF_THE_SERVER.match(line) is not None and _TELLS_MORE.search(line) is None
+        is_marked = self.is_complaint(line) or _MARKED.match(line) is not None
+        return is_marked and _TELLS_MORE.search(line) is None
+
+    def is_complaint(self, line: str) -> bool:
+        """Lines with the mark of an error."""
+        return _ERROR.match(line) is not None
 
     def restart_limit_s(self, target: Target) -> float:
         """The longest that `restart_command` may take on the target, in seconds: the limit to run it under."""

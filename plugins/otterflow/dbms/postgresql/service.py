@@ -142,15 +142,20 @@ _POSTMASTER_SAYS = (
     "could not create", "could not open", "could not load", "could not map", "could not fork", "could not access",
     "could not write", "could not fsync", "could not resize",
 )  # fmt: skip
-_OF_THE_SERVER = re.compile(
-    # The label is the line's first: whatever follows another one, or a tab, is a client's.
-    r"^(?!\t)(?:(?!:  ).)*?\b(?:(?:FATAL|PANIC):  |LOG:  (?:" + "|".join(map(re.escape, _POSTMASTER_SAYS)) + "))"
-)
+_FIRST_LABEL = r"^(?!\t)(?:(?!:  ).)*?\b"
+"""The label is the line's first: whatever follows another one, or a tab, is a client's."""
+_COMPLAINT = re.compile(_FIRST_LABEL + r"(?:FATAL|PANIC):  ")
+_SAYS = re.compile(_FIRST_LABEL + "LOG:  (?:" + "|".join(map(re.escape, _POSTMASTER_SAYS)) + ")")
 
 
 def is_of_the_server(line: str) -> bool:
     """What the postmaster and its helpers say in English: a backend's LOG may be a user's own RAISE LOG."""
-    return _OF_THE_SERVER.match(line) is not None
+    return is_complaint(line) or _SAYS.match(line) is not None
+
+
+def is_complaint(line: str) -> bool:
+    """What ends the server, or a session with it."""
+    return _COMPLAINT.match(line) is not None
 
 
 def _reported(target: Target, command: str, access: DatabaseAccess | None) -> str:
