@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 CONNECT_TIMEOUT_S = 30.0
 IDLE, IN_BLOCK, FAILED = "I", "T", "E"
@@ -120,6 +120,70 @@ async def sent(link: Link, message: bytes) -> Outcome:
     waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     link.send(message, waiter)
     return await waiter
+
+
+class Talk(asyncio.Protocol):
+    """What the connections to all servers have alike: who waits for an answer, and what has come of it so far."""
+
+    QUIT: ClassVar[bytes]
+    """The message that ends the session."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._skipped = 0
+        self._waiter: Waiter | None = None
+        self._rows = 0
+        self._error: str | None = None
+        self._message = ""
+        self._kept: list[list[str | None]] | None = None
+        self.error_number: int | None = None
+        self.status = IDLE
+        self.is_lost = False
+        self.parameters: dict[str, str] = {}
+
+    def send(self, message: bytes, waiter: Waiter) -> None:
+        """Send a message to whose answer somebody waits. Raises ConnectionLost."""
+        if self.is_lost or self._transport is None:
+            raise ConnectionLost(self._error or LOST)
+        self._rows, self._error, self.error_number = 0, None, None
+        self._waiter = waiter
+        self._transport.write(message)
+
+    async def simple(self, text: bytes) -> Outcome:
+        """Send a text, and wait. Raises ConnectionLost."""
+        raise NotImplementedError
+
+    async def rows(self, text: bytes) -> tuple[list[list[str | None]], str | None]:
+        """The rows of a query of the replayer's own, values as text, and the SQLSTATE of its error."""
+        self._kept = []
+        try:
+            outcome = await self.simple(text)
+            return self._kept, outcome.error
+        finally:
+            self._kept = None
+
+    def close(self) -> None:
+        """End the session in good order."""
+        if self._transport is not None and not self.is_lost:
+            self._transport.write(self.QUIT)
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Part of asyncio's protocol: whoever waits is told."""
+        self.is_lost = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionLost(self._error or LOST))
+
+    def _write(self, message: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(message)
 
 
 def tls_context(mode: str, root: str | None) -> ssl.SSLContext:

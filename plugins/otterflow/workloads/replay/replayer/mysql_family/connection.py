@@ -16,12 +16,13 @@ from otterflow.workloads.replay.replayer.answers import (
     CONNECT_TIMEOUT_S,
     IDLE,
     IN_BLOCK,
-    LOST,
     Access,
     CannotConnect,
     ConnectionLost,
     Outcome,
+    Talk,
     Waiter,
+    sent,
     to_bytes,
 )
 from otterflow.workloads.replay.replayer.mysql_family import wire
@@ -33,35 +34,23 @@ _head = struct.Struct("<I").unpack_from
 _FULL, _END = wire.FULL, wire.END
 
 
-class Connection(asyncio.Protocol):
+class Connection(Talk):
     """A connection. `status` is its transaction's: idle or in a block; `parameters` has the server's version.
 
     `error_number` is the number of the error in the last answer, whose SQLSTATE its outcome has.
     """
 
-    ROLLBACK = wire.query(b"ROLLBACK")
+    ROLLBACK, QUIT = wire.query(b"ROLLBACK"), wire.QUIT
 
     def __init__(self, access: Access) -> None:
-        self._access = access
-        self._transport: asyncio.Transport | None = None
+        super().__init__(access)
         self._login: Login | None = None
-        self._rest = b""
-        self._skipped = 0
-        self._waiter: Waiter | None = None
         self._expected = _NOTHING
         self._definitions = 0
         self._is_continued = False
-        self._rows = 0
-        self._error: str | None = None
-        self._message = ""
-        self._kept: list[list[str | None]] | None = None
         self._capabilities = 0
         self._id: int | None = None
         self._beginning = b""
-        self.error_number: int | None = None
-        self.status = IDLE
-        self.is_lost = False
-        self.parameters: dict[str, str] = {}
 
     async def open(self, settings: Mapping[str, str]) -> None:
         """Connect, by TLS where it is wanted, log in, and set variables of the session.
@@ -91,30 +80,12 @@ class Connection(asyncio.Protocol):
 
     def send(self, message: bytes, waiter: Waiter) -> None:
         """Send a message to whose answer somebody waits. Raises ConnectionLost."""
-        if self.is_lost or self._transport is None:
-            raise ConnectionLost(self._error or LOST)
-        self._rows, self._error, self.error_number = 0, None, None
+        super().send(message, waiter)
         self._expected = _ANSWER
-        self._waiter = waiter
-        self._transport.write(message)
 
     async def simple(self, text: bytes) -> Outcome:
-        """Send a text, and wait. Raises ConnectionLost."""
-        waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.send(wire.query(text), waiter)
-        return await waiter
-
-    async def rows(self, text: bytes) -> tuple[list[list[str | None]], str | None]:
-        """The rows of a query of the replayer's own, values as text, and the SQLSTATE of its error.
-
-        A row of 16 MB or more is left out.
-        """
-        self._kept = []
-        try:
-            outcome = await self.simple(text)
-            return self._kept, outcome.error
-        finally:
-            self._kept = None
+        """Send a text, and wait. A row of 16 MB or more is not kept. Raises ConnectionLost."""
+        return await sent(self, wire.query(text))
 
     def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
         """Take note of what became of a statement: nothing is kept here from one to the next."""
@@ -144,17 +115,6 @@ class Connection(asyncio.Protocol):
             return
         other.close()
 
-    def close(self) -> None:
-        """End the session in good order."""
-        if self._transport is not None and not self.is_lost:
-            self._transport.write(wire.QUIT)
-            self._transport.close()
-
-    def abort(self) -> None:
-        """End the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
     def data_received(self, data: bytes) -> None:
         """Part of asyncio's protocol: take what came, packet by packet. Rows are dropped as they come."""
         at = min(self._skipped, len(data))
@@ -179,11 +139,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Part of asyncio's protocol: whoever waits is told."""
-        self.is_lost = True
         if self._login is not None:
             self._login.end()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(ConnectionLost(self._error or LOST))
+        super().connection_lost(error)
 
     def _pass(self, data: bytes, at: int, end: int) -> int:
         """Count rows and pass over them, and over the definitions before them, as far as they have come.
@@ -262,10 +220,6 @@ class Connection(asyncio.Protocol):
         self._expected, self._error = _NOTHING, None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(outcome)
-
-    def _write(self, message: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(message)
 
     async def _open(self) -> None:
         self._login = login = Login(self._access, self)

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from otterflow.workloads.replay.replayer.answers import (
     CONNECT_TIMEOUT_S,
-    IDLE,
     LOST,
     Access,
     CannotConnect,
     ConnectionLost,
     Outcome,
-    Waiter,
+    Talk,
     sent,
     tls_context,
     to_bytes,
@@ -32,29 +31,17 @@ _HEAD = struct.Struct("!BI")
 _GIVES_UP = re.compile(r"\s*(?:deallocate|discard)\b", re.IGNORECASE)
 
 
-class Connection(asyncio.Protocol):
+class Connection(Talk):
     """A connection. `status` is its transaction's: idle, in a block, or failed; `parameters` are the server's words."""
 
-    ROLLBACK = wire.query(b"ROLLBACK")
+    ROLLBACK, QUIT = wire.query(b"ROLLBACK"), wire.TERMINATE
 
     def __init__(self, access: Access) -> None:
-        self._access = access
-        self._transport: asyncio.Transport | None = None
-        self._rest = b""
-        self._skipped = 0
-        self._waiter: Waiter | None = None
+        super().__init__(access)
         self._tls_answer: asyncio.Future[bytes] | None = None
         self._scram: Scram | None = None
-        self._rows = 0
-        self._error: str | None = None
-        self._message = ""
-        self._kept: list[list[str | None]] | None = None
         self._key: tuple[int, bytes] | None = None
         self._prepared: dict[bytes, bytes] = {}
-        self.status = IDLE
-        self.is_lost = False
-        self.parameters: dict[str, str] = {}
-        self.error_number: int | None = None
 
     async def open(self, settings: Mapping[str, str]) -> None:
         """Connect, by TLS where it is wanted, and log in with `settings` in force. Raises CannotConnect."""
@@ -78,7 +65,7 @@ class Connection(asyncio.Protocol):
 
         One with a name is prepared where the session has it first, or anew.
         """
-        encoded = text.encode("utf-8", "surrogateescape")
+        encoded = to_bytes(text)
         if parameters is None:
             return wire.query(encoded)
         values = [None if value is None else to_bytes(value) for value in parameters]
@@ -92,23 +79,6 @@ class Connection(asyncio.Protocol):
             if name:
                 self._prepared[name] = encoded
         return message
-
-    def send(self, message: bytes, waiter: Waiter) -> None:
-        """Send a message to whose answer somebody waits. Raises ConnectionLost."""
-        if self.is_lost or self._transport is None:
-            raise ConnectionLost(self._error or LOST)
-        self._rows, self._error = 0, None
-        self._waiter = waiter
-        self._transport.write(message)
-
-    async def rows(self, text: bytes) -> tuple[list[list[str | None]], str | None]:
-        """The rows of a query of the replayer's own, values as text, and the SQLSTATE of its error."""
-        self._kept = []
-        try:
-            outcome = await self.simple(text)
-            return self._kept, outcome.error
-        finally:
-            self._kept = None
 
     def heed(self, text: str, parameters: Sequence[str | None] | None, prepared: str | None, error: str | None) -> None:
         """What is prepared on the server is not what was thought, after an error or where the session gave it up."""
@@ -144,17 +114,6 @@ class Connection(asyncio.Protocol):
         await protocol.ended
         transport.close()
 
-    def close(self) -> None:
-        """End the session in good order."""
-        if self._transport is not None and not self.is_lost:
-            self._transport.write(wire.TERMINATE)
-            self._transport.close()
-
-    def abort(self) -> None:
-        """End the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
     def data_received(self, data: bytes) -> None:
         """Part of asyncio's protocol: take what came, message by message. Rows are dropped as they come."""
         if self._tls_answer is not None and not self._tls_answer.done():
@@ -181,10 +140,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Part of asyncio's protocol: whoever waits is told."""
-        self.is_lost = True
-        for waiter in (self._waiter, self._tls_answer):
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(ConnectionLost(self._error or LOST))
+        super().connection_lost(error)
+        if self._tls_answer is not None and not self._tls_answer.done():
+            self._tls_answer.set_exception(ConnectionLost(self._error or LOST))
 
     async def _open(self, settings: Mapping[str, str]) -> None:
         access = self._access
@@ -267,10 +225,6 @@ class Connection(asyncio.Protocol):
         except (ScramError, ValueError) as error:
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_exception(ScramError(str(error)))
-
-    def _write(self, message: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(message)
 
 
 class _Quiet(asyncio.Protocol):
