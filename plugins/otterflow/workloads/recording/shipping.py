@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from otterflow.remote.archive import python_archive
 
 _OURS = ("__main__", "cost", "definition", "retention", "shipping")
-NOT_SHIPPED = frozenset(f"workloads/recording/{name}.py" for name in _OURS)
+_NOT_SHIPPED = frozenset(f"workloads/recording/{name}.py" for name in _OURS)
 """Modules beside those that hosts get, which need what hosts do not have."""
 SHIPPED = ("errors.py", "plain_files.py", "dbms/statement.py", "workloads/recording")
 
 
 def recorder_archive(rooms: Sequence[str]) -> bytes:
     """The recorder with a DBMS's own `rooms`, which read its log. Run it with `python3 <file> SETTINGS`."""
-    return python_archive("otterflow.workloads.recording.recorder", [*SHIPPED, *rooms], without=NOT_SHIPPED)
+    return python_archive("otterflow.workloads.recording.recorder", [*SHIPPED, *rooms], without=_NOT_SHIPPED)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from otterflow.dbms.statements.dialect import ROOMS
 from otterflow.remote.archive import ROOT, python_archive
-from otterflow.workloads.recording.shipping import NOT_SHIPPED
 
 SHIPPED = (
     "errors.py",
     "plain_files.py",
     "dbms/statement.py",
     "dbms/statements",
-    "workloads/recording",
+    *(f"workloads/recording/{name}.py" for name in ("lines", "manifest", "ordering", "reading")),
     "workloads/replay/replayer",
 )
 """Modules and rooms that the replayer of every DBMS is made of, beneath the package `otterflow`."""
@@ -24,7 +23,7 @@ def replayer_archive(dbms: str) -> bytes:
     room = ROOMS[dbms]
     others = {each for other in ROOMS.values() if other != room for each in _modules(other)}
     rooms = (*SHIPPED, f"dbms/{room}/statements")
-    return python_archive("otterflow.workloads.replay.replayer.__main__", rooms, without=NOT_SHIPPED | others)
+    return python_archive("otterflow.workloads.replay.replayer.__main__", rooms, without=others)
 
 
 def _modules(room: str) -> Iterator[str]:
