@@ -63,7 +63,7 @@ class Jobs:
         paths = self._paths(name)
         own = self._host.new_session(on_driver=on_driver)
         self._on_job(RemoteJob(lambda: own, paths))
-        remote = RemoteJob(partial(self._session, on_driver), paths)
+        remote = self._job(name, on_driver=on_driver)
         begun = time.monotonic()
         remote.start_or_attach(job.script, job.files, job.timeout_s)
         end = remote.wait(
@@ -82,8 +82,7 @@ class Jobs:
 
         Its end, if it ended without saying so. Raises MachineryFault where neither happens in time.
         """
-        paths, said = self._paths(name), ""
-        remote = RemoteJob(partial(self._session, False), paths)
+        remote, said = self._job(name), ""
         remote.start_or_attach(job.script, job.files, job.timeout_s)
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
@@ -93,21 +92,22 @@ class Jobs:
                 return None
             if poll.state is not JobState.running:
                 return JobEnd(poll.state, poll.exit_code, said)
-        raise MachineryFault(f"job {paths.job_id} has not begun within {within_s:g} s; its output so far:\n{said}")
+        raise MachineryFault(
+            f"job {remote.paths.job_id} has not begun within {within_s:g} s; its output so far:\n{said}"
+        )
 
     def exists(self, name: str, *, on_driver: bool = False) -> bool:
         """Whether a job of that name was started and not cleaned up, running or over."""
-        job = RemoteJob(partial(self._session, on_driver), self._paths(name))
-        return job.poll().state is not JobState.absent
+        return self._job(name, on_driver=on_driver).poll().state is not JobState.absent
 
     def succeeded(self, name: str) -> bool:
         """Whether a job of that name on the target has ended well, and was not cleaned up."""
-        poll = RemoteJob(partial(self._session, False), self._paths(name)).poll()
+        poll = self._job(name).poll()
         return poll.state is JobState.finished and poll.exit_code == 0
 
     def left_so_far(self, name: str, files: Sequence[str]) -> Mapping[str, str] | None:
         """What a job that runs on the target has left of the files by now; None where none of that name runs."""
-        remote = RemoteJob(partial(self._session, False), self._paths(name))
+        remote = self._job(name)
         return remote.fetch(files) if remote.poll().state is JobState.running else None
 
     def folder(self, name: str) -> str:
@@ -149,6 +149,9 @@ class Jobs:
             command = list_command(work_dir, f"{self._experiment}.{name}")
             for job_id in session.run(command, what="listing jobs", timeout_s=30).stdout.split():
                 yield session, JobPaths(work_dir, job_id)
+
+    def _job(self, name: str, *, on_driver: bool = False) -> RemoteJob:
+        return RemoteJob(partial(self._session, on_driver), self._paths(name))
 
     def _session(self, on_driver: bool) -> Session:
         return self._host.driver_session if on_driver else self._host.session

@@ -61,10 +61,8 @@ class Objective(StrEnum):
         else:
             value = result.latency_ms.get(self.value.removeprefix("latency_"))
         if value is None:
-            why = result.absent.get(self.value, "")
-            raise InvalidResult(
-                f"objective {self.value}: the benchmark's result has no such number{why and f': {why}'}"
-            )
+            absent = f"objective {self.value}: the benchmark's result has no such number"
+            raise InvalidResult(": ".join([absent, *filter(None, [result.absent.get(self.value)])]))
         if not (math.isfinite(value) and value > 0):
             raise InvalidResult(f"objective {self.value}: {value:g} {self.unit} is not a positive number")
         return value

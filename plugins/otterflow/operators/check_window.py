@@ -59,12 +59,12 @@ class CheckWindowOperator(OtterflowOperator):
         if others:
             named = ", ".join(sorted(others))
             skip(f"target {schedule.target!r} is held by experiment {named!r}; this night is left out")
-        self._raise_unless_a_trial_fits(repository, schedule, experiment, left_min)
+        self._skip_unless_a_trial_fits(repository, schedule, experiment, left_min)
         self.log.info("experiment %s: the window is %s, %.0f min are left", experiment, shown, left_min)
         spec = schedule.spec(opens, number, recording=self._recording(repository, schedule, opens, experiment))
         return {"experiment": experiment, "closes": window.closes.isoformat(), "form": spec.record()}
 
-    def _raise_unless_a_trial_fits(
+    def _skip_unless_a_trial_fits(
         self, repository: Repository, schedule: Schedule, experiment: str, left_min: float
     ) -> None:
         """Skip where the rest of the window is too short for one trial as the last night took it, with its restore."""

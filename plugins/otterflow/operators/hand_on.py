@@ -11,6 +11,7 @@ from otterflow.experiment.run_names import TUNING_ITERATION
 from otterflow.operators.connections import open_repository
 from otterflow.operators.guard import Guarded
 from otterflow.operators.paused import warn_if_paused
+from otterflow.operators.triggers import UNDER_WAY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -72,4 +73,4 @@ def new_run(context: Context, dag_id: str, wanted: str) -> str:
 def is_under_way(context: Context, run: str) -> bool:
     """Whether Airflow has that run and it has not ended."""
     dag_id, _, name = run.partition("/")
-    return bool(context["ti"].get_dr_count(dag_id=dag_id, run_ids=[name], states=["queued", "running"]))
+    return bool(context["ti"].get_dr_count(dag_id=dag_id, run_ids=[name], states=UNDER_WAY))
