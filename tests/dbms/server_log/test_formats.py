@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from otterflow.dbms import log_interval
 from otterflow.dbms.postgresql.server_log import statements as reasons
 from otterflow.dbms.postgresql.server_log.clock import LogClock
 from otterflow.dbms.postgresql.server_log.csv_log import read_csv_log
@@ -154,7 +155,7 @@ def test_a_session_seen_from_its_middle_begins_with_a_whole_transaction() -> Non
     )
     log = _statements(_csv(data)[0])
     assert [each.text for each in log.found] == ["SELECT 1"]  # type: ignore[attr-defined]
-    assert log.left_out == {reasons.TORN: 3}
+    assert log.left_out == {log_interval.TORN: 3}
     singles = said("SELECT 1", 1, "3/7") + said("SELECT 2", 2, "3/8") + said("SELECT 3", 3, "3/9")
     log = _statements(_csv(singles)[0])
     assert [each.text for each in log.found] == ["SELECT 2", "SELECT 3"]  # type: ignore[attr-defined]
@@ -170,7 +171,7 @@ def test_the_interval_cuts_no_transaction_in_two() -> None:
     )
     log = _statements(_csv(data)[0], length_s=2.5, start="02:00:02")
     assert [each.text for each in log.found] == ["SELECT 2"]  # type: ignore[attr-defined]
-    assert log.left_out == {reasons.BEFORE: 3, reasons.TORN: 1, reasons.AFTER: 1}
+    assert log.left_out == {log_interval.BEFORE: 3, log_interval.TORN: 1, log_interval.AFTER: 1}
 
 
 def test_servers_own_processes_and_function_calls_are_not_statements() -> None:

@@ -9,10 +9,10 @@ these do not say was found by running 10.11 and 11.8 (docs/recordings.md).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from otterflow.dbms.counting import per_second
 from otterflow.dbms.mariadb.capture_window import BY_HAND as BY_HAND
 from otterflow.dbms.mariadb.capture_window import LOG_FILE
 from otterflow.dbms.mariadb.capture_window import capture_job as capture_job
@@ -27,7 +27,7 @@ from otterflow.dbms.values import CapturePlan, CapturePrice, CaptureRate, Query
 from otterflow.errors import Problem
 
 READER = "otterflow.dbms.mysql_family.slow_log.reading"
-ROOMS = ("dbms/statements", "dbms/mysql_family/slow_log", "dbms/mysql_family/statements")
+ROOMS = ("dbms/log_interval.py", "dbms/statements", "dbms/mysql_family/slow_log", "dbms/mysql_family/statements")
 PROGRAMS = ("mariadb", "gzip", "flock")
 OWN_LOG = True
 SAMPLES = False
@@ -35,8 +35,6 @@ SAMPLES = False
 PRICE = CapturePrice(cpu_us=(10.0, 19.0), log_bytes=(160.0, 400.0))
 """Processor time of the server, and bytes of the table, for one statement, least and most: 10.11, sysbench's point
 selects and read_write on a machine with other work. A row has some 130 bytes beside its text."""
-RATE_S = 3.0
-"""For how long the server's own counter is watched to know its statements per second."""
 
 WANTED = {
     "log_output": "TABLE",
@@ -177,7 +175,5 @@ def log_of(found: Mapping[str, Any], target: Target) -> dict[str, Any]:
 
 def rate(query: Query) -> CaptureRate:
     """The server's statements per second now, by its own counter, over a few seconds."""
-    before, begun = int(query(QUESTIONS_SQL)[0]["questions"]), time.monotonic()
-    time.sleep(RATE_S)
-    after, passed_s = int(query(QUESTIONS_SQL)[0]["questions"]) - 1, time.monotonic() - begun
-    return CaptureRate(max(0, after - before) / passed_s, "statements, by the counter Questions")
+    questions = per_second(lambda: int(query(QUESTIONS_SQL)[0]["questions"]), own=1)
+    return CaptureRate(questions, "statements, by the counter Questions")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from otterflow.dbms.counting import per_second
 from otterflow.dbms.postgresql.capture_window import BY_HAND as BY_HAND
 from otterflow.dbms.postgresql.capture_window import capture_job as capture_job
 from otterflow.dbms.postgresql.capture_window import left_on as left_on
@@ -25,7 +25,7 @@ from otterflow.dbms.values import CapturePlan, CapturePrice, CaptureRate, Query
 from otterflow.errors import InvalidInput, Problem
 
 READER = "otterflow.dbms.postgresql.server_log.reading"
-ROOMS = ("dbms/statements", "dbms/postgresql/server_log", "dbms/postgresql/statements")
+ROOMS = ("dbms/log_interval.py", "dbms/statements", "dbms/postgresql/server_log", "dbms/postgresql/statements")
 
 PROGRAMS = ("psql", "pg_isready", "flock")
 OWN_LOG = False
@@ -33,8 +33,6 @@ SAMPLES = True
 
 PRICE = CapturePrice(cpu_us=(9.0, 21.0), log_bytes=(250.0, 630.0))
 """Processor time of server and log collector, and bytes of log, for one statement, least and most."""
-RATE_S = 3.0
-"""For how long the server's own counters are watched to know its statements per second."""
 OWN_PREFIX = "%m|%u|%d|%c|%v|%e|%Q|"
 OWN_PREFIX_BEFORE_14 = OWN_PREFIX.replace("%Q|", "")
 _DURATIONS = "log_min_duration_statement"
@@ -203,7 +201,4 @@ def rate(query: Query) -> CaptureRate:
     views = query(VIEW_SQL)
     sql = CALLS_SQL.format(view=views[0]["view"]) if views else TRANSACTIONS_SQL
     counted = "statements, by pg_stat_statements" if views else "transactions, by pg_stat_database: statements are more"
-    before, begun = query(sql)[0]["calls"] or 0.0, time.monotonic()
-    time.sleep(RATE_S)
-    after, passed_s = query(sql)[0]["calls"] or 0.0, time.monotonic() - begun
-    return CaptureRate(max(0.0, after - before) / passed_s, counted)
+    return CaptureRate(per_second(lambda: query(sql)[0]["calls"] or 0.0), counted)

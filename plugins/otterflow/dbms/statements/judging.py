@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 ADMINISTRATION = "administration"
@@ -24,3 +25,13 @@ class Judgement(NamedTuple):
 
 
 SENT = Judgement()
+
+
+def of_all(judgements: Iterable[Judgement]) -> Judgement:
+    """Of statements that are sent together or not at all: the first reason, else what is to be told first."""
+    told: str | None = None
+    for judgement in judgements:
+        if judgement.left_out is not None:
+            return judgement
+        told = told or judgement.told
+    return Judgement(None, told) if told else SENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -64,3 +65,8 @@ def joined(touches: Iterable[Touch]) -> Touch:
             takes_snapshot=touch.takes_snapshot or one.takes_snapshot,
         )
     return touch._replace(only_sets=only_sets and bool(touch.settings))
+
+
+def has_name(text: str, name: str) -> bool:
+    """Whether a name stands in a text, quoted or not, be it in a string or as another thing's."""
+    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.log_interval import AFTER, BEFORE, TORN
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, SlowLogReading, open_reading
-from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, BY_EVENTS, ELSEWHERE, TORN
+from otterflow.dbms.mysql_family.slow_log.sessions import BY_EVENTS, ELSEWHERE
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 

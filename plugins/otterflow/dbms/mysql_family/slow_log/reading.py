@@ -9,8 +9,9 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from otterflow.dbms.log_interval import AFTER, BEFORE, TORN
 from otterflow.dbms.mysql_family.slow_log.rows import RowsFile
-from otterflow.dbms.mysql_family.slow_log.sessions import AFTER, BEFORE, TORN, SessionsStatements
+from otterflow.dbms.mysql_family.slow_log.sessions import SessionsStatements
 from otterflow.dbms.mysql_family.statements.classes import Classes as Classes
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput, Problem

@@ -17,14 +17,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from otterflow.dbms.log_interval import why_outside
 from otterflow.dbms.mysql_family.slow_log.charset import in_utf8
 from otterflow.dbms.mysql_family.slow_log.rows import Row
 from otterflow.dbms.mysql_family.statements.transactions import autocommit_after, commits_before, state_after
 from otterflow.dbms.statement import Statement
 
-BEFORE = "began before the interval"
-AFTER = "began after the interval"
-TORN = "rest of a transaction that began before the interval"
 ELSEWHERE = "sent in another database by a session of this one"
 BY_EVENTS = "done by an event of the server's, which no client sent"
 
@@ -134,16 +132,11 @@ class SessionsStatements:
 
     def _within(self, statement: Statement, session: _Session) -> Iterator[Statement]:
         """The statement, if it began in the interval, with all of its transaction."""
-        number = statement.transaction
-        if statement.at_s < 0:
-            session.early_number = number
-            self.left_out[BEFORE] += 1
-        elif number is not None and number == session.early_number:
-            self.left_out[TORN] += 1
-        elif statement.at_s >= self._end_s - self._start_s:
-            self.left_out[AFTER] += 1
-        else:
+        reason = why_outside(statement, session, self._end_s - self._start_s)
+        if reason is None:
             yield statement
+        else:
+            self.left_out[reason] += 1
 
 
 def _transaction(text: str, session: _Session) -> int | None:

@@ -26,6 +26,7 @@ from otterflow.dbms.statements.judging import (
     TWO_PHASE,
     UNKNOWN_TEXT,
     Judgement,
+    of_all,
 )
 from otterflow.dbms.statements.tokens import CONSTANT, OPERATOR, PARAMETER, QUOTED, WORD, Token, parted, word_at
 
@@ -88,18 +89,17 @@ def judge(text: str, database: str) -> Judgement:
     """
     if _COMMAND.match(text):
         return Judgement(PROTOCOL)
-    told: str | None = None
-    for words in statements_of(text):
-        for part in parts_of(words):
-            judgement = _judged(part, database)
-            if judgement.left_out is not None:
-                return judgement
-            told = told or judgement.told
-        if words[-1].kind == CONSTANT and "\ud800" <= words[-1].text[0] <= "\udfff":
-            return Judgement(UNREADABLE)
-        if names_another(words, database):
-            return Judgement(NAMES_ANOTHER)
-    return Judgement(None, told) if told else SENT
+    return of_all(_judged_whole(words, database) for words in statements_of(text))
+
+
+def _judged_whole(words: list[Token], database: str) -> Judgement:
+    """What is to be done with one statement, and with those that it holds."""
+    judgement = of_all(_judged(part, database) for part in parts_of(words))
+    if judgement.left_out is not None:
+        return judgement
+    if words[-1].kind == CONSTANT and "\ud800" <= words[-1].text[0] <= "\udfff":
+        return Judgement(UNREADABLE)
+    return Judgement(NAMES_ANOTHER) if names_another(words, database) else judgement
 
 
 def statements_of(text: str) -> Iterator[list[Token]]:

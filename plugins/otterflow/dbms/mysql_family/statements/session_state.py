@@ -21,6 +21,7 @@ from otterflow.dbms.statements.touching import (
     Held,
     Setting,
     Touch,
+    has_name,
     joined,
 )
 
@@ -56,7 +57,7 @@ def mentions(text: str, held: Held) -> bool:
         return _OF_LOCKS.search(text) is not None
     if kind == LOCKED:
         return "unlock" in text.lower()
-    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None
+    return has_name(text, name)
 
 
 def _touch_of(words: list[Token]) -> Touch:

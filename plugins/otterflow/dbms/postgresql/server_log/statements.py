@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from otterflow.dbms.log_interval import TORN, why_outside
 from otterflow.dbms.postgresql.server_log.messages import (
     BIND,
     DURATION,
@@ -29,9 +30,6 @@ from otterflow.dbms.postgresql.statements.transactions import state_after
 from otterflow.dbms.statement import Statement
 
 FETCHED = "further rows of a portal, which came with the first"
-BEFORE = "began before the interval"
-AFTER = "began after the interval"
-TORN = "rest of a transaction that began before the interval"
 CALLED = "calls by the function protocol"
 
 _GOODBYE = "disconnection: session time: "
@@ -185,15 +183,12 @@ class LogStatements:
         # Times are cut to milliseconds: within one, a later statement may seem to begin before an earlier.
         at_s = max(statement.at_s, session.last_start_s)
         session.last_start_s = at_s
-        if at_s < 0:
-            session.early_number = number
-            self.left_out[BEFORE] += 1
-        elif number is not None and number == session.early_number:
-            self.left_out[TORN] += 1
-        elif at_s >= self._end_s - self._start_s:
-            self.left_out[AFTER] += 1
+        placed = statement._replace(at_s=at_s, transaction=number)
+        reason = why_outside(placed, session, self._end_s - self._start_s)
+        if reason is None:
+            yield placed
         else:
-            yield statement._replace(at_s=at_s, transaction=number)
+            self.left_out[reason] += 1
 
 
 def _timed(statement: Statement, end_s: float, duration_ms: float) -> Statement:

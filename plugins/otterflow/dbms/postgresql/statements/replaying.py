@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from otterflow.dbms.postgresql.statements.bodies import bodies_of, executed_in, statements_in
 from otterflow.dbms.postgresql.statements.tokens import tokens
@@ -17,11 +18,11 @@ from otterflow.dbms.statements.judging import (
     LIMITS,
     OUTSIDE,
     REPLICATION,
-    SENT,
     TEMPORARY,
     TWO_PHASE,
     UNKNOWN_TEXT,
     Judgement,
+    of_all,
 )
 from otterflow.dbms.statements.tokens import CONSTANT, PARAMETER, QUOTED, WORD, Token, parted, word_at
 
@@ -84,15 +85,7 @@ def judge(text: str, database: str) -> Judgement:
 
     Of which name the `database` is makes no difference: the server lets no statement name another.
     """
-    if "\0" in text:
-        return Judgement(ZERO_BYTE)
-    told: str | None = None
-    for words in statements_of(text):
-        judgement = _judged(words, database)
-        if judgement.left_out is not None:
-            return judgement
-        told = told or judgement.told
-    return Judgement(None, told) if told else SENT
+    return _judged_text(text)
 
 
 def statements_of(text: str) -> Iterator[list[Token]]:
@@ -112,31 +105,28 @@ def comes_again(text: str) -> bool:
     return text.lstrip()[:7].lower() == "refresh"
 
 
-def _judged(words: list[Token], database: str) -> Judgement:
+def _judged_text(text: str | None) -> Judgement:
+    """What is to be done with all statements of a text; None is one that is put together as it is run."""
+    if text is None:
+        return Judgement(UNKNOWN_TEXT)
+    return Judgement(ZERO_BYTE) if "\0" in text else of_all(map(_judged, statements_of(text)))
+
+
+def _judged(words: list[Token]) -> Judgement:
     reason = _why_not(words)
     if reason is not None:
         return Judgement(reason)
-    told = _to_tell(words)
+    own = Judgement(None, _to_tell(words))
     if word_at(words, 0) not in _HOLD_BODIES:
-        return Judgement(None, told)
-    for body in bodies_of(words):
-        judgement = Judgement(UNKNOWN_TEXT) if body is None else _judged_body(body, database)
-        if judgement.left_out is not None:
-            return judgement
-        told = told or judgement.told
-    return Judgement(None, told)
+        return own
+    return of_all(chain([own], map(_judged_body, bodies_of(words))))
 
 
-def _judged_body(body: str, database: str) -> Judgement:
+def _judged_body(body: str | None) -> Judgement:
     """What is to be done with a statement that the server runs this body for, now or later."""
-    told: str | None = None
-    judgements = (_judged(words, database) for words in statements_in(body))
-    executed = (Judgement(UNKNOWN_TEXT) if text is None else judge(text, database) for text in executed_in(body))
-    for judgement in (*judgements, *executed):
-        if judgement.left_out is not None:
-            return judgement
-        told = told or judgement.told
-    return Judgement(None, told)
+    if body is None:
+        return Judgement(UNKNOWN_TEXT)
+    return of_all(chain(map(_judged, statements_in(body)), map(_judged_text, executed_in(body))))
 
 
 def _why_not(words: list[Token]) -> str | None:

@@ -20,6 +20,7 @@ from otterflow.dbms.statements.touching import (
     Held,
     Setting,
     Touch,
+    has_name,
     joined,
 )
 
@@ -50,7 +51,7 @@ def mentions(text: str, held: Held) -> bool:
     kind, name = held
     if kind == ADVISORY:
         return "advisory" in text.lower()
-    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None
+    return has_name(text, name)
 
 
 def _touch_of(words: list[Token]) -> Touch:
