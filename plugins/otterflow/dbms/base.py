@@ -476,8 +476,6 @@ class Dbms:
     """None where it cannot (`Capability.observe`); else `observation` gives it."""
     capturing: Capture | None = None
     """None where it cannot (`Capability.capture`); else `capture` gives it."""
-    not_capturing: str = "nobody has built it"
-    """Why it cannot, as a sentence, where `capturing` is None."""
     exporting: Exporting | None = None
     """None where nobody has said how yet; else `export` gives it."""
 
@@ -496,8 +494,7 @@ class Dbms:
     def capture(self) -> Capture:
         """How its clients' load is recorded. Raises InvalidInput where it cannot be."""
         if self.capturing is None:
-            state = f"the load of {self.title} cannot be recorded yet: {self.not_capturing}"
-            raise InvalidInput(Problem("dbms", state, "replay another"))
+            raise InvalidInput(Problem("dbms", f"the load of {self.title} cannot be recorded yet", "replay another"))
         return self.capturing
 
     @property

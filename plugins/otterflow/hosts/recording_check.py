@@ -66,7 +66,7 @@ def supported(at: Recordings) -> list[Problem]:
     source, replay = at.source.target, at.replay.target
     dbms = dbms_named(source.dbms)
     if not dbms.has(Capability.capture):
-        found = f"{source.name!r} is a {dbms.title} server, whose load cannot be recorded yet: {dbms.not_capturing}"
+        found = f"{source.name!r} is a {dbms.title} server, whose load cannot be recorded yet"
         return [Problem("source", found, "record another server")]
     if replay.dbms != source.dbms:
         found = f"{replay.name!r} is a server of {dbms_named(replay.dbms).title}, and the source of {dbms.title}"

@@ -1,4 +1,4 @@
-"""What a MariaDB is set to for a window, what stands in the way of one, and what its job leaves."""
+"""What a server of the family is set to for a window, what stands in the way of one, and what its job leaves."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.mariadb import capture
-from otterflow.dbms.mariadb.capture_window import LOG_FILE
-from otterflow.dbms.mysql.dbms import DBMS as MYSQL
+from otterflow.dbms.mariadb.capture import CAPTURE as capture
+from otterflow.dbms.mysql.capture import CAPTURE as MYSQL
 from otterflow.dbms.mysql_family.access import DatabaseAccess
-from otterflow.errors import InvalidInput
+from otterflow.dbms.mysql_family.capture_window import LOG_FILE
 from tests.dbms.mysql_family.conftest import target_of
 
 SETTINGS = {
@@ -61,7 +60,7 @@ def test_no_other_method_is_for_mariadb() -> None:
     (problem,) = capture.log_problems(found())
     assert "whole seconds" in problem.found
     (problem,) = capture.window_problems(found(), sampled=True)
-    assert "tears transactions apart" in problem.found
+    assert "draws no whole transactions" in problem.found
 
 
 def test_a_table_that_loses_characters_is_told_of() -> None:
@@ -76,7 +75,7 @@ def test_a_window_sets_what_the_server_has_and_switches_on_last() -> None:
     older = found()
     del older["settings"]["log_slow_disabled_statements"]
     assert "log_slow_disabled_statements" not in capture.window_plan(older, target_of(), None).settings
-    assert plan.log == {"patterns": [LOG_FILE]}
+    assert plan.log == {"patterns": [LOG_FILE], "table": "mariadb"}
 
 
 def test_no_password_and_no_value_of_a_users_is_in_the_jobs_script() -> None:
@@ -111,6 +110,42 @@ def test_a_block_in_the_knobs_file_is_told_of() -> None:
     assert capture.left_on("[mysqld]\n", "/srv/zz.cnf") is None
 
 
-def test_mysql_says_why_it_is_not_recorded() -> None:
-    with pytest.raises(InvalidInput, match="what reads that is not written"):
-        _ = MYSQL.capture
+MYSQLS = {
+    "log_output": "FILE", "long_query_time": "10.000000", "min_examined_row_limit": "0", "slow_query_log": "OFF",
+    "log_slow_admin_statements": "OFF", "log_queries_not_using_indexes": "ON", "general_log": "OFF",
+    "read_only": "OFF", "super_read_only": "OFF",
+}  # fmt: skip
+
+
+def of_mysql(**settings: str) -> dict[str, Any]:
+    return found({"charset": "binary"}) | {"settings": MYSQLS | settings}
+
+
+def test_a_mysql_is_set_to_what_it_has() -> None:
+    facts = of_mysql()
+    assert MYSQL.window_problems(facts, sampled=False) == []
+    assert [limit.field for limit in MYSQL.limits(facts)] == ["sessions", "errors"], "its texts are whole"
+    plan = MYSQL.window_plan(facts, target_of(dbms="mysql"), None)
+    assert plan.settings.keys() == MYSQLS.keys() - {"general_log", "read_only", "super_read_only"}
+    assert plan.settings["log_queries_not_using_indexes"] == "OFF"
+    assert plan.log["table"] == "mysql"
+    (problem,) = MYSQL.log_problems(facts)
+    assert "use method window" in problem.advice
+
+
+def test_a_mysql_that_is_read_only_could_not_empty_the_table() -> None:
+    (problem,) = MYSQL.window_problems(of_mysql(read_only="ON", super_read_only="ON"), sampled=False)
+    assert problem.field == "super_read_only"
+
+
+@pytest.mark.parametrize(
+    ("has", "read_only", "lacks"),
+    [
+        ({"SUPER", "PROCESS"}, "ON", []),
+        ({"SYSTEM_VARIABLES_ADMIN", "PROCESS"}, "OFF", []),
+        ({"SYSTEM_VARIABLES_ADMIN", "PROCESS"}, "ON", ["CONNECTION_ADMIN"]),
+        (set(), "OFF", ["SYSTEM_VARIABLES_ADMIN", "PROCESS"]),
+    ],
+)
+def test_what_a_mysql_asks_of_its_user(has: set[str], read_only: str, lacks: list[str]) -> None:
+    assert MYSQL.lacks(has, MYSQLS | {"read_only": read_only}, 80400) == lacks

@@ -17,10 +17,14 @@ from typing import Any
 import pymysql
 import pytest
 
-from otterflow.dbms.mariadb import capture
-from otterflow.dbms.mariadb.capture_window import LOG_FILE
-from otterflow.dbms.mariadb.client import CLIENT
+from otterflow.dbms.mariadb import capture as of_mariadb
+from otterflow.dbms.mariadb.client import CLIENT as MARIADB_CLIENT
+from otterflow.dbms.mysql import capture as of_mysql
+from otterflow.dbms.mysql.client import CLIENT as MYSQL_CLIENT
+from otterflow.dbms.mysql_family.capture import FamilyCapture
+from otterflow.dbms.mysql_family.capture_window import LOG_FILE
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, open_reading
+from otterflow.dbms.mysql_family.slow_log.tables import BY_EXECUTE
 from otterflow.dbms.statement import Statement
 from otterflow.dbms.values import Captured, Login
 from otterflow.errors import Problem
@@ -32,6 +36,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.integration
 
 WINDOW_S = 5
+CAPTURES: dict[str, FamilyCapture] = {"mariadb": of_mariadb.CAPTURE, "mysql": of_mysql.CAPTURE}
+CLIENTS = {"mariadb": MARIADB_CLIENT, "mysql": MYSQL_CLIENT}
 CONFIGURED = "[mysqld]\nlog_bin\nserver_id = 1\n"
 
 
@@ -40,6 +46,8 @@ class Window:
 
     def __init__(self, server: Server, folder: Path) -> None:
         self.server, self.folder, private = server, folder, server.private
+        self.product = server.dbms.product.name
+        self.capture = CAPTURES[self.product]
         if isinstance(private, PrivateMariadb):
             self.way: dict[str, Any] = {
                 "host": private.host, "port": private.port, "user": USER, "password": private.password,
@@ -49,19 +57,23 @@ class Window:
             private.link_programs()
             self.way = {"unix_socket": str(private.socket), "user": "root"}
             login = Login(str(private.socket), None, "root", None, None, {}, "connection 'x'")
-        self.access = CLIENT.access(login, CLIENT.MAINTENANCE_DATABASE)
+        client = CLIENTS[self.product]
+        self.access = client.access(login, client.MAINTENANCE_DATABASE)
         self.target = target_of(
-            bin_dir=str(private.bin_dir), knobs_file=str(private.knobs_file), data_dir=str(private.data_dir)
+            dbms=self.product,
+            bin_dir=str(private.bin_dir),
+            knobs_file=str(private.knobs_file),
+            data_dir=str(private.data_dir),
         )
 
     def connect(self, **how: Any) -> pymysql.Connection[Any]:
         return pymysql.connect(**{**self.way, "database": "bench", "autocommit": True, **how})
 
-    def open(self, **changes: Any) -> subprocess.Popen[str]:
-        plan = capture.window_plan(capture.facts(self.server.query), self.target, None)
-        end = datetime.now(UTC) + timedelta(seconds=WINDOW_S)
+    def open(self, length_s: float = WINDOW_S, **changes: Any) -> subprocess.Popen[str]:
+        plan = self.capture.window_plan(self.capture.facts(self.server.query), self.target, None)
+        end = datetime.now(UTC) + timedelta(seconds=length_s)
         given = {"longest_s": 60.0, "max_log_bytes": 10**9, "keep_free_bytes": 0} | changes
-        job = capture.capture_job(
+        job = self.capture.capture_job(
             self.target, self.access, plan.settings, plan.log["patterns"], recording="shop-1", end=end, **given
         )
         for name, text in job.files.items():
@@ -79,14 +91,14 @@ class Window:
         assert process.returncode == 0, said
         assert "the settings of the log are as they were" in said
         assert "sessions that began within the window keep its settings" in said
-        captured = capture.read_capture({"captured": (self.folder / "captured").read_text()})
+        captured = self.capture.read_capture({"captured": (self.folder / "captured").read_text()})
         assert captured is not None
         return captured
 
     def statements(self, captured: Captured) -> tuple[list[Statement], list[str], dict[str, int]]:
         assert captured.off_s is not None
         start, end = (datetime.fromtimestamp(moment, UTC) for moment in (captured.on_s, captured.off_s))
-        reading = open_reading({"patterns": [f"{self.folder}/{LOG_FILE}"]}, "bench", start, end)
+        reading = open_reading({"patterns": [f"{self.folder}/{LOG_FILE}"], "table": self.product}, "bench", start, end)
         found = list(reading.statements())
         return found, list(reading.missing(datetime.now(UTC))), dict(reading.left_out)
 
@@ -137,7 +149,29 @@ def sleeping(window: Window) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("server", ["mariadb-11", THIS_MACHINES], indirect=True)
+def check_mariadbs_words(texts: list[str], missing: list[str], left_out: dict[str, int]) -> None:
+    assert "SELECT 'café'" in texts
+    assert "PREPARE s FROM 'SELECT v FROM t WHERE id = ?'" in texts
+    assert "SELECT '?'" in texts, "of utf8mb3, which the table has"
+    assert "UPDATE t SET b = _binary '??' WHERE id = 1" in texts
+    (said,) = missing
+    assert said.startswith("1 statements have a '?' in a value of bytes")
+    assert left_out == {RUNNING: 1}
+
+
+def check_mysqls_words(texts: list[str], missing: list[str], left_out: dict[str, int]) -> None:
+    sent = {text.encode("utf-8", "surrogateescape") for text in texts}
+    assert {b"SELECT 'caf\xe9'", b"UPDATE t SET b = _binary '\xff\xfe' WHERE id = 1"} <= sent, "as they were sent"
+    assert "SELECT '\U0001f9a6'" in texts
+    assert not [text for text in texts if text in {"Quit", "Ping", "Init DB"}]
+    assert missing == []
+    assert left_out == {RUNNING: 1, BY_EXECUTE: 1}
+
+
+BOTH = pytest.mark.parametrize("server", ["mysql-9", THIS_MACHINES], indirect=True)
+
+
+@pytest.mark.parametrize("server", ["mariadb-11", "mysql-9", THIS_MACHINES], indirect=True)
 def test_what_a_window_tells(window: Window) -> None:
     before = window.server.settings()
     with closing(window.connect()) as old, old.cursor() as unseen:
@@ -156,15 +190,11 @@ def test_what_a_window_tells(window: Window) -> None:
     statements, missing, left_out = window.statements(captured)
     texts = [each.text for each in statements]
     assert "SELECT 'of an old session'" not in texts
-    assert {"SELECT * FROM nowhere", "CALL p()", "SELECT 'tab\there\nnewline\\'s'", "SELECT 'café'"} <= set(texts)
+    assert {"SELECT * FROM nowhere", "CALL p()", "SELECT 'tab\there\nnewline\\'s'"} <= set(texts)
     assert "SELECT v FROM t WHERE id = 2" in texts, "a statement that is prepared comes with its values"
-    assert "SELECT '?'" in texts, "of utf8mb3, which the table has"
     assert f"SELECT LENGTH('{'x' * 70_000}')" in texts
     assert "DO SLEEP(0.4)" not in texts, "what a procedure does is done by its call"
-    assert "UPDATE t SET b = _binary '??' WHERE id = 1" in texts
-    (said,) = missing
-    assert said.startswith("1 statements have a '?' in a value of bytes")
-    assert left_out == {RUNNING: 1}
+    (check_mysqls_words if window.product == "mysql" else check_mariadbs_words)(texts, missing, left_out)
     by_text = {each.text: each for each in statements}
     assert by_text["SELECT id FROM t"].rows == 2
     assert by_text["UPDATE t SET v = 'a'"].transaction == by_text["COMMIT"].transaction == 1
@@ -173,9 +203,9 @@ def test_what_a_window_tells(window: Window) -> None:
     assert call.duration_ms > 400
     own = [each.at_s for each in statements if each.session == call.session]
     assert own == sorted(own)
-    prepare = next(each for each in statements if each.text.startswith("PREPARE"))
-    assert prepare.at_s - call.at_s == pytest.approx(call.duration_ms / 1000, abs=0.2)
-    assert by_text["SELECT 'late'"].at_s >= prepare.at_s, "whatever the session says of the time"
+    after = by_text["SET @i = 2"]
+    assert after.at_s - call.at_s == pytest.approx(call.duration_ms / 1000, abs=0.2)
+    assert by_text["SELECT 'late'"].at_s >= after.at_s, "whatever the session says of the time"
     check_nothing_is_left(window, before)
 
 
@@ -190,6 +220,7 @@ def elsewhere(window: Window) -> Iterator[Window]:
     private.restart()
 
 
+@BOTH
 def test_the_time_zones_of_server_and_sessions_move_nothing(elsewhere: Window) -> None:
     process = elsewhere.open()
     began = time.time()
@@ -227,10 +258,14 @@ def test_a_time_that_the_servers_zone_leaves_out_costs_no_row(window: Window) ->
     assert missing == []
 
 
+def forget_binary_log(window: Window) -> None:
+    window.server.query("RESET MASTER" if window.product == "mariadb" else "RESET BINARY LOGS AND GTIDS")
+
+
 def check_nothing_is_left(window: Window, before: Any) -> None:
     now = window.server.settings()
-    assert {name: now[name].value for name in capture.WANTED if name in now} == {
-        name: before[name].value for name in capture.WANTED if name in before
+    assert {name: now[name].value for name in window.capture.WANTED if name in now} == {
+        name: before[name].value for name in window.capture.WANTED if name in before
     }
     assert window.server.private.knobs_file.read_text() == CONFIGURED
     assert window.server.query("SELECT COUNT(*) AS n FROM mysql.slow_log") == [{"n": 0}]
@@ -244,6 +279,7 @@ def check_nothing_is_left(window: Window, before: Any) -> None:
     assert not (window.folder / "part").exists()
 
 
+@BOTH
 @pytest.mark.parametrize("why", ["log_size", "log_unseen", "disk", "changed", "replaced"])
 def test_it_ends_early_for_a_reason_that_is_told(window: Window, why: str) -> None:
     before = window.server.settings()
@@ -254,7 +290,7 @@ def test_it_ends_early_for_a_reason_that_is_told(window: Window, why: str) -> No
         window.target = window.target.model_copy(update={"data_dir": "/nowhere/data"})
     process = window.open(**changes)
     if why == "changed":
-        window.server.query("SET GLOBAL log_slow_rate_limit = 5")
+        window.server.query("SET GLOBAL min_examined_row_limit = 5")
     elif why == "replaced":
         window.server.private.user.write_file(window.server.private.knobs_file, CONFIGURED, 0o644)
     with closing(window.connect()) as connection, connection.cursor() as cursor:
@@ -266,12 +302,13 @@ def test_it_ends_early_for_a_reason_that_is_told(window: Window, why: str) -> No
     }[why]  # fmt: skip
     assert told in captured.because
     if why == "changed":
-        (row,) = window.server.query("SELECT @@GLOBAL.log_slow_rate_limit AS value")
+        (row,) = window.server.query("SELECT @@GLOBAL.min_examined_row_limit AS value")
         assert row["value"] == 5, "what somebody has set stays"
-        window.server.query("SET GLOBAL log_slow_rate_limit = 1")
+        window.server.query("SET GLOBAL min_examined_row_limit = 0")
     check_nothing_is_left(window, before)
 
 
+@BOTH
 def test_a_job_that_is_told_to_end_leaves_nothing(window: Window) -> None:
     before = window.server.settings()
     process = window.open()
@@ -285,17 +322,21 @@ def test_a_job_that_is_told_to_end_leaves_nothing(window: Window) -> None:
     check_nothing_is_left(window, before)
 
 
+@BOTH
 def test_two_windows_do_not_overlap(window: Window) -> None:
-    process = window.open()
+    process = window.open(length_s=50)
     second = Window(window.server, window.folder / "second")
     second.folder.mkdir()
     refused = second.open()
     said, _ = refused.communicate(timeout=300)
     assert refused.returncode == 5
     assert "two windows of one server must not overlap" in said
-    window.closed(process)
+    process.terminate()
+    process.communicate(timeout=300)
+    assert process.returncode == 143
 
 
+@BOTH
 def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window) -> None:
     """As where somebody has switched the slow log off and emptied it, after the job of that window was killed."""
     before, private = window.server.settings(), window.server.private
@@ -305,7 +346,7 @@ def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window
     window.server.query("SET GLOBAL slow_query_log = OFF")
     window.server.query("SET sql_log_bin = 0")
     window.server.query("TRUNCATE TABLE mysql.slow_log")
-    window.server.query("RESET MASTER")
+    forget_binary_log(window)
     of_long_ago = re.sub(r"(?<=, until )\d{4}", "2020", private.knobs_file.read_text())
     private.user.write_file(private.knobs_file, of_long_ago.replace("shop-1", "other-1"), 0o644)
     (window.folder / "captured").unlink()
@@ -315,19 +356,21 @@ def test_what_another_window_has_set_is_put_back_before_a_new_one(window: Window
     assert refused.returncode == 5
     assert "what the window of recording other-1 has set was not put back: clear the task put_back of its run" in said
     assert "or in /" in said
-    job = capture.put_back_job(window.target, window.access, "other-1")
+    job = window.capture.put_back_job(window.target, window.access, "other-1")
     done = subprocess.run(["bash", "-c", job.script], cwd=window.folder, capture_output=True, text=True, check=True)
     assert "sessions that began within the window keep its settings" in done.stdout
     check_nothing_is_left(window, before)
 
 
+@BOTH
 def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> None:
     window.server.query("SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = 0, GLOBAL slow_query_log = ON")
     window.server.query("SELECT 1")
     window.server.query("SET GLOBAL log_output = 'FILE', GLOBAL long_query_time = 10, GLOBAL slow_query_log = OFF")
-    facts = capture.facts(window.server.query)
-    assert facts["settings"]["wsrep_on"] == "OFF"
-    (problem,) = capture.window_problems(facts, sampled=False)
+    facts = window.capture.facts(window.server.query)
+    if window.product == "mariadb":
+        assert facts["settings"]["wsrep_on"] == "OFF"
+    (problem,) = window.capture.window_problems(facts, sampled=False)
     assert isinstance(problem, Problem)
     process = window.open()
     said, _ = process.communicate(timeout=300)
@@ -336,4 +379,4 @@ def test_rows_that_came_since_check_are_nobodys_to_remove(window: Window) -> Non
     assert window.server.query("SELECT COUNT(*) AS n FROM mysql.slow_log")[0]["n"] > 0
     assert window.server.private.knobs_file.read_text() == CONFIGURED
     window.server.query("TRUNCATE TABLE mysql.slow_log")
-    window.server.query("RESET MASTER")
+    forget_binary_log(window)

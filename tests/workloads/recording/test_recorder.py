@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from otterflow.dbms.mariadb.capture import ROOMS as MARIADB_ROOMS
+from otterflow.dbms.mysql_family.capture import FamilyCapture
 from otterflow.dbms.postgresql.capture import READER, ROOMS
 from otterflow.workloads.recording.reading import open_recording
 from otterflow.workloads.recording.shipping import recorder_archive
@@ -52,7 +52,7 @@ def run(folder: Path, given: dict[str, Any]) -> subprocess.CompletedProcess[str]
 
 
 def sources() -> dict[str, str]:
-    with zipfile.ZipFile(io.BytesIO(recorder_archive((*ROOMS, *MARIADB_ROOMS)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(recorder_archive((*ROOMS, *FamilyCapture.ROOMS)))) as archive:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from otterflow.dbms.base import Dbms
-from otterflow.dbms.mariadb import capture, constraints, metrics, rules, spelling
+from otterflow.dbms.mariadb import constraints, metrics, rules, spelling
+from otterflow.dbms.mariadb.capture import CAPTURE
 from otterflow.dbms.mariadb.checks import CHECKS
 from otterflow.dbms.mariadb.client import CLIENT
 from otterflow.dbms.mariadb.data import DATA
@@ -32,6 +33,6 @@ DBMS = Dbms(
     target=MariadbTarget,
     server_programs=("mariadbd", "mysqld"),
     observing=OBSERVATION,
-    capturing=capture,
+    capturing=CAPTURE,
     exporting=EXPORT,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otterflow.dbms.base import Dbms
 from otterflow.dbms.mysql import constraints, metrics, rules, spelling
+from otterflow.dbms.mysql.capture import CAPTURE
 from otterflow.dbms.mysql.checks import CHECKS
 from otterflow.dbms.mysql.client import CLIENT
 from otterflow.dbms.mysql.data import DATA
@@ -19,7 +20,7 @@ DBMS = Dbms(
     name=MYSQL.name,
     title=MYSQL.title,
     versions=MYSQL.versions,
-    capabilities=frozenset({Capability.observe}),
+    capabilities=frozenset({Capability.observe, Capability.capture}),
     settings=SETTINGS,
     spelling=spelling,
     rules=rules,
@@ -32,6 +33,6 @@ DBMS = Dbms(
     target=MysqlTarget,
     server_programs=("mysqld",),
     observing=OBSERVATION,
-    not_capturing="its slow log file tells enough (log_slow_extra), and what reads that is not written",
+    capturing=CAPTURE,
     exporting=EXPORT,
 )

@@ -12,6 +12,7 @@ import pytest
 from otterflow.dbms.log_interval import AFTER, BEFORE, TORN
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, SlowLogReading, open_reading
 from otterflow.dbms.mysql_family.slow_log.sessions import BY_EVENTS, ELSEWHERE
+from otterflow.dbms.mysql_family.slow_log.tables import BY_EXECUTE, HIDDEN
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 
@@ -30,17 +31,23 @@ def row(
     return "\t".join(
         (
             f"{START.timestamp() + at_s:.6f}", f"{seconds:.6f}", str(fields.get("sent", 0)),
-            str(fields.get("affected", 0)), str(thread), place, data.hex().upper(),
+            str(fields.get("affected", 0)).replace("None", "NULL"), str(thread), place, data.hex().upper(),
         )
     ) + "\n"  # fmt: skip
 
 
 def reading(
-    folder: Path, *rows: str, questions: int = 0, before: int = 0, running: int = 0, end: datetime = END
+    folder: Path,
+    *rows: str,
+    questions: int = 0,
+    before: int = 0,
+    running: int = 0,
+    end: datetime = END,
+    table: str = "mariadb",
 ) -> SlowLogReading:
     head = COUNTED.format(questions=questions, before=before, running=running)
     (folder / "rows.gz").write_bytes(gzip.compress("".join((head, *rows)).encode()))
-    return open_reading({"patterns": [f"{folder}/rows.gz"]}, "bench", START, end)
+    return open_reading({"patterns": [f"{folder}/rows.gz"], "table": table}, "bench", START, end)
 
 
 def taken(folder: Path, *texts: str) -> list[tuple[str, int | None]]:
@@ -238,9 +245,61 @@ def test_a_file_that_is_cut_or_damaged_says_so(tmp_path: Path) -> None:
     ]
     path = tmp_path / "rows.gz"
     path.write_bytes(path.read_bytes()[:-12])
-    cut = open_reading({"patterns": [str(path)]}, "bench", START, END)
+    cut = open_reading({"patterns": [str(path)], "table": "mariadb"}, "bench", START, END)
     list(cut.statements())
     assert "the file of the window's rows is cut off" in list(cut.missing(END))
     path.unlink()
     with pytest.raises(InvalidInput, match="the file with the window's rows is gone"):
-        open_reading({"patterns": [str(path)]}, "bench", START, END)
+        open_reading({"patterns": [str(path)], "table": "mariadb"}, "bench", START, END)
+
+
+def mysqls(folder: Path, *rows: str, **counted: int) -> SlowLogReading:
+    return reading(folder, *rows, table="mysql", **counted)  # type: ignore[arg-type]
+
+
+def test_mysqls_commands_of_the_protocol_are_no_statements(tmp_path: Path) -> None:
+    texts = ("Prepare", "SELECT 1", "Close stmt", "Init DB", "Ping", "Quit")
+    log = mysqls(tmp_path, *[row(text, at_s=place + 1) for place, text in enumerate(texts)], questions=2)
+    assert [each.text for each in log.statements()] == ["SELECT 1"]
+    assert dict(log.left_out) == {}
+    assert list(log.missing(END)) == []
+
+
+@pytest.mark.parametrize("command", ["Reset Connection", "Change user"])
+def test_a_mysql_session_that_is_reset_is_a_new_one(tmp_path: Path, command: str) -> None:
+    texts = ("SET autocommit = 0", "SELECT 1", command, "SELECT 2")
+    log = mysqls(tmp_path, *[row(text, at_s=place + 1) for place, text in enumerate(texts)])
+    assert [(each.session, each.text, each.transaction) for each in log.statements()] == [
+        ("1764590000-7", "SET autocommit = 0", None), ("1764590000-7", "SELECT 1", 1),
+        ("1764590000-7-1", "SELECT 2", None),
+    ]  # fmt: skip
+
+
+def test_what_mysql_hides_is_not_sent_again(tmp_path: Path) -> None:
+    hidden = (
+        "PREPARE s FROM ...", "/* app */ DEALLOCATE PREPARE s", "drop prepare s",
+        "CREATE USER `u`@`%` IDENTIFIED BY <secret>",
+    )  # fmt: skip
+    told = ("SELECT 'prepare', '<secret>'", "DROP TABLE prepare", "UPDATE t SET a = 1")
+    rows = [row(text, at_s=place + 1, affected=None) for place, text in enumerate((*hidden, *told))]
+    log = mysqls(tmp_path, *rows)
+    found = list(log.statements())
+    assert tuple(each.text for each in found) == told
+    assert dict(log.left_out) == {BY_EXECUTE: 3, HIDDEN: 1}
+    assert found[-1].rows is None
+
+
+def test_mysqls_texts_are_the_bytes_that_were_sent(tmp_path: Path) -> None:
+    sent = (b"SET NAMES latin1", b"SELECT 'caf\xe9'", b"SELECT _binary '\xff?'")
+    log = mysqls(tmp_path, *[row(text, at_s=place + 1) for place, text in enumerate(sent)])
+    assert [each.text.encode("utf-8", "surrogateescape") for each in log.statements()] == list(sent)
+    assert list(log.missing(END)) == []
+    untold = mysqls(tmp_path, *[row(text, at_s=place + 1) for place, text in enumerate(sent[1:])])
+    assert len(list(untold.statements())) == 2
+    (said,) = untold.missing(END)
+    assert said.startswith("1 statements have bytes that are no UTF-8")
+
+
+def test_a_call_of_mysqls_begins_when_its_row_says(tmp_path: Path) -> None:
+    log = mysqls(tmp_path, row("SELECT 1", at_s=1), row("CALL p()", at_s=5, seconds=2.0))
+    assert [each.at_s for each in log.statements()] == [1.0, 5.0]

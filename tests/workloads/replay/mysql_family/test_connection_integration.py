@@ -467,7 +467,7 @@ def test_a_server_that_is_killed_in_mid_statement() -> None:
             connection = await opened(server.access())
             running = asyncio.ensure_future(connection.simple(b"SELECT SLEEP(60)"))
             await asyncio.sleep(0.5)
-            psutil.Process(server.server.private.pid).kill()  # type: ignore[union-attr]
+            psutil.Process(server.server.private.pid).kill()
             with pytest.raises(ConnectionLost, match="08006"):
                 await running
             assert connection.is_lost

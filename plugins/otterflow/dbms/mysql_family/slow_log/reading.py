@@ -25,10 +25,10 @@ and those that ran as the window opened or closed."""
 class SlowLogReading:
     """What the rows have of the interval. `left_out` and `missing` are whole once all statements were taken."""
 
-    def __init__(self, path: Path, database: str, start: datetime, end: datetime) -> None:
+    def __init__(self, path: Path, database: str, start: datetime, end: datetime, table: str) -> None:
         self._file = RowsFile(path)
         self._end = end
-        self._sessions = SessionsStatements(database, start.timestamp(), end.timestamp())
+        self._sessions = SessionsStatements(database, start.timestamp(), end.timestamp(), table)
         self._given = 0
 
     def statements(self) -> Iterator[Statement]:
@@ -56,6 +56,11 @@ class SlowLogReading:
                 f"{self._sessions.altered} statements have a '?' in a value of bytes (_binary '...'), which stands for "
                 "any byte that is no text"
             )
+        if self._sessions.untold:
+            yield (
+                f"{self._sessions.untold} statements have bytes that are no UTF-8, and their sessions have not said "
+                "by a statement in which character set they are: they are replayed as UTF-8"
+            )
         outside = sum(self._sessions.left_out[reason] for reason in (BEFORE, TORN, AFTER))
         if outside > self._given:
             yield (
@@ -78,7 +83,7 @@ def open_reading(log: Mapping[str, Any], database: str, start: datetime, end: da
     if not paths:
         found = "the file with the window's rows is gone"
         raise InvalidInput(Problem("log", found, "record another interval: the server has none of this one any more"))
-    return SlowLogReading(paths[0], database, start, end)
+    return SlowLogReading(paths[0], database, start, end, str(log["table"]))
 
 
 def _clock(moment: datetime) -> str:

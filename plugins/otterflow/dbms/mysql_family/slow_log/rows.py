@@ -1,6 +1,7 @@
 """The file of a window's rows: one line of counts, then a row a line, its fields parted by tabs, packed by gzip.
 
-A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed, the number
+A row has the start of the statement in seconds since 1970, its seconds, the rows sent and the rows changed
+(NULL where the product does not tell), the number
 of its session, its database and its text. The last two are in hexadecimal, whatever is in them. The number of a session
 that is an event's has `EVENT` before it.
 """
@@ -38,7 +39,7 @@ class Row(NamedTuple):
     start_s: float
     duration_s: float
     rows_sent: int
-    rows_affected: int
+    rows_affected: int | None
     session: str
     database: str | None
     text: str
@@ -74,7 +75,8 @@ class RowsFile:
     def _row(self, line: bytes) -> Row:
         start, seconds, sent, affected, session, database, text = line.rstrip(b"\n").decode("ascii").split("\t")
         return Row(
-            float(start), float(seconds), int(sent), int(affected), f"{self._started}-{session}",
+            float(start), float(seconds), int(sent),
+            None if affected == "NULL" else int(affected), f"{self._started}-{session}",
             None if database == "NULL" else _text(database) or None, _text(text), session.startswith(EVENT),
         )  # fmt: skip
 

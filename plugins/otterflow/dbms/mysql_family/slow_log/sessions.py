@@ -4,9 +4,10 @@ A row is written as its statement ends. A session is in the rows from its beginn
 known: in which database it is, and whether it is in a transaction. What it sent before it chose a database belongs to
 the one that it chose, as far as it sets something.
 
-The table has the start of a statement as text, in the time zone of its session, which the row does not name. Read as if
-all sessions had the server's, that of another is off by a multiple of a quarter of an hour. Which one, its end tells:
-rows come in the order of their ends, and the looks of the window's own job are among them, every few seconds.
+The table has the start of a statement, in MySQL its end, as text in the time zone of its session, which the row does
+not name. Read as if all sessions had the server's, that of another is off by a multiple of a quarter of an hour. Which
+one, its end tells: rows come in the order of their ends, and the looks of the window's own job are among them, every
+few seconds.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from otterflow.dbms.log_interval import why_outside
-from otterflow.dbms.mysql_family.slow_log.charset import in_utf8
+from otterflow.dbms.mysql_family.slow_log.charset import charsets_of, in_utf8
 from otterflow.dbms.mysql_family.slow_log.rows import Row
+from otterflow.dbms.mysql_family.slow_log.tables import COMMANDS, RESETS, TABLES, Table, not_told
 from otterflow.dbms.mysql_family.statements.transactions import autocommit_after, commits_before, state_after
 from otterflow.dbms.statement import Statement
 
@@ -36,11 +38,13 @@ _ZONES_APART_S = 27 * 3600.0
 _NEAR_S = 30.0
 """So near to the end of the row before it a row ends that is taken to be off by its time zone, and by that alone."""
 _SPANS = re.compile(r"\s*(?:call|begin\s+not\s+atomic)\b", re.IGNORECASE)
-"""What holds other statements. Its row has the start of the last of them, and the time that all took."""
+"""What holds other statements. MariaDB's row has the start of the last of them, and the time that all took."""
 _IMMEDIATE = re.compile(r"\s*execute\s+immediate\b", re.IGNORECASE)
 """Its row follows that of the statement that it made, with the same start; where that one could not be, it is alone."""
 _USES = re.compile(r"\s*use\b", re.IGNORECASE)
 _SETS = re.compile(r"\s*set\b", re.IGNORECASE)
+_LONE = re.compile("[\udc80-\udcff]")
+"""A byte that is no UTF-8."""
 _OF_BYTES = re.compile(r"\b_binary\s*'(?:[^'\\]|\\.|'')*?\?", re.IGNORECASE | re.DOTALL)
 
 
@@ -56,6 +60,7 @@ class _Session:
     early_number: int | None = None
     zone_s: float = 0.0
     is_ours: bool = False
+    told_charset: bool = False
     held: list[Statement] = field(default_factory=list)
 
 
@@ -63,16 +68,20 @@ class SessionsStatements:
     """Reads one database's statements out of rows. `start_s` and `end_s` bound the interval.
 
     `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there
-    are, without those that choose one, and `altered` how many of the given ones may have lost bytes.
+    are, without those that choose one, `altered` how many of the given ones may have lost bytes, and `untold` how many
+    have bytes of a character set that their session has not named. `table` is that of the DBMS of this name.
     """
 
-    def __init__(self, database: str, start_s: float, end_s: float) -> None:
+    def __init__(self, database: str, start_s: float, end_s: float, table: str) -> None:
+        self._table: Table = TABLES[table]
         self._database, self._start_s, self._end_s = database, start_s, end_s
         self._reached_s = start_s
         self._sessions: dict[str, _Session] = {}
         self.left_out: Counter[str] = Counter()
         self.logged = 0
         self.altered = 0
+        self.untold = 0
+        self._resets: Counter[str] = Counter()
 
     @property
     def sessions(self) -> int:
@@ -85,19 +94,38 @@ class SessionsStatements:
             if row.is_of_event:
                 self.left_out[BY_EVENTS] += row.database == self._database
                 continue
-            session = self._sessions.setdefault(row.session, _Session())
-            told_before_s, session.told_start_s = session.told_start_s, row.start_s
-            if row.start_s == told_before_s and _IMMEDIATE.match(row.text):
+            if self._table.has_commands and row.text in COMMANDS:
+                self._resets[row.session] += row.text in RESETS
                 continue
-            self.logged += _USES.match(row.text) is None
-            for statement in self._statements(row, session):
-                if "?" in statement.text and _OF_BYTES.search(statement.text):
-                    self.altered += 1
-                yield statement
+            yield from self._of_client(row)
+
+    def _of_client(self, row: Row) -> Iterator[Statement]:
+        again = self._resets[row.session]
+        if again:
+            row = row._replace(session=f"{row.session}-{again}")
+        session = self._sessions.setdefault(row.session, _Session())
+        told_before_s, session.told_start_s = session.told_start_s, row.start_s
+        if row.start_s == told_before_s and _IMMEDIATE.match(row.text):
+            return
+        self.logged += _USES.match(row.text) is None
+        reason = not_told(row.text) if self._table.has_commands else None
+        if reason:
+            self.left_out[reason] += row.database == self._database
+            return
+        session.told_charset = session.told_charset or any(charsets_of(row.text))
+        for statement in self._statements(row, session):
+            self._look_at_bytes(statement.text, session)
+            yield statement
+
+    def _look_at_bytes(self, text: str, session: _Session) -> None:
+        if not self._table.as_sent:
+            self.altered += "?" in text and _OF_BYTES.search(text) is not None
+        elif not session.told_charset and not text.isascii() and _LONE.search(text) and "_binary" not in text.lower():
+            self.untold += 1
 
     def _began_s(self, row: Row, session: _Session) -> float:
         """When the statement began. Where its row does not tell, it ended with the one that told its end before it."""
-        spans = _SPANS.match(row.text)
+        spans = self._table.spans_mislead and _SPANS.match(row.text)
         if not spans:
             session.zone_s = self._zone_s(row, session.zone_s)
         start_s = row.start_s + session.zone_s
@@ -116,7 +144,8 @@ class SessionsStatements:
     def _statements(self, row: Row, session: _Session) -> Iterator[Statement]:
         at_s = session.last_start_s = max(self._began_s(row, session), session.last_start_s)
         statement = Statement(
-            row.session, at_s - self._start_s, in_utf8(row.text), _transaction(row.text, session),
+            row.session, at_s - self._start_s, row.text if self._table.as_sent else in_utf8(row.text),
+            _transaction(row.text, session),
             duration_ms=round(row.duration_s * 1000, 3), rows=row.rows_sent or row.rows_affected,
         )  # fmt: skip
         if row.database == self._database:

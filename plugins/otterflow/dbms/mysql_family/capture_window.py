@@ -10,21 +10,20 @@ was restarted since nothing is set: it has begun with what it is configured to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from otterflow.dbms import capture_block
 from otterflow.dbms.capture_block import BEGIN, CAPTURED_FILE, END, block_functions, first_line
-from otterflow.dbms.mariadb.product import MARIADB
-from otterflow.dbms.mysql_family.client import SQL_MODE
+from otterflow.dbms.mysql_family.client import SQL_MODE, time_limit_sql
 from otterflow.dbms.mysql_family.job_client import client_functions
+from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.mysql_family.programs import program
 from otterflow.dbms.mysql_family.quoting import literal
 from otterflow.dbms.mysql_family.service import STARTED_SQL
-from otterflow.dbms.mysql_family.slow_log.rows import EVENT
 from otterflow.dbms.target import Target
-from otterflow.dbms.values import Captured, DatabaseAccess
-from otterflow.errors import Problem
+from otterflow.dbms.values import DatabaseAccess
 from otterflow.remote.script import JobScript
 from otterflow.remote.shell import quote
 
@@ -36,46 +35,35 @@ SPARE_S = 2 * 3600.0
 """How much longer than its window the job may take: the rows are written at its end."""
 BY_HAND = f"do what its lines say (SET GLOBAL, TRUNCATE TABLE mysql.slow_log) and remove them, {BEGIN!r} to {END!r}"
 """How a person takes back what a window has set."""
-_SESSIONS_KEEP = (
-    "sessions that began within the window keep its settings (long_query_time = 0, log_slow_filter = '') until they"
-    " end: a slow log that is switched on meanwhile gets all of their statements"
-)
 _LOOK_EVERY_S = 2
+_LOGGED_OF_A_LOOK = 3
+"""Of what the client program sends for one statement: how it begins, its look at `@@version_comment`, the statement.
+
+MySQL's newer ones ask `SELECT $$` besides, which is an error of syntax, and such have no row.
+"""
 _STARTED = "# of the server that was started at"
 
-STATUS = "information_schema.GLOBAL_STATUS"
-STARTED = f"({STARTED_SQL.format(status=STATUS).strip()})"
-QUESTIONS = f"""(SELECT SUM(CAST(VARIABLE_VALUE AS SIGNED) * IF(VARIABLE_NAME = 'Questions', 1, -1)) DIV 1
- FROM {STATUS} WHERE VARIABLE_NAME IN ('Questions', 'Com_change_db'))"""  # noqa: S608 constants
-"""What clients sent, but for the choice of a database: as a command of the protocol it is counted, and not logged."""
-GROWTH = f"""(SELECT SUM(CAST(VARIABLE_VALUE AS UNSIGNED) * IF(VARIABLE_NAME = 'Slow_queries', 250, 1)) DIV 1
- FROM {STATUS} WHERE VARIABLE_NAME IN ('Slow_queries', 'Bytes_received'))"""  # noqa: S608 constants
-"""By how much the table grows, about: what clients send, and what a row has besides. The server does not tell its size,
-and its file can be looked at by whoever may enter the data directory."""
 OTHERS = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
- WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Slave_IO', 'Slave_SQL', 'Slave_worker') AND ID <> CONNECTION_ID())"""
+ WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Binlog Dump GTID', 'Slave_IO', 'Slave_SQL', 'Slave_worker')
+ AND USER <> 'system user' AND ID <> CONNECTION_ID())"""
 RUNNING = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
- WHERE COMMAND IN ('Query', 'Execute') AND ID <> CONNECTION_ID())"""
+ WHERE COMMAND IN ('Query', 'Execute') AND USER <> 'system user' AND ID <> CONNECTION_ID())"""
 IN_THE_WAY_SQL = """
 SELECT 'the slow log is on by now: it is to be off before a window' FROM DUAL WHERE @@GLOBAL.slow_query_log = 1
 UNION ALL SELECT 'the general log is on by now: it is to be off' FROM DUAL WHERE @@GLOBAL.general_log = 1
 UNION ALL SELECT 'mysql.slow_log has rows by now: a window ends by emptying it' FROM DUAL
  WHERE EXISTS (SELECT 1 FROM mysql.slow_log)"""
 USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0"
-_IS_OF_EVENT = """SUBSTRING_INDEX(SUBSTRING_INDEX(user_host, '@ ', -1), ' [', 1)
-  = TRIM(TRAILING ']' FROM SUBSTRING_INDEX(user_host, ' [', -1))"""
-"""An event's session has no address: in its place is the host of the account that the event belongs to, again."""
-ROWS_SQL = f"""
+ROWS_SQL = """
 SET time_zone = @@GLOBAL.time_zone; SET @ahead_s = TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW());
-SET time_zone = '{{zone}}';
-SELECT UNIX_TIMESTAMP(start_time) + {{zone_s}} - @ahead_s, TIME_TO_SEC(query_time), rows_sent, rows_affected,
-  CONCAT(IF({_IS_OF_EVENT}, {literal(EVENT)}, ''), thread_id), HEX(db), HEX(sql_text)
-  FROM mysql.slow_log"""  # noqa: S608 constants
+SET time_zone = '{zone}';
+SELECT {began_s} + {zone_s} - @ahead_s, {seconds}, rows_sent, {rows_changed}, {session}, HEX(db), HEX(sql_text)
+  FROM mysql.slow_log"""
 """The rows, their starts in UTC where their sessions have the server's time zone: a row does not tell its own.
 
 The table's file has a start as text, in the time zone of its session. One that is no time in the zone of who reads it,
-as in the hour that a summer's begin leaves out, makes the server give no row at all ("marked as crashed", 1194). So it
-is read in a zone that leaves out none, and brought from there to the server's.
+as in the hour that a summer's begin leaves out, makes MariaDB give no row at all ("marked as crashed", 1194). So it is
+read in a zone that leaves out none, and brought from there to the server's.
 """
 ZONES_S = {"+00:00": 0, "-12:59": -46_740, "+14:00": 50_400}
 """The zones to read in, one after the other: a start near 1970 or 2038, which a session has set, is none in some."""
@@ -83,19 +71,86 @@ EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 
 
+@dataclass(frozen=True)
+class SlowLog:
+    """What differs between the products: where the server tells of itself, and how its table says what."""
+
+    product: Product
+    status: str
+    """The table of its counters."""
+    session_status: str
+    """The table of those of the session."""
+    settings_sql: str
+    """Its global settings, as `name` in small letters and `value`."""
+    began_s: str
+    """Of a row of `mysql.slow_log`, in SQL: when its statement began, in seconds since 1970."""
+    seconds: str
+    """How long it took, with its microseconds."""
+    rows_changed: str
+    session: str
+    """The number of the session, that of an event's with `EVENT` before it."""
+    kept: str
+    """The settings that a session keeps which began in a window, as `name = value, ...`."""
+
+    @property
+    def started(self) -> str:
+        """When the server was started, in SQL."""
+        return f"({STARTED_SQL.format(status=self.status).strip()})"
+
+    @property
+    def questions(self) -> str:
+        """What clients sent, but for the choice of a database, of which not every product has a row."""
+        return self._sum("IF(VARIABLE_NAME = 'Questions', 1, -1)", "Questions", "Com_change_db")
+
+    @property
+    def own_questions(self) -> str:
+        """What the session has sent, this statement among it."""
+        return f"(SELECT VARIABLE_VALUE FROM {self.session_status} WHERE VARIABLE_NAME = 'Questions')"  # noqa: S608
+
+    @property
+    def growth(self) -> str:
+        """By how much the table grows, about: what clients send, and what a row has besides.
+
+        The server does not tell its size, and its file can be looked at by whoever may enter the data directory.
+        """
+        return self._sum("IF(VARIABLE_NAME = 'Slow_queries', 250, 1)", "Slow_queries", "Bytes_received")
+
+    @property
+    def sessions_keep(self) -> str:
+        """What is to be known as a window ends."""
+        return (
+            f"sessions that began within the window keep its settings ({self.kept}) until they end: a slow log that is"
+            " switched on meanwhile gets all of their statements"
+        )
+
+    def rows_sql(self, zone: str, zone_s: int) -> str:
+        """All rows, as `slow_log.rows` reads them."""
+        return ROWS_SQL.format(
+            zone=zone, zone_s=zone_s, began_s=self.began_s, seconds=self.seconds, rows_changed=self.rows_changed,
+            session=self.session,
+        )  # fmt: skip
+
+    def _sum(self, factor: str, *counters: str) -> str:
+        named = ", ".join(literal(name) for name in counters)
+        return (
+            f"(SELECT SUM(CAST(VARIABLE_VALUE AS SIGNED) * {factor}) DIV 1 FROM {self.status}"  # noqa: S608 constants
+            f" WHERE VARIABLE_NAME IN ({named}))"
+        )
+
+
 def capture_job(
-    target: Target, access: DatabaseAccess, settings: Mapping[str, str], patterns: Sequence[str], *,
+    log: SlowLog, target: Target, access: DatabaseAccess, settings: Mapping[str, str], *,
     recording: str, end: datetime, longest_s: float, max_log_bytes: int, keep_free_bytes: int,
 ) -> JobScript:  # fmt: skip
     """Have all statements logged until `end`, by the host's clock and for no longer than `longest_s`.
 
     Ends earlier where the table grows beyond `max_log_bytes`, where less than `keep_free_bytes` of its disk or of the
     job's are free, where the block is gone from the knobs file or somebody has changed a setting, and where the server
-    was restarted. `read_capture` reads what it leaves, beside `LOG_FILE`.
+    was restarted. It leaves `LOG_FILE`, and beside it what `capture_block.read_captured` reads.
     """
     in_force = " AND ".join(f"@@GLOBAL.{name} = {_value(value)}" for name, value in settings.items())
-    look = f"SELECT CONCAT_WS(' ', {STARTED}, {in_force}, {GROWTH}, {QUESTIONS})"
-    script = f"""{_functions(target, access, recording)}
+    look = f"SELECT CONCAT_WS(' ', {log.started}, {in_force}, {log.growth}, {log.questions})"
+    script = f"""{_functions(log, target, access, recording)}
 max_log_bytes={max_log_bytes} keep_free_kib={keep_free_bytes // 1024}
 end=$(( $(date +%s) + {int(longest_s)} ))
 if [ {int(end.timestamp())} -lt $end ]; then end={int(end.timestamp())}; fi
@@ -107,12 +162,12 @@ free_kib() {{
 trap 'exit 143' TERM INT HUP
 take_turn
 stop_if_other
-started=$(must {quote(f"SELECT {STARTED}")})
+started=$(must {quote(f"SELECT {log.started}")})
 stop_if_left
 said=$(must {quote(IN_THE_WAY_SQL)})
 if [ -n "$said" ]; then printf '%s\\n' "$said"; exit {capture_block.OVERLAPS}; fi
 if [ ! -e "$knobs" ]; then new='; a new file'; else new=; fi
-was=$(must {quote(_was_sql(settings))})
+was=$(must {quote(_was_sql(log, settings))})
 wanted=$(
   printf '%s%s\\n' {quote(first_line(recording, end))} "$new"
   echo "{_STARTED} $started"
@@ -129,13 +184,15 @@ trap put_back EXIT
 {{ without_block {quote(BEGIN)}; printf '%s\\n' "$block"; }} | write
 end_turn
 keep_session
-before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {QUESTIONS}, {OTHERS}, {GROWTH})")})
+unlogged=$(must {quote(f"SELECT {log.own_questions}")})
+unlogged=$(( unlogged > {_LOGGED_OF_A_LOOK} ? unlogged - {_LOGGED_OF_A_LOOK} : 0 ))
+before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {log.questions}, {OTHERS}, {log.growth})")})
 read -r questions others sent <<< "$before"
 on=$(date +%s.%N)
 must {quote(_set_sql(settings))}
 echo "on $on" > {CAPTURED_FILE}
 echo "logging of statements is on until $(date -u -d @$end +%H:%M:%S) UTC"
-why=end seen=$on asked=$questions
+why=end seen=$on asked=$questions looks=1
 while [ $(date +%s) -lt $end ]; do
   sleep {_LOOK_EVERY_S} &
   wait $!
@@ -143,6 +200,7 @@ while [ $(date +%s) -lt $end ]; do
   free=$(free_kib)
   if [ -n "$free" ] && [ "$free" -lt $keep_free_kib ]; then why=disk; break; fi
   if ! found=$(sql "$look"); then continue; fi
+  looks=$(( looks + 1 ))
   read -r start in_force grown now <<< "$found"
   if [ "$start" != "$started" ]; then why=restarted; break; fi
   if [ "$in_force" != 1 ]; then why=changed; break; fi
@@ -153,13 +211,13 @@ while [ $(date +%s) -lt $end ]; do
   if [ "$bytes" -gt $max_log_bytes ]; then why=log_size; break; fi
 done
 off=$(date +%s.%N) running=0
-if found=$(sql {quote(f"SELECT CONCAT_WS(' ', {STARTED}, {QUESTIONS}, {RUNNING})")}); then
+if found=$(sql {quote(f"SELECT CONCAT_WS(' ', {log.started}, {log.questions}, {RUNNING})")}); then
   read -r start now running <<< "$found"
   if [ "$start" = "$started" ]; then asked=$now; else why=restarted running=0; fi
 fi
 # What came between the last look and a restart may have been lost with it.
 if [ $why = restarted ]; then off=$seen; fi
-printf '%s\\t' "$started" $(( asked - questions )) "$others" "$running" > counted
+printf '%s\\t' "$started" $(( asked - questions - looks * unlogged )) "$others" "$running" > counted
 echo >> counted
 echo "off $off $why" >> {CAPTURED_FILE}
 keep=yes
@@ -167,29 +225,19 @@ keep=yes
     return JobScript(script, access.files(), longest_s + SPARE_S, results=(CAPTURED_FILE,))
 
 
-def put_back_job(target: Target, access: DatabaseAccess, recording: str) -> JobScript:
+def put_back_job(log: SlowLog, target: Target, access: DatabaseAccess, recording: str) -> JobScript:
     """Bring back what the recording's block says was, if it is there, empty the table and take the block out."""
-    script = f"{_functions(target, access, recording)}\nput_back\n"
+    script = f"{_functions(log, target, access, recording)}\nput_back\n"
     return JobScript(script, access.files(), 2 * DOWN_S + 60.0)
 
 
-def read_capture(results: Mapping[str, str]) -> Captured | None:
-    """When logging was in force, by the host's clock, and why it ended; None where it never was."""
-    return capture_block.read_captured(results, _WHY)
-
-
-_WHY = {
+WHY = {
     "replaced": "somebody has replaced the knobs file while the load was recorded",
     "changed": "somebody has changed a setting of the slow log while the load was recorded",
     "restarted": "the server was restarted, or was down, while the load was recorded",
     "log_size": "the log grew by more than budget.log_size",
     "disk": "the disk of the log was nearly full",
 }
-
-
-def left_on(knobs_text: str, knobs_file: str) -> Problem | None:
-    """That a recording's block is in the knobs file, in which it stays only while it is made."""
-    return capture_block.left_on(knobs_text, knobs_file, BY_HAND)
 
 
 def _value(text: str) -> str:
@@ -204,29 +252,27 @@ def _set_sql(settings: Mapping[str, str]) -> str:
     return "SET " + ", ".join(f"@@GLOBAL.{name} = {_value(value)}" for name, value in settings.items())
 
 
-def _was_sql(settings: Mapping[str, str]) -> str:
+def _was_sql(log: SlowLog, settings: Mapping[str, str]) -> str:
     """The block's lines: what each is set to, and what it is now; what was set last comes first."""
     lines = [
-        f"SELECT CONCAT('# ', {literal(name)}, ' = ', {literal(value)}, ', was ', GLOBAL_VALUE)"  # noqa: S608 quoted
-        f" FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = {literal(name)}"
+        f"SELECT CONCAT('# ', {literal(name)}, ' = ', {literal(value)}, ', was ', value)"  # noqa: S608 quoted
+        f" FROM ({log.settings_sql}) AS settings WHERE name = {literal(name)}"
         for name, value in reversed(list(settings.items()))
     ]
     return "\nUNION ALL ".join(lines)
 
 
-def _functions(target: Target, access: DatabaseAccess, recording: str) -> str:
+def _functions(log: SlowLog, target: Target, access: DatabaseAccess, recording: str) -> str:
     """The head of a job's script.
 
     Its functions: `sql` asks, by the kept session where no new one is let in; `restore` brings back what the block says
     was; `empty` empties the table; `put_back` does all that is to be done at the end, and ends the script.
     """
-    client = program(target, MARIADB.client)
-    begin = (
-        f"SET SESSION wait_timeout = 31536000, max_statement_time = 0, sql_mode = '{SQL_MODE}', time_zone = '+00:00';"
-    )
-    rows = " ".join(quote(ROWS_SQL.format(zone=zone, zone_s=ahead_s)) for zone, ahead_s in ZONES_S.items())
+    client = program(target, log.product.client)
+    begin = f"{time_limit_sql(0)}, SESSION wait_timeout = 31536000, sql_mode = '{SQL_MODE}', time_zone = '+00:00';"
+    rows = " ".join(quote(log.rows_sql(zone, zone_s)) for zone, zone_s in ZONES_S.items())
     return f"""{access.prologue(target.bin_dir)}
-{client_functions(MARIADB, target)}
+{client_functions(log.product, target)}
 {block_functions(target, recording)}
 sql() {{
   if ask --quick <<< "$1" 2> refused; then return 0; fi
@@ -283,17 +329,20 @@ value() {{
   esac
 }}
 assignments() {{
-  local line name form='^# ([a-z_]+) = ([A-Za-z0-9_,.]*), was ([A-Za-z0-9_,.]*)$'
+  local line name new form='^# ([a-z_]+) = ([A-Za-z0-9_,.]*), was ([A-Za-z0-9_,.]*)$'
   while IFS= read -r line; do
     if [[ $line =~ $form ]]; then
       name="@@GLOBAL.${{BASH_REMATCH[1]}}"
-      echo "$name = IF($name = $(value "${{BASH_REMATCH[2]}}"), $(value "${{BASH_REMATCH[3]}}"), $name)"
+      new="IF($name = $(value "${{BASH_REMATCH[2]}}"), $(value "${{BASH_REMATCH[3]}}"), $name)"
+      # What IF makes of numbers with and without a sign is decimal, which MySQL takes for no whole one.
+      case ${{BASH_REMATCH[3]}} in '' | *[!0-9]*) ;; *) new="CAST($new AS UNSIGNED)" ;; esac
+      echo "$name = $new"
     fi
   done
 }}
 restore() {{
   local now
-  now=$(sql {quote(f"SELECT {STARTED}")}) || return 1
+  now=$(sql {quote(f"SELECT {log.started}")}) || return 1
   if grep -qxF -- "{_STARTED} $now" <<< "$block"; then
     sql "SET $(assignments <<< "$block" | paste -sd,)" > /dev/null || return 1
     sessions_keep=yes
@@ -346,7 +395,7 @@ put_back() {{
   fi
   unblock || exit 4
   echo "the settings of the log are as they were"
-  if [ -n "${{sessions_keep:-}}" ]; then echo {quote(_SESSIONS_KEEP)}; fi
+  if [ -n "${{sessions_keep:-}}" ]; then echo {quote(log.sessions_keep)}; fi
   exit $code
 }}
 """

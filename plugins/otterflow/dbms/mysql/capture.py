@@ -1,0 +1,82 @@
+"""What a MySQL tells of its clients' statements in a window.
+
+Sources: https://dev.mysql.com/doc/refman/8.4/en/slow-query-log.html and log-destinations.html; what these do not say
+was found by running 9.7 (docs/recordings.md). A row has the time at which its statement ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from otterflow.dbms.mysql.product import MYSQL
+from otterflow.dbms.mysql_family.capture import FamilyCapture
+from otterflow.dbms.mysql_family.capture_window import SlowLog
+from otterflow.dbms.values import CapturePrice
+from otterflow.errors import Problem
+
+_TO_SET = ("SYSTEM_VARIABLES_ADMIN", "SUPER")
+"""Each is enough to switch the log on, and to keep the emptying of its table out of the binary log."""
+_WHERE_READ_ONLY = ("CONNECTION_ADMIN", "SUPER")
+"""Each is enough to empty the table of a server that is read_only."""
+_SECONDS = "(TIME_TO_SEC(query_time) + MICROSECOND(query_time) / 1000000)"
+
+
+class MysqlCapture(FamilyCapture):
+    """The family's, with what MySQL has besides."""
+
+    LOG = SlowLog(
+        MYSQL,
+        status="performance_schema.global_status",
+        session_status="performance_schema.session_status",
+        settings_sql="SELECT LOWER(VARIABLE_NAME) AS name, VARIABLE_VALUE AS value FROM"
+        " performance_schema.global_variables",
+        began_s=f"UNIX_TIMESTAMP(start_time) - {_SECONDS}",
+        seconds=_SECONDS,
+        rows_changed="NULL",
+        session="thread_id",
+        kept="long_query_time = 0",
+    )
+    PRICE = CapturePrice(cpu_us=(10.0, 19.0), log_bytes=(160.0, 400.0))
+    """MariaDB's: not measured apart."""
+    WANTED: Mapping[str, str] = {
+        "log_output": "TABLE",
+        "long_query_time": "0",
+        "min_examined_row_limit": "0",
+        "log_slow_admin_statements": "ON",
+        "log_queries_not_using_indexes": "OFF",
+        "log_slow_rate_limit": "1",
+        "log_slow_filter": "",
+        "log_slow_sp_statements": "OFF",
+        "slow_query_log": "ON",
+    }
+    """With log_queries_not_using_indexes its throttle would keep statements out that are logged anyway.
+
+    From log_slow_rate_limit on they are Percona Server's (https://docs.percona.com/percona-server/8.0/slow-extended.html);
+    what a procedure does is logged there unless log_slow_sp_statements is off.
+    """
+    LOOKED_AT = ("general_log", "read_only", "super_read_only")
+    UPGRADE = "start the server with --upgrade=FORCE, which makes it"
+
+    def lacks(self, everywhere: Collection[str], settings: Mapping[str, str], version: int) -> list[str]:
+        """What is missing of the rights to set what is global, and to see what others do."""
+        missing = [] if {*_TO_SET} & {*everywhere} else [_TO_SET[0]]
+        if settings.get("read_only") == "ON" and not {*_WHERE_READ_ONLY} & {*everywhere}:
+            missing.append(_WHERE_READ_ONLY[0])
+        return missing + [name for name in ("PROCESS",) if name not in everywhere]
+
+    def log_problems(self, found: Mapping[str, Any]) -> list[Problem]:
+        """Its file lies where the server's user alone may read, and is not read."""
+        state = "MySQL's slow log is not read where it is a file"
+        return [Problem("method", state, "use method window, for which it is a table that SQL reads")]
+
+    def emptying_problems(self, settings: Mapping[str, str]) -> list[Problem]:
+        """With super_read_only nobody may empty the table."""
+        if settings.get("super_read_only") != "ON":
+            return []
+        state = "it is ON: a window ends by emptying mysql.slow_log, which nobody may then"
+        return [Problem("super_read_only", state, "record the source of the replication, or switch it off")]
+
+
+CAPTURE = MysqlCapture()
+"""The part `capture`."""
