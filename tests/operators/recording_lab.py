@@ -235,7 +235,7 @@ def recording_lab(
     ssh |= {"port": driver.port, "login": user.name}
     ssh["extra"] |= {"key_file": str(driver.key_file), "host_key": driver.host_key}
     monkeypatch.setenv("AIRFLOW_CONN_STAGING_SSH", json.dumps(ssh))
-    nobody = source.sql_connection | {"port": free_port()}
+    nobody = source.sql_connection | {"host": "127.0.0.1", "port": free_port()}
     monkeypatch.setenv("AIRFLOW_CONN_STAGING_SQL", json.dumps(nobody))
     monkeypatch.setenv("OTTERFLOW_TARGETS_DIR", str(targets))
     monkeypatch.setenv("OTTERFLOW_RECORDINGS_DIR", str(folder / "recordings"))

@@ -1,8 +1,10 @@
-"""The users of a MariaDB, each a session's life on rows of its own: what they do has one outcome, whoever is first."""
+"""The users of a server of the family, each a session's life on rows of its own.
+
+What they do has one outcome, whoever is first.
+"""
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,11 +13,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from stack.mariadb import DATABASE, USER, PrivateMariadb
+from stack.mariadb import DATABASE
+from tests.operators.family_source import Source
 
-SCHEMA = """
+_SCHEMA = """
 CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL, what VARCHAR(40)) CHARSET utf8mb4;
-INSERT INTO stock SELECT seq, 0, '' FROM seq_0_to_99;
+INSERT INTO stock VALUES STOCK;
 CREATE TABLE told (id INT PRIMARY KEY, what VARCHAR(60)) CHARSET utf8mb4;
 CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, stock INT);
 CREATE TABLE items (order_id INT, what VARCHAR(40), KEY (order_id));
@@ -25,7 +28,7 @@ DELIMITER //
 CREATE PROCEDURE take(IN at INT)
 BEGIN
   UPDATE stock SET n = n - 1 WHERE id = at;
-  EXECUTE IMMEDIATE 'INSERT INTO told VALUES (?, ''taken'')' USING 800 + at;
+  DYNAMIC
 END//
 CREATE FUNCTION left_of(at INT) RETURNS INT MODIFIES SQL DATA
 BEGIN
@@ -41,29 +44,37 @@ BEGIN
 END//
 DELIMITER ;
 """
+_DYNAMIC = {
+    "mariadb": "EXECUTE IMMEDIATE 'INSERT INTO told VALUES (?, ''taken'')' USING 800 + at;",
+    "mysql": """
+  SET @taken = 800 + at;
+  PREPARE own FROM 'INSERT INTO told VALUES (?, ''taken'')';
+  EXECUTE own USING @taken;
+  DEALLOCATE PREPARE own;""",
+}
+TRUSTED = {"mariadb": "", "mysql": "SET GLOBAL log_bin_trust_function_creators = ON;"}
+"""With its binary log on, MySQL takes no function of ours without it."""
+SCHEMAS = {
+    name: TRUSTED[name]
+    + _SCHEMA.replace("STOCK", ", ".join(f"({number}, 0, '')" for number in range(100))).replace("DYNAMIC", dynamic)
+    for name, dynamic in _DYNAMIC.items()
+}
 OF_THE_SERVER = "ticks"
 """The table that the server's own event writes to."""
 SYSBENCH_EVENTS = 60
-ERRORS = {"23000": 2, "42000": 2, "42S02": 1}
-"""What the users' statements that fail end with."""
+ERRORS = {"mariadb": {"23000": 2, "42000": 2, "42S02": 1}, "mysql": {"23000": 2, "42S02": 1}}
+"""What the users' statements that fail end with; MySQL has no row for an error of syntax."""
+PREPARED_BY_SQL = 2
+"""How often the users of a MySQL have SQL prepare a statement."""
 Cursor = Any
-
-
-def sysbench(server: PrivateMariadb, command: str, *options: str) -> None:
-    """Sysbench's read and write load on two tables of its own: prepared statements, their values sent apart."""
-    argv = [
-        "sysbench", "oltp_read_write", "--db-driver=mysql", f"--mysql-host={server.host}",
-        f"--mysql-port={server.port}", f"--mysql-user={USER}", f"--mysql-password={server.password}",
-        f"--mysql-db={DATABASE}", "--tables=2", "--table-size=500", *options, command,
-    ]  # fmt: skip
-    subprocess.run(argv, check=True, capture_output=True, timeout=120)
 
 
 class Users:
     """All users of one server."""
 
-    def __init__(self, server: PrivateMariadb) -> None:
-        self._server = server
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._is_mysql = source.host.dbms == "mysql"
 
     def live(self) -> None:
         """All of them at once, to their end. Raises what the first of them raises."""
@@ -71,7 +82,7 @@ class Users:
             self._in_transactions, self._without_autocommit, self._failing, self._of_other_character_sets,
             self._with_generated_keys, self._with_much_in_its_session, self._with_odd_transactions, self._by_routines,
             self._without_a_database,
-            lambda: sysbench(self._server, "run", "--threads=1", f"--events={SYSBENCH_EVENTS}", "--time=0"),
+            lambda: self._source.sysbench("run", "--threads=1", f"--events={SYSBENCH_EVENTS}", "--time=0"),
         ]  # fmt: skip
         failed: list[BaseException] = []
 
@@ -91,11 +102,9 @@ class Users:
 
     @contextmanager
     def _session(self, *, autocommit: bool = True, **fields: Any) -> Iterator[Cursor]:
-        given: dict[str, Any] = {"host": self._server.host, "port": self._server.port, "database": DATABASE} | fields
+        given: dict[str, Any] = {**self._source.way, "database": DATABASE, **fields}
         with (
-            closing(
-                pymysql.connect(user=USER, password=self._server.password, autocommit=autocommit, **given)
-            ) as connection,
+            closing(pymysql.connect(autocommit=autocommit, **given)) as connection,
             connection.cursor() as cursor,
         ):
             yield cursor
@@ -163,7 +172,8 @@ class Users:
             cursor.execute("SET @a = 310, @b = 'prepared by SQL'")
             cursor.execute("EXECUTE p USING @a, @b")
             cursor.execute("DEALLOCATE PREPARE p")
-            cursor.execute("EXECUTE IMMEDIATE 'INSERT INTO told VALUES (?, ''immediate'')' USING 311")
+            if not self._is_mysql:
+                cursor.execute("EXECUTE IMMEDIATE 'INSERT INTO told VALUES (?, ''immediate'')' USING 311")
             cursor.execute("LOCK TABLES items WRITE")
             cursor.execute("INSERT INTO items VALUES (0, 'locked')")
             cursor.execute("UNLOCK TABLES")
@@ -193,14 +203,20 @@ class Users:
             cursor.execute("BEGIN")
             cursor.execute("INSERT INTO told VALUES (405, 'goes')")
             cursor.execute("ROLLBACK")
-            cursor.execute(
-                "BEGIN NOT ATOMIC INSERT INTO told VALUES (406, 'a'); INSERT INTO told VALUES (407, 'b'); END"
-            )
+            if not self._is_mysql:
+                cursor.execute(
+                    "BEGIN NOT ATOMIC INSERT INTO told VALUES (406, 'a'); INSERT INTO told VALUES (407, 'b'); END"
+                )
 
     def _by_routines(self) -> None:
         with self._session() as cursor:
             cursor.execute("CALL take(50)")
-            cursor.execute("EXECUTE IMMEDIATE 'CALL take(51)'")
+            if self._is_mysql:
+                cursor.execute("PREPARE called FROM 'CALL take(51)'")
+                cursor.execute("EXECUTE called")
+                cursor.execute("DEALLOCATE PREPARE called")
+            else:
+                cursor.execute("EXECUTE IMMEDIATE 'CALL take(51)'")
             cursor.execute("SELECT left_of(52)")
             cursor.execute("INSERT INTO taken VALUES (53, 1)")
 
