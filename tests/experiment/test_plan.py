@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from otterflow.dbms.base import Dbms
+from otterflow.dbms.values import Capability
 from otterflow.errors import InvalidInput
 from otterflow.experiment.plan import known, load_plan, trial_problems
 from otterflow.experiment.spec import ExperimentSpec
@@ -41,10 +43,13 @@ def planned(**fields: Any) -> Any:
     return load_plan(ExperimentSpec.from_params(spec.record()))
 
 
-def test_an_experiment_on_a_server_with_users_is_for_those_that_can_be_changed_as_they_run() -> None:
+def test_an_experiment_on_a_server_with_users_is_for_those_that_can_be_changed_as_they_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     live = {"benchmark": "live", "objective": "throughput"}
-    for target in ("example_live", "example_mariadb"):
+    for target in ("example_live", "example_mariadb", "example_mysql"):
         assert trial_problems(planned(**live, target=target)) == []
+    monkeypatch.setattr(Dbms, "has", lambda dbms, capability: capability is not Capability.reload)
     [problem] = trial_problems(planned(**live, target="example_mysql"))
     assert "MySQL takes one at a start alone: each trial would send them away" in problem.found
     assert "promote_configuration" in problem.advice

@@ -21,7 +21,7 @@ from otterflow.experiment.arms import compared, knobs_of
 from otterflow.experiment.comparison import LEAST_ROUNDS
 from otterflow.experiment.recorded import Recordings, with_recording
 from otterflow.experiment.spec import ExperimentSpec
-from otterflow.knobs.catalog import KnobCatalog, load_catalog
+from otterflow.knobs.catalog import KnobCatalog, catalog_for
 from otterflow.measures.formula import Formula
 from otterflow.measures.goal import Goal, goal
 from otterflow.measures.objective import Objective
@@ -92,8 +92,7 @@ def known(kind: Literal["targets", "benchmarks"]) -> list[str]:
 
 def catalog_of(dbms: str) -> KnobCatalog:
     """The knob catalog of a DBMS. Raises InvalidInput that lists everything wrong in it."""
-    path = settings.include_dir() / "knob_catalogs" / f"{dbms}.yaml"
-    return load_catalog(path, dbms=dbms, versions=dbms_named(dbms).versions)
+    return catalog_for(dbms, dbms_named(dbms).versions)
 
 
 def load_plan(spec: ExperimentSpec, recordings: Recordings | None = None) -> Plan:

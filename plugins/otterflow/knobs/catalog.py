@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from otterflow import settings
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.facts import HostFacts
 from otterflow.knobs.setting import LiveSetting
@@ -121,6 +122,9 @@ class TunableKnob(_Versioned):
     unless: Name | None = None
     """A setting in whose presence the server ignores this one: it is tuned where the server has not got that."""
     restart: bool
+    session: bool = False
+    """Whether each session has a value of its own, which a new one for the server does not reach. Only read where the
+    DBMS does not tell it."""
     risk: Annotated[Risk | None, Field(strict=False)] = None
     does: Sentence
 
@@ -252,6 +256,11 @@ def load_catalog(path: Path, *, dbms: str, versions: tuple[int, int]) -> KnobCat
     """
     marks = tuple(_mark(file) for file in (path, *shared_files(path)))
     return _loaded(path, marks, dbms, versions)
+
+
+def catalog_for(dbms: str, versions: tuple[int, int]) -> KnobCatalog:
+    """The catalog that is used for a DBMS; see `load_catalog`."""
+    return load_catalog(settings.include_dir() / "knob_catalogs" / f"{dbms}.yaml", dbms=dbms, versions=versions)
 
 
 def _mark(path: Path) -> tuple[str, int, int, int] | None:

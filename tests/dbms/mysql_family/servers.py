@@ -14,15 +14,20 @@ from typing import Any
 import pymysql
 import pytest
 
-from otterflow.dbms.base import Constraints, Rules, Settings
+from otterflow.dbms.base import Checks, Constraints, Rules, Service, Settings
 from otterflow.dbms.mariadb import constraints as mariadb_constraints
 from otterflow.dbms.mariadb import rules as mariadb_rules
+from otterflow.dbms.mariadb.checks import CHECKS as MARIADB_CHECKS
 from otterflow.dbms.mariadb.product import MARIADB
+from otterflow.dbms.mariadb.service import SERVICE as MARIADB_SERVICE
 from otterflow.dbms.mariadb.settings import SETTINGS as MARIADB_SETTINGS
 from otterflow.dbms.mysql import constraints as mysql_constraints
 from otterflow.dbms.mysql import rules as mysql_rules
+from otterflow.dbms.mysql.checks import CHECKS as MYSQL_CHECKS
 from otterflow.dbms.mysql.product import MYSQL
+from otterflow.dbms.mysql.service import SERVICE as MYSQL_SERVICE
 from otterflow.dbms.mysql.settings import SETTINGS as MYSQL_SETTINGS
+from otterflow.dbms.mysql_family.client import SQL_MODE
 from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.values import Query, StatementRefused
 from otterflow.knobs.catalog import KnobCatalog, Risk, load_catalog
@@ -49,10 +54,12 @@ class Parts:
     settings: Settings
     constraints: Constraints
     rules: Rules
+    service: Service
+    checks: Checks
 
 
-_MARIADB = Parts(MARIADB, MARIADB_SETTINGS, mariadb_constraints, mariadb_rules)
-_MYSQL = Parts(MYSQL, MYSQL_SETTINGS, mysql_constraints, mysql_rules)
+_MARIADB = Parts(MARIADB, MARIADB_SETTINGS, mariadb_constraints, mariadb_rules, MARIADB_SERVICE, MARIADB_CHECKS)
+_MYSQL = Parts(MYSQL, MYSQL_SETTINGS, mysql_constraints, mysql_rules, MYSQL_SERVICE, MYSQL_CHECKS)
 ALL = {THIS_MACHINES: _MARIADB, "mariadb-11": _MARIADB, "mysql-9": _MYSQL}
 """Servers, and what each is."""
 
@@ -92,6 +99,7 @@ class Server:
 
 def as_asked(cursor: pymysql.cursors.DictCursor) -> Query:
     """SQL as otterflow's client gives it."""
+    cursor.execute("SET SESSION sql_mode = %s", [SQL_MODE])
 
     def query(sql: str, parameters: Any = None) -> list[dict[str, Any]]:
         try:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 
 from otterflow.dbms.mariadb.product import MARIADB
+from otterflow.dbms.mysql.changing import changed_while_running
 from otterflow.dbms.mysql.product import MYSQL
+from otterflow.dbms.mysql.settings import settings_sql
 from otterflow.dbms.mysql_family.product import Product
+from otterflow.dbms.mysql_family.rows import AT_A_START
 from otterflow.dbms.mysql_family.sizes import BLOCKS, UNIT
 from otterflow.knobs.catalog import KnobCatalog, KnobSetName, Risk, load_catalog
 from otterflow.knobs.facts import HostFacts
@@ -98,3 +101,15 @@ def test_every_sentence_is_of_one_knob_and_names_a_price(catalog: KnobCatalog) -
 def test_a_reason_is_given_once(catalog: KnobCatalog) -> None:
     reasons = {(family.reason, family.family) for family in catalog.untuned}
     assert len({reason for reason, _ in reasons}) == len(reasons)
+
+
+@pytest.mark.parametrize("version", [800, 804, 907])
+def test_what_a_statement_changes_for_all_of_mysqls_sessions(version: int) -> None:
+    found = set(changed_while_running(version))
+    assert {"innodb_io_capacity", "table_open_cache", "innodb_log_buffer_size"} <= found
+    assert found.isdisjoint({"sort_buffer_size", "innodb_page_cleaners", "innodb_doublewrite", *AT_A_START})
+
+
+def test_of_a_version_that_the_catalog_does_not_speak_of_no_knob_is_known_to_be_dynamic() -> None:
+    assert changed_while_running(1200) == []
+    assert "IN (NULL)" in settings_sql(120000)

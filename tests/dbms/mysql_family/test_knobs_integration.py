@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from otterflow.dbms.mariadb.product import MARIADB
-from otterflow.dbms.mariadb.service import SERVICE
 from otterflow.dbms.mysql_family.constraints import repair
+from otterflow.dbms.mysql_family.rows import AT_A_START
 from otterflow.dbms.values import WorkloadKind
 from otterflow.errors import ServerCrashed
 from otterflow.knobs.catalog import Risk, catalog_gaps
@@ -34,6 +33,8 @@ pytestmark = pytest.mark.integration
 GIB = 1024**3
 READ_ONLY = 1238
 """The error of a SET for a setting that cannot be changed while the server runs."""
+GLOBAL_ALONE = 1229
+"""The error of a session's SET for what is the server's alone."""
 
 
 @pytest.fixture(scope="module", params=list(ALL))
@@ -55,12 +56,13 @@ def host() -> HostFacts:
     return HostFacts(ram_bytes=2 * GIB, cores=os.cpu_count() or 1, disk="ssd", max_connections=151)
 
 
-def refuses_a_set(server: Server, name: str) -> bool:
+def answer_to_a_set(server: Server, scope: str, name: str) -> int:
+    """The error's number of a SET to what is in force; 0 where it is taken."""
     try:
-        server.query(f"SET GLOBAL {name} = @@GLOBAL.{name}")
+        server.query(f"SET {scope} {name} = @@GLOBAL.{name}")
     except pymysql.MySQLError as error:
-        return bool(error.args[0] == READ_ONLY)
-    return False
+        return int(error.args[0])
+    return 0
 
 
 def test_catalog_and_server_agree_and_every_setting_has_an_entry(server: Server) -> None:
@@ -74,7 +76,15 @@ def test_what_takes_a_restart_is_known(server: Server) -> None:
     """MySQL tells it nowhere; the server is asked to set each knob to what it is."""
     live = server.settings()
     known = {n: k.restart for n, k in catalog_of(server.dbms).tunable(server.version).items() if n in live}
-    assert {name: refuses_a_set(server, name) for name in known} == known
+    assert {name: answer_to_a_set(server, "GLOBAL", name) == READ_ONLY for name in known} == known
+
+
+def test_what_a_session_has_too_is_known(server: Server) -> None:
+    """MySQL 8 tells it nowhere; a session is asked to set each knob that can be changed while the server runs."""
+    live = server.settings()
+    knobs = catalog_of(server.dbms).tunable(server.version)
+    known = {name: knob.session for name, knob in knobs.items() if name in live and not knob.restart}
+    assert {name: answer_to_a_set(server, "SESSION", name) != GLOBAL_ALONE for name in known} == known
 
 
 def test_every_enum_and_special_value_reads_back_itself(server: Server, host: HostFacts) -> None:
@@ -129,7 +139,6 @@ def test_a_value_that_is_none_is_refused(server: Server, name: str) -> None:
         server.query(f"SET GLOBAL {name} = 'banana'")
 
 
-@pytest.mark.parametrize("made", [name for name, parts in ALL.items() if parts.product is MARIADB], indirect=True)
 def test_each_knob_that_a_statement_may_change_takes_the_ends_of_its_range_and_comes_back(server: Server) -> None:
     live = server.settings()
     values = {name: setting.value for name, setting in live.items()}
@@ -139,6 +148,7 @@ def test_each_knob_that_a_statement_may_change_takes_the_ends_of_its_range_and_c
         risks_allowed=list(Risk),
     )  # fmt: skip
     assert len(space) > 15
+    assert not AT_A_START & set(space.names)
     refused = []
     with server.private.connect() as connection, connection.cursor() as cursor:
         query = as_asked(cursor)
@@ -147,7 +157,7 @@ def test_each_knob_that_a_statement_may_change_takes_the_ends_of_its_range_and_c
                 config, _ = repair({knob.name: end}, values, facts, space=space)
                 for wanted in (config, {knob.name: values[knob.name]}):
                     try:
-                        SERVICE.reload(query, wanted)
+                        server.dbms.service.reload(query, wanted)
                     except ServerCrashed as error:
                         refused.append(str(error))
     server.private.restart()

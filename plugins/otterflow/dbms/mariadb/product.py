@@ -18,4 +18,5 @@ MARIADB = Product(
     preflight=("--help", "--verbose"),
     option_files=("/etc/my.cnf", "/etc/mysql/my.cnf"),
     without_tls=("--skip-ssl",),
+    to_set_global=("SUPER", "CONNECTION ADMIN", "BINLOG ADMIN"),
 )

@@ -18,5 +18,6 @@ MYSQL = Product(
     preflight=("--validate-config", "--log-error-verbosity=2"),
     option_files=("/etc/my.cnf", "/etc/mysql/my.cnf"),
     without_tls=("--ssl-mode=DISABLED",),
+    to_set_global=("SYSTEM_VARIABLES_ADMIN",),
     dump_options=("--set-gtid-purged=OFF", "--column-statistics=0"),
 )

@@ -1,15 +1,19 @@
 """What MySQL says of its settings, in its performance schema, which every user may ask.
 
 It tells no type before 9.0, the values of no enum, no default, and not whether a setting can be changed while the
-server runs: the knobs file is read at a start, so nothing hangs on that.
+server runs (see `changing`).
 """
 
 from __future__ import annotations
 
+from otterflow.dbms.mysql.changing import changed_while_running
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql_family.origins import Origins
+from otterflow.dbms.mysql_family.privileges import GLOBAL_SQL
+from otterflow.dbms.mysql_family.quoting import literal
 from otterflow.dbms.mysql_family.secrets import withheld_sql
 from otterflow.dbms.mysql_family.settings import Asking, FamilySettings
+from otterflow.dbms.mysql_family.versions import major_of
 
 TYPES_SINCE = 90000
 """The first version with `variables_metadata`."""
@@ -28,15 +32,21 @@ ORIGINS = Origins(
 )
 
 
+MAY_SET_SQL = f"('SUPER' IN ({GLOBAL_SQL}) OR 'SYSTEM_VARIABLES_ADMIN' IN ({GLOBAL_SQL}))"
+"""Either is enough for every knob. https://dev.mysql.com/doc/refman/8.4/en/system-variable-privileges.html"""
+
+
 def settings_sql(number: int) -> str:
     """All settings that hold no secret, with the columns of `rows`, of a server of that version number."""
+    changed = ", ".join(literal(name) for name in changed_while_running(major_of(number))) or "NULL"
     typed = number >= TYPES_SINCE
     told = "m.DATA_TYPE AS type, m.DOCUMENTATION" if typed else "NULL AS type, NULL"
     join = "LEFT JOIN performance_schema.variables_metadata AS m ON m.VARIABLE_NAME = i.VARIABLE_NAME" if typed else ""
     return f"""
 SELECT i.VARIABLE_NAME AS name, g.VARIABLE_VALUE AS value, i.VARIABLE_SOURCE AS origin, i.VARIABLE_PATH AS path,
        NULL AS default_value, {told} AS description, i.MIN_VALUE AS minimum, i.MAX_VALUE AS maximum, NULL AS block,
-       NULL AS members, NULL AS read_only
+       NULL AS members, NULL AS read_only,
+       COALESCE(i.VARIABLE_NAME IN ({changed}), FALSE) AND {MAY_SET_SQL} AS settable
   FROM performance_schema.variables_info AS i
   JOIN performance_schema.global_variables AS g ON g.VARIABLE_NAME = i.VARIABLE_NAME
   {join}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from otterflow.dbms import host_checks
 from otterflow.dbms.host_probe import Probe, look_command, may_sudo_records, parse_probe
 from otterflow.dbms.mysql_family.access import CLIENT_FILE
-from otterflow.dbms.mysql_family.privileges import missing_privileges, rights
+from otterflow.dbms.mysql_family.privileges import cannot_set_global, missing_privileges, rights
 from otterflow.dbms.mysql_family.processes import SYSTEM_PROGRAMS
 from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.mysql_family.programs import program
@@ -32,10 +32,13 @@ class FamilyChecks:
     def may_ask(self, query: Query, target: Target, *, live: bool) -> Privileges:
         """What the SQL user may do on the target, and what it lacks for tuning it.
 
+        Of a `live` server also whether it can change a knob without a restart, which a promotion does without.
         Settings are told to everybody. A database is its makers' and nobody's: there is none that it does not own.
         """
-        problems = missing_privileges(rights(query, target.database), target, live=live)
-        return Privileges(reads_all=True, problems=problems, not_owned=[], limits=[])
+        has = rights(query, target.database)
+        problems = missing_privileges(has, target, live=live)
+        limits = cannot_set_global(has, target, self.product) if live else []
+        return Privileges(reads_all=True, problems=problems, not_owned=[], limits=limits)
 
     def look_at_host(
         self, session: Session, target: Target, *, live: bool, data_directory: str | None, version: int | None

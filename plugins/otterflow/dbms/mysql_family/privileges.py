@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from otterflow.dbms.mysql_family.database import beside
+from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.mysql_family.quoting import identifier, literal
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import Query
@@ -30,8 +31,6 @@ TO_OBSERVE = ("PROCESS",)
 """To read the engine's counters."""
 TO_TUNE = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "CREATE VIEW", "TRIGGER")
 """In the benchmark's database and the two beside it, under whose names it is made and the former one waits."""
-TO_SET_GLOBAL = ("SUPER", "CONNECTION ADMIN", "BINLOG ADMIN")
-"""For all that can be changed while a server runs; the first is enough for most of it."""
 TO_END_SESSIONS = ("CONNECTION ADMIN", "CONNECTION_ADMIN", "SUPER")
 """Each is enough, and each product has one of its own: to end other users' sessions in the benchmark's database."""
 
@@ -94,12 +93,11 @@ SELECT PRIVILEGE_TYPE AS privilege FROM information_schema.TABLE_PRIVILEGES
  WHERE {_OWN_SQL} AND TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(table)}"""  # noqa: S608 quoted
 
 
-def cannot_set_global(query: Query, target: Target, own: Collection[str]) -> list[Problem]:
-    """That the connected user, whose privileges on everything are `own`, can change no knob while the server runs."""
-    if not set(TO_SET_GLOBAL).isdisjoint(own):
+def cannot_set_global(has: Rights, target: Target, product: Product) -> list[Problem]:
+    """That the connected user can change no knob while the server runs."""
+    if has.everywhere & {*product.to_set_global, "SUPER"}:
         return []
-    has = Rights(str(query(USER_SQL)[0]["name"]), frozenset(own), {})
-    return _ungranted(has, target, "change a knob while the server runs", {"*.*": TO_SET_GLOBAL})
+    return _ungranted(has, target, "change a knob while the server runs", {"*.*": product.to_set_global})
 
 
 def escaped(name: str) -> str:

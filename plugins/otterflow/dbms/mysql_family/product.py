@@ -46,6 +46,8 @@ class Product:
     """What the server's program reads where it is told nothing else, weakest first, but for its user's own file."""
     without_tls: tuple[str, ...]
     """The options of its client programs for a connection that checks no certificate: to ask whether it is up."""
+    to_set_global: tuple[str, ...]
+    """The privileges for all that can be changed while it runs. Each is enough for some of it, and so is SUPER."""
     dump_options: tuple[str, ...] = ()
     """What the dump program is told besides, and the other product's does not know."""
 

@@ -1,7 +1,6 @@
 """A setting from what the server says of it. Both products are asked for the same columns (`COLUMNS`).
 
-`settable`, whether the SQL user may change it for all sessions at once, is MariaDB's alone, and newer than the rows of
-older experiments.
+`settable`, whether the SQL user may change it for all sessions at once, is newer than the rows of older experiments.
 
 What a product does not tell is NULL there: MySQL tells neither the members of an enum nor whether a setting can be
 changed while it runs, and before 9.0 no types.
@@ -24,8 +23,11 @@ COLUMNS = (
 )  # fmt: skip
 
 AT_A_START = frozenset(
-    {"innodb_buffer_pool_size", "innodb_buffer_pool_chunk_size", "innodb_log_file_size", "thread_pool_size"}
-)
+    {
+        "innodb_buffer_pool_size", "innodb_buffer_pool_chunk_size", "innodb_log_file_size", "innodb_redo_log_capacity",
+        "thread_pool_size",
+    }
+)  # fmt: skip
 """Left to a start, though newer servers take them as they run: memory is moved, or a log written anew, meanwhile; and
 `thread_pool_size` reads 0 from then on where there is no pool."""
 

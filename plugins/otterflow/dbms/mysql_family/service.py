@@ -9,13 +9,14 @@ that refused its configuration, which teaches the tuner, from a command that cou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from otterflow.dbms.mysql_family import own_server
 from otterflow.dbms.mysql_family.preflight import NO_START, preflight_functions
 from otterflow.dbms.mysql_family.processes import process_functions
 from otterflow.dbms.mysql_family.product import Product
 from otterflow.dbms.mysql_family.programs import program
+from otterflow.dbms.mysql_family.set_global import set_global
 from otterflow.dbms.mysql_family.start_facts import facts_functions
 from otterflow.dbms.mysql_family.target import OwnServer
 from otterflow.dbms.start_report import (
@@ -29,6 +30,7 @@ from otterflow.dbms.start_report import (
 )
 from otterflow.dbms.target import CommandService, SystemdService, Target
 from otterflow.dbms.values import Answer, DatabaseAccess, Query, Started, StartOutcome
+from otterflow.knobs.setting import LiveSetting
 from otterflow.knobs.space import Value
 from otterflow.remote.shell import join
 
@@ -47,8 +49,11 @@ difference is always the same; FLUSH STATUS leaves Uptime alone."""
 class FamilyService:
     """The part `service` for one product; see `otterflow.dbms.base.Service`."""
 
-    def __init__(self, product: Product, status_table: str) -> None:
+    def __init__(
+        self, product: Product, live_settings: Callable[[Query], dict[str, LiveSetting]], status_table: str
+    ) -> None:
         self.product = product
+        self._live_settings = live_settings
         self._started_sql = STARTED_SQL.format(status=status_table)
 
     def start_command(self, target: Target, access: DatabaseAccess | None = None) -> str:
@@ -116,8 +121,8 @@ class FamilyService:
         return log_tail_command(target, max_bytes)
 
     def reload(self, query: Query, wanted: Mapping[str, Value]) -> None:
-        """Not to be had: an option file is read at a start, and at no other time; see `set_global`."""
-        raise NotImplementedError(f"{self.product.title} does not tell which settings a statement may change")
+        """Have the running server use the values `wanted`, as far as a statement may change them; see `set_global`."""
+        set_global(query, wanted, self._live_settings)
 
     def started(self, query: Query) -> Started:
         """Which start of the server it is; its counters begin with it, whatever ended the one before."""

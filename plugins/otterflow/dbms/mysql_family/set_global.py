@@ -4,7 +4,10 @@ Only what is global and nothing else: a setting that a session has too (`sort_bu
 alone, and those that are there would go on with the former value. The knobs file is written all the same, so a server
 that is started again comes up with the same values.
 
-Source: https://mariadb.com/kb/en/set/#global-session.
+Both products round a value, and cut it to a limit, with a warning alone; what came of it is seen when all is read back.
+(MySQL refuses either under STRICT_ALL_TABLES, which otterflow's sessions are without.)
+
+Sources: https://mariadb.com/kb/en/set/#global-session, https://dev.mysql.com/doc/refman/8.4/en/set-variable.html.
 """
 
 from __future__ import annotations

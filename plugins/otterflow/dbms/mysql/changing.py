@@ -1,0 +1,23 @@
+"""Which of MySQL's knobs a statement changes for all sessions at once.
+
+The server tells it nowhere (9.0 and newer tell the sessions' half), so the knob catalog does, and the tests ask a
+server whether it is right.
+"""
+
+from __future__ import annotations
+
+from otterflow.dbms.mysql.product import MYSQL
+from otterflow.dbms.mysql_family.rows import AT_A_START
+from otterflow.knobs.catalog import catalog_for
+
+_ONE_WAY = frozenset({"innodb_doublewrite"})
+"""Left to a start as well: one that is ON takes no OFF while the server runs (error 1210)."""
+
+
+def changed_while_running(major: int) -> list[str]:
+    """The knobs of a version that are global and dynamic, and may be changed while users work; sorted.
+
+    Raises InvalidInput where the catalog cannot be read.
+    """
+    knobs = catalog_for(MYSQL.name, MYSQL.versions).tunable(major).values()
+    return sorted({knob.name for knob in knobs if not (knob.restart or knob.session)} - AT_A_START - _ONE_WAY)
