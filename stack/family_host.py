@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
 
 from otterflow.remote.host_lock import LOCKS
 from stack.host import Host
@@ -16,7 +15,7 @@ from stack.suite_server import SuiteServer
 class FamilyHost(Host):
     """What the hosts of a MariaDB and of a MySQL have in common."""
 
-    dbms: ClassVar[str]
+    dbms: str
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""A private database host with a MySQL of another Debian suite, reached by its socket."""
+"""A private database host with a MariaDB or MySQL of another Debian suite, reached by its socket."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from stack.suites import Unpacked
 from stack.users import ServerUser
 
 
-class MysqlHost(FamilyHost):
-    """A host with a MySQL that the SSH user owns; its root has no password, and the socket is the only way to it."""
-
-    dbms, title = "mysql", "MySQL"
+class SuiteHost(FamilyHost):
+    """A host with a server that the SSH user owns; its root has no password, and the socket is the only way to it."""
 
     def __init__(
         self,
@@ -30,27 +28,28 @@ class MysqlHost(FamilyHost):
         fields: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         super().__init__(root, name, user, connections=connections, fields=fields)
-        self.mysql = SuiteServer(self.root / "my", self.user, programs)
+        self._server = SuiteServer(self.root / "my", self.user, programs)
+        self.dbms, self.title = ("mysql", "MySQL") if self._server.is_mysql else ("mariadb", "MariaDB")
 
     def start(self) -> None:
         """Start both servers; see `Host.start`."""
         super().start()
-        self.mysql.link_programs()
+        self._server.link_programs()
 
     @property
     def server(self) -> SuiteServer:
-        """The MySQL."""
-        return self.mysql
+        """The MariaDB or MySQL."""
+        return self._server
 
     @property
     def programs(self) -> str:
         """The version, as the server's program says it."""
-        return f"MySQL {self.mysql.programs.version} runs with the programs in {self.mysql.bin_dir}."
+        return f"{self.title} {self._server.programs.version} runs with the programs in {self._server.bin_dir}."
 
     @property
     def sql_connection(self) -> dict[str, object]:
         """The server's root, at its socket."""
-        return {"conn_type": "generic", "host": str(self.mysql.socket), "login": "root", "schema": DATABASE}
+        return {"conn_type": "generic", "host": str(self._server.socket), "login": "root", "schema": DATABASE}
 
     def _server_record(self) -> dict[str, object]:
         return super()._server_record() | {"sql_tunnel": False}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +51,15 @@ class SuiteServer:
         return self.programs.release.server.endswith("mysqld")
 
     @property
+    def pid(self) -> int | None:
+        """The process id of the running server, whoever started it, or None."""
+        found = self._found()
+        return None if found is None else int(found.pid)
+
+    @property
     def is_running(self) -> bool:
-        """Whether the server's process lives, whoever started it."""
-        return self._found() is not None
+        """Whether the server's process lives."""
+        return self.pid is not None
 
     @property
     def pid(self) -> int | None:
@@ -94,22 +101,30 @@ class SuiteServer:
         self.start()
 
     def link_programs(self) -> None:
-        """Make `bin_dir`, as a target's: each program with what it takes to run by its own loader."""
+        """Make `bin_dir`, as a target's: each program with what it takes to run by its own loader.
+
+        What the fetched packages lack is this machine's own, which speaks to the server as well.
+        """
         self.bin_dir.mkdir(exist_ok=True)
         self.bin_dir.chmod(0o755)
         server = self.programs.release.server
         for path in (server, *(f"usr/bin/{name}" for name in CLIENTS[self.is_mysql])):
             program = self.bin_dir / Path(path).name
+            program.unlink(missing_ok=True)
+            own = shutil.which(program.name)
+            if not (self.programs.root / path).exists() and own is not None:
+                program.symlink_to(own)
+                continue
             program.write_text(f'#!/bin/sh\nexec {shlex.join(self.programs.command(path))} "$@"\n')
             program.chmod(0o755)
 
-    def connect(self) -> pymysql.Connection[pymysql.cursors.DictCursor]:
+    def connect(self, database: str | None = None) -> pymysql.Connection[pymysql.cursors.DictCursor]:
         """A new connection as root, each statement committed by itself; rows are dictionaries."""
         import pymysql
 
         return pymysql.connect(
-            unix_socket=str(self.socket), user="root", autocommit=True, cursorclass=pymysql.cursors.DictCursor,
-            connect_timeout=10,
+            unix_socket=str(self.socket), user="root", database=database, autocommit=True,
+            cursorclass=pymysql.cursors.DictCursor, connect_timeout=10,
         )  # fmt: skip
 
     def _found(self) -> psutil.Process | None:
