@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from otterflow.hosts.server import Server
 from otterflow.operators.command_line import main
@@ -21,12 +20,10 @@ from otterflow.operators.task_command import SERVER
 from otterflow.operators.undo import UndoTuningOperator
 from stack.mariadb_host import MariadbHost
 from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
-from tests.operators.conftest import small_benchmarks
+from tests.operators.family_hosts import set_up
 from tests.operators.harness import Dags, Run
 
 pytestmark = pytest.mark.integration
-
-SMALL = {"tables": 2, "table_size": 2000, "threads": 2, "load_threads": 2}
 
 
 @pytest.fixture
@@ -36,15 +33,7 @@ def lab(
     monkeypatch: pytest.MonkeyPatch,
 ) -> MariadbHost:
     """The host, a small benchmark, and an empty repository."""
-    include = small_benchmarks(tmp_path)
-    path = include / "benchmarks" / "sysbench_uniform_read_write.yaml"
-    record = yaml.safe_load(path.read_text())
-    record |= {"workload": record["workload"] | SMALL, "warmup_s": 1, "duration_s": 3}
-    path.write_text(yaml.safe_dump(record))
-    for name, value in clean_host.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(include))
-    monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path / "home"))
+    set_up(clean_host, tmp_path, monkeypatch)
     monkeypatch.setenv(*SERVER)
     return clean_host
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from otterflow.operators.connections import open_repository
 from otterflow.operators.undo import UndoTuningOperator
-from stack.processes import StackError
-from stack.suite_host import MysqlHost
-from stack.suites import fetch
-from tests.operators.conftest import small_benchmarks
+from stack.family_host import FamilyHost
+from tests.operators.family_hosts import running_host, set_up
 from tests.operators.harness import Dags, Run
 
 pytestmark = pytest.mark.integration
@@ -25,40 +20,20 @@ SWITCHES = "'innodb_buffer_pool_dump_at_shutdown', 'innodb_buffer_pool_load_at_s
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[MysqlHost]:
-    folder = Path(tempfile.mkdtemp(prefix="otterflow-mysql-"))
-    folder.chmod(0o755)  # the server's user has to pass
-    try:
-        found = MysqlHost(folder, fetch("mysql-9"))
-    except StackError as error:
-        shutil.rmtree(folder)
-        pytest.skip(f"MySQL 9 cannot be had here, so nothing was tried on it: {error}")
-    try:
-        found.start()
+def host() -> Iterator[FamilyHost]:
+    with running_host("mysql-9") as found:
         yield found
-    finally:
-        found.stop()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
-def lab(host: MysqlHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MysqlHost:
+def lab(host: FamilyHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FamilyHost:
     """The host, a small benchmark, and an empty repository."""
-    include = small_benchmarks(tmp_path)
-    path = include / "benchmarks" / "sysbench_uniform_read_write.yaml"
-    record = yaml.safe_load(path.read_text())
-    small = {"tables": 2, "table_size": 2000, "threads": 2, "load_threads": 2}
-    record |= {"workload": record["workload"] | small, "warmup_s": 1, "duration_s": 3}
-    path.write_text(yaml.safe_dump(record))
-    for name, value in host.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(include))
-    monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path / "home"))
+    set_up(host, tmp_path, monkeypatch)
     return host
 
 
-def in_force(host: MysqlHost, condition: str = "true") -> dict[str, str]:
-    with host.mysql.connect() as connection, connection.cursor() as cursor:
+def in_force(host: FamilyHost, condition: str = "true") -> dict[str, str]:
+    with host.server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM performance_schema.global_variables WHERE "
             + condition
@@ -66,11 +41,11 @@ def in_force(host: MysqlHost, condition: str = "true") -> dict[str, str]:
         return {row["name"]: row["value"] for row in cursor.fetchall()}
 
 
-def warm_start(host: MysqlHost) -> set[str]:
+def warm_start(host: FamilyHost) -> set[str]:
     return set(in_force(host, f"VARIABLE_NAME IN ({SWITCHES})").values())
 
 
-def test_a_whole_experiment_with_a_configuration_that_stops_the_server(lab: MysqlHost, dags: Dags) -> None:
+def test_a_whole_experiment_with_a_configuration_that_stops_the_server(lab: FamilyHost, dags: Dags) -> None:
     pools: dict[str, set[str]] = {}
 
     def meddle(run: Run, task: str) -> None:
@@ -107,5 +82,5 @@ def test_a_whole_experiment_with_a_configuration_that_stops_the_server(lab: Mysq
 
     done = UndoTuningOperator(task_id="undo", target=lab.name, experiment="", remove="True").execute({"run_id": "undo"})
     assert {removed.partition(" ")[0] for removed in done["removed"]} >= {"database", "snapshot"}
-    assert lab.mysql.is_running
-    assert lab.mysql.knobs_file.read_text() == (experiment.baseline_file or "")
+    assert lab.server.is_running
+    assert lab.server.knobs_file.read_text() == (experiment.baseline_file or "")

@@ -24,8 +24,7 @@ from otterflow.hosts.promotion import NotInForce
 from otterflow.operators import approve, keep_or_roll_back, notices, rollback
 from otterflow.operators.connections import open_repository
 from otterflow.repository import Promotion
-from stack.host import DatabaseHost
-from stack.mariadb_host import MariadbHost
+from stack.host import DatabaseHost, Host
 from tests.operators.harness import Dags, Run, TaskInstance
 from tests.operators.test_live import live as live
 from tests.operators.test_live import started_at, users
@@ -41,7 +40,7 @@ KEPT = "# by hand\nlog_autovacuum_min_duration = 7000\n"
 class Promoting:
     """A run of promote_configuration, task by task, as a person lets it go on."""
 
-    def __init__(self, dags: Dags, host: DatabaseHost | MariadbHost, **form: Any) -> None:
+    def __init__(self, dags: Dags, host: Host, **form: Any) -> None:
         self.dag = dags.dags["promote_configuration"]
         self.dags, self.host = dags, host
         fields = {"target": host.name, "configuration": {"work_mem": "8MB"}, "windows": 3, "window_s": 2, "settle_s": 0}

@@ -1,6 +1,6 @@
-"""A MariaDB with users: promotions by a restart and by SET GLOBAL, and an experiment without a restart.
+"""A MariaDB or MySQL with users: promotions by a restart and by SET GLOBAL, and an experiment without a restart.
 
-MariaDB reads its option files at a start alone; some knobs can be changed by a statement besides.
+Both read their option files at a start alone; some knobs can be changed by a statement besides.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import yaml
 from otterflow.errors import InvalidInput
 from otterflow.operators.connections import open_repository
 from otterflow.operators.undo import UndoTuningOperator
+from stack.family_host import FamilyHost
 from stack.host import SQL_CONN_ID
-from stack.mariadb_host import MariadbHost
-from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
+from stack.mariadb import DATABASE
+from tests.dbms.mysql_family.servers import ALL
 from tests.operators.conftest import change_connection
+from tests.operators.family_hosts import running_host, set_up
 from tests.operators.harness import Dags
-from tests.operators.test_mariadb_in_process import lab  # noqa: F401 a fixture
 from tests.operators.test_promotion_in_process import TASKS, Promoting, told, worse_after  # noqa: F401 told: a fixture
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -32,36 +33,47 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 KEPT = "[mysqld]\nlong_query_time = 7\n"
 """What the knobs file holds besides."""
 ROWS = 500
+OBJECTIVE = {"mariadb": "throughput", "mysql": "latency_mean"}
+"""MariaDB has its performance schema, which latencies need, switched off."""
 
 
 @contextmanager
-def users(host: MariadbHost) -> Iterator[None]:
-    """Somebody who asks a few hundred times a second, and comes back after a restart."""
-    stop = threading.Event()
+def users(host: FamilyHost) -> Iterator[list[str]]:
+    """Somebody who asks a few hundred times a second, and comes back after a restart; how each lost session ended."""
+    stop, lost = threading.Event(), []
 
     def work() -> None:
         while not stop.is_set():
             try:
-                with host.mariadb.connect() as connection, connection.cursor() as cursor:
+                with host.server.connect(DATABASE) as connection, connection.cursor() as cursor:
                     while not stop.wait(0.003):
                         cursor.execute(
-                            "UPDATE users_own SET word = md5(word) WHERE id = 1 + FLOOR(RAND() * %s)", [ROWS]
+                            "UPDATE users_own SET word = LEFT(SHA2(word, 256), 32) WHERE id = 1 + FLOOR(RAND() * %s)",
+                            [ROWS],
                         )
-            except pymysql.Error:
+            except pymysql.Error as error:
+                lost.append(str(error))
                 stop.wait(0.1)
 
     load = threading.Thread(target=work)
     load.start()
     try:
-        yield
+        yield lost
     finally:
         stop.set()
         load.join()
 
 
+@pytest.fixture(scope="module", params=list(ALL))
+def lab(request: pytest.FixtureRequest) -> Iterator[FamilyHost]:
+    with running_host(request.param) as host:
+        yield host
+
+
 @pytest.fixture
-def shop(lab: MariadbHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MariadbHost]:  # noqa: F811
-    """The private server as one with users, whose knobs file holds a line of theirs."""
+def with_users(lab: FamilyHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FamilyHost:
+    """The private server as one with users, who are yet to come, and whose knobs file holds a line of theirs."""
+    set_up(lab, tmp_path, monkeypatch)
     record = yaml.safe_load((lab.targets_dir / f"{lab.name}.yaml").read_text())
     folder = tmp_path / "production"
     folder.mkdir()
@@ -71,47 +83,60 @@ def shop(lab: MariadbHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     benchmark = yaml.safe_load(path.read_text())
     benchmark["workload"]["least_transactions"] = 1  # on a busy machine the users get little done
     path.write_text(yaml.safe_dump(benchmark))
-    lab.user.write_file(lab.mariadb.knobs_file, KEPT, 0o644)
-    lab.mariadb.restart()
-    with lab.mariadb.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE OR REPLACE TABLE users_own (id int PRIMARY KEY, word char(32)) ENGINE = InnoDB")
-        cursor.execute(f"INSERT INTO users_own SELECT seq, md5(seq) FROM seq_1_to_{ROWS}")
-    with users(lab):
-        yield lab
-    with lab.mariadb.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("DROP TABLE users_own")
+    lab.user.write_file(lab.server.knobs_file, KEPT, 0o644)
+    lab.server.restart()
+    with lab.server.connect(None) as connection, connection.cursor() as cursor:
+        for database in ("DROP DATABASE IF EXISTS {}", "CREATE DATABASE {}", "USE {}"):
+            cursor.execute(database.format(DATABASE))
+        cursor.execute("CREATE TABLE users_own (id int PRIMARY KEY, word char(32)) ENGINE = InnoDB")
+        cursor.executemany("INSERT INTO users_own VALUES (%s, 'x')", list(range(1, ROWS + 1)))
+    return lab
 
 
-def shown(host: MariadbHost, name: str) -> Any:
-    with host.mariadb.connect() as connection, connection.cursor() as cursor:
+@pytest.fixture
+def lost(with_users: FamilyHost) -> Iterator[list[str]]:
+    """What became of the users' sessions that did not end well."""
+    with users(with_users) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(with_users: FamilyHost, lost: list[str]) -> Iterator[FamilyHost]:
+    """The private server with its users at work."""
+    yield with_users
+    with_users.break_lock()
+
+
+def shown(host: FamilyHost, name: str) -> Any:
+    with host.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT @@GLOBAL.{name} AS shown")
         return cursor.fetchall()[0]["shown"]
 
 
 FORM: dict[str, Any] = {
-    "configuration": {"innodb_log_buffer_size": 33554432}, "objective": "throughput", "window_s": 1, "restart": True,
+    "configuration": {"innodb_sort_buffer_size": 2097152}, "objective": "throughput", "window_s": 1, "restart": True,
 }  # fmt: skip
 
 
 def test_a_promotion_is_installed_by_a_restart_watched_and_kept(
-    shop: MariadbHost,
+    shop: FamilyHost,
     dags: Dags,
     monkeypatch: pytest.MonkeyPatch,
     told: list[tuple[str, str]],  # noqa: F811
 ) -> None:
     without = Promoting(dags, shop, **{**FORM, "restart": False})
-    with pytest.raises(InvalidInput, match="innodb_log_buffer_size: it takes a restart, which was not allowed"):
+    with pytest.raises(InvalidInput, match="innodb_sort_buffer_size: it takes a restart, which was not allowed"):
         without.do("propose")
-    promoting, pid, before = Promoting(dags, shop, **FORM), shop.mariadb.pid, shown(shop, "innodb_log_buffer_size")
+    promoting, pid, before = Promoting(dags, shop, **FORM), shop.server.pid, shown(shop, "innodb_sort_buffer_size")
     assert promoting.do("propose")["subject"] == "Change 1 knob on private, by a restart?"
     promoting.answer()
     with worse_after(monkeypatch, 1.0):
         promoting.do(*TASKS[2:6])
-        assert shown(shop, "innodb_log_buffer_size") == 33554432
-        assert shop.mariadb.pid != pid
-        pid = shop.mariadb.pid
+        assert shown(shop, "innodb_sort_buffer_size") == 2097152
+        assert shop.server.pid != pid
+        pid = shop.server.pid
         promoting.do("install")
-        assert shop.mariadb.pid == pid, "a task that is done again finds it in force"
+        assert shop.server.pid == pid, "a task that is done again finds it in force"
         assert promoting.do("watch_after", "keep_or_roll_back")["state"] == "kept"
     assert all(window["result"]["transactions"] > 0 for window in promoting.promotion.windows), "the users' own load"
     assert shown(shop, "long_query_time") == 7, "what stood there is still in force"
@@ -119,10 +144,10 @@ def test_a_promotion_is_installed_by_a_restart_watched_and_kept(
 
     back = dags.run("rollback", {"target": shop.name, "why": "by hand"})
     assert back.state == "success", back.errors
-    assert shop.mariadb.knobs_file.read_text() == KEPT
-    assert shown(shop, "innodb_log_buffer_size") == before
+    assert shop.server.knobs_file.read_text() == KEPT
+    assert shown(shop, "innodb_sort_buffer_size") == before
     assert "the server was restarted" in promoting.promotion.message
-    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+    with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) AS n FROM users_own")
         counted: Any = cursor.fetchall()
         assert counted == [{"n": ROWS}]
@@ -131,13 +156,13 @@ def test_a_promotion_is_installed_by_a_restart_watched_and_kept(
 
 
 def test_what_is_worse_beyond_noise_is_rolled_back_by_itself(
-    shop: MariadbHost,
+    shop: FamilyHost,
     dags: Dags,
     monkeypatch: pytest.MonkeyPatch,
     told: list[tuple[str, str]],  # noqa: F811
 ) -> None:
     form = {**FORM, "configuration": {"innodb_io_capacity": 333}, "restart": False}
-    promoting, before, pid = Promoting(dags, shop, **form), shown(shop, "innodb_io_capacity"), shop.mariadb.pid
+    promoting, before, pid = Promoting(dags, shop, **form), shown(shop, "innodb_io_capacity"), shop.server.pid
     assert promoting.do("propose")["subject"] == "Change 1 knob on private, by a reload?"
     promoting.answer()
     with worse_after(monkeypatch, 0.5):
@@ -147,26 +172,27 @@ def test_what_is_worse_beyond_noise_is_rolled_back_by_itself(
     assert done["state"] == "rolled_back"
     assert "worse, beyond noise" in done["because"]
     assert shown(shop, "innodb_io_capacity") == before
-    assert shop.mariadb.pid == pid, "SET GLOBAL both ways"
-    assert shop.mariadb.knobs_file.read_text() == KEPT
+    assert shop.server.pid == pid, "SET GLOBAL both ways"
+    assert shop.server.knobs_file.read_text() == KEPT
     assert open_repository().holder(shop.name) is None
 
 
 @pytest.mark.timeout(600)
-def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: MariadbHost, dags: Dags, tmp_path: Path) -> None:
+def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: FamilyHost, lost: list[str], dags: Dags) -> None:
     path = Path(os.environ["OTTERFLOW_INCLUDE_DIR"]) / "benchmarks" / "live.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"warmup_s": 0.2, "duration_s": 2}))
-    pid, pool = shop.mariadb.pid, shown(shop, "innodb_buffer_pool_dump_at_shutdown")
+    pid, pool = shop.server.pid, shown(shop, "innodb_buffer_pool_dump_at_shutdown")
     form = {
-        "experiment": "live", "target": shop.name, "benchmark": "live", "objective": "throughput", "iterations": 3,
-        "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False, "knob_set": "core",
+        "experiment": "live", "target": shop.name, "benchmark": "live", "objective": OBJECTIVE[shop.dbms],
+        "iterations": 3, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False,
+        "knob_set": "core",
     }  # fmt: skip
-    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+    with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT connection_id() AS id")
         runs = dags.follow("tuning_experiment", form)
         assert all(run.state == "success" for run in runs), [(run.states, run.errors) for run in runs]
         cursor.execute("SELECT connection_id() AS id")  # the session from before is still there
-    assert shop.mariadb.pid == pid
+    assert (shop.server.pid, lost) == (pid, [])
     assert runs[-1].run_id == "live-finish-1"
     repository = open_repository()
     trials, experiment = repository.trials("live"), repository.experiment("live")
@@ -174,14 +200,14 @@ def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: MariadbHos
     assert any(trial.wanted != trials[0].wanted for trial in trials)
     names = {knob["name"] for knob in experiment.space}
     assert len(names) > 5
-    assert names.isdisjoint({"innodb_buffer_pool_size", "sort_buffer_size", "innodb_log_buffer_size"})
+    assert names.isdisjoint({"innodb_buffer_pool_size", "sort_buffer_size", "innodb_redo_log_capacity"})
     assert shown(shop, "innodb_buffer_pool_dump_at_shutdown") == pool, "no cold start was asked for"
     assert experiment.last_good is not None
-    assert "innodb_buffer_pool_dump_at_shutdown" not in shop.mariadb.knobs_file.read_text()
+    assert "innodb_buffer_pool_dump_at_shutdown" not in shop.server.knobs_file.read_text()
     for knob, value in experiment.last_good.configuration.items():
         if not isinstance(value, bool | float | str):
             assert shown(shop, knob) == value
-    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+    with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) AS n FROM users_own")
         counted: Any = cursor.fetchall()
         assert counted == [{"n": ROWS}]
@@ -190,26 +216,27 @@ def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: MariadbHos
     form |= {"experiment": "again", "iterations": 1, "knob_set": "extended"}
     runs = dags.follow("tuning_experiment", form)
     assert all(run.state == "success" for run in runs), [(run.states, run.errors) for run in runs]
-    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+    with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SET GLOBAL innodb_purge_batch_size = 123")  # as if its winner had it
     UndoTuningOperator(task_id="undo", target=shop.name, experiment="", remove="False").execute({"run_id": "undo"})
     assert "innodb_purge_batch_size" not in names
     assert shown(shop, "innodb_purge_batch_size") == batch
-    assert shop.mariadb.knobs_file.read_text() == KEPT
-    assert shop.mariadb.pid == pid
+    assert shop.server.knobs_file.read_text() == KEPT
+    assert (shop.server.pid, lost) == (pid, [])
 
 
 def test_without_rights_for_more_a_promotion_takes_a_restart(
-    shop: MariadbHost, dags: Dags, monkeypatch: pytest.MonkeyPatch
+    shop: FamilyHost, dags: Dags, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with shop.mariadb.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE OR REPLACE USER watcher@'%' IDENTIFIED BY 'seen'")
+    with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER watcher@'%' IDENTIFIED BY 'seen'")
         cursor.execute("GRANT PROCESS ON *.* TO watcher@'%'")
-        cursor.execute("GRANT SELECT ON bench.* TO watcher@'%'")
+        for database in (DATABASE, "performance_schema"):
+            cursor.execute(f"GRANT SELECT ON {database}.* TO watcher@'%'")
     change_connection(monkeypatch, SQL_CONN_ID, login="watcher", password="seen")
     try:
         promoting = Promoting(dags, shop, **{**FORM, "configuration": {"innodb_io_capacity": 333}})
         assert promoting.do("propose")["subject"] == "Change 1 knob on private, by a restart?"
     finally:
-        with shop.mariadb.connect() as connection, connection.cursor() as cursor:
+        with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute("DROP USER watcher@'%'")
