@@ -25,7 +25,7 @@ from stack.mariadb import DATABASE
 from tests.dbms.mysql_family.servers import ALL
 from tests.operators.conftest import change_connection
 from tests.operators.family_hosts import running_host, set_up
-from tests.operators.harness import Dags
+from tests.operators.harness import Dags, Run
 from tests.operators.test_promotion_in_process import TASKS, Promoting, told, worse_after  # noqa: F401 told: a fixture
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -89,7 +89,7 @@ def with_users(lab: FamilyHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for database in ("DROP DATABASE IF EXISTS {}", "CREATE DATABASE {}", "USE {}"):
             cursor.execute(database.format(DATABASE))
         cursor.execute("CREATE TABLE users_own (id int PRIMARY KEY, word char(32)) ENGINE = InnoDB")
-        cursor.executemany("INSERT INTO users_own VALUES (%s, 'x')", list(range(1, ROWS + 1)))
+        cursor.executemany("INSERT INTO users_own VALUES (%s, 'x')", [(n,) for n in range(1, ROWS + 1)])
     return lab
 
 
@@ -184,19 +184,27 @@ def test_an_experiment_on_it_changes_knobs_while_the_users_work(shop: FamilyHost
     pid, pool = shop.server.pid, shown(shop, "innodb_buffer_pool_dump_at_shutdown")
     form = {
         "experiment": "live", "target": shop.name, "benchmark": "live", "objective": OBJECTIVE[shop.dbms],
-        "iterations": 3, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False,
+        "iterations": 4, "reference_every": 0, "final_rounds": 3, "ablation_percent": 0, "quiet_gate": False,
         "knob_set": "core",
     }  # fmt: skip
+
+    def sabotage(run: Run, task: str) -> None:
+        if (run.run_id, task) == ("live-0000", "apply"):
+            repository = open_repository()
+            wanted = {**repository.trial("live", 1).wanted, "innodb_io_capacity": 1}
+            repository.plan_trial("live", 1, kind="model", wanted=wanted, repairs=[], reasons={}, seed=0)
+
     with shop.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT connection_id() AS id")
-        runs = dags.follow("tuning_experiment", form)
+        runs = dags.follow("tuning_experiment", form, before=sabotage)
         assert all(run.state == "success" for run in runs), [(run.states, run.errors) for run in runs]
         cursor.execute("SELECT connection_id() AS id")  # the session from before is still there
     assert (shop.server.pid, lost) == (pid, [])
     assert runs[-1].run_id == "live-finish-1"
     repository = open_repository()
     trials, experiment = repository.trials("live"), repository.experiment("live")
-    assert [trial.state for trial in trials] == ["ok"] * 3, [trial.message for trial in trials]
+    assert [trial.state for trial in trials] == ["ok", "crashed", "ok", "ok"], [trial.message for trial in trials]
+    assert "refuses the configuration: innodb_io_capacity = 1, of which it made 100" in trials[1].message
     assert any(trial.wanted != trials[0].wanted for trial in trials)
     names = {knob["name"] for knob in experiment.space}
     assert len(names) > 5

@@ -11,6 +11,8 @@ import pytest
 
 from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mariadb.settings import SETTINGS as MARIADB_SETTINGS
+from otterflow.dbms.mysql.settings import ORIGINS, PERSISTED_SQL
+from otterflow.dbms.mysql_family.overriding import overriding_settings
 from otterflow.dbms.mysql_family.rows import AT_A_START
 from otterflow.dbms.target import Target
 from otterflow.errors import MachineryFault, ServerCrashed
@@ -87,6 +89,20 @@ def test_what_another_setting_limits_is_seen_when_all_is_read_back(server: Serve
     assert isinstance(most, int)
     with pytest.raises(ServerCrashed, match=f"innodb_io_capacity = {most + 1}, of which it made {most}"):
         server.dbms.service.reload(changing, {"innodb_io_capacity": most + 1})
+
+
+@pytest.mark.parametrize("server", ["mysql-9"], indirect=True)
+def test_a_persisted_value_is_named_though_a_statement_has_changed_it_since(server: Server, changing: Query) -> None:
+    changing("SET PERSIST table_open_cache = 777")
+    try:
+        server.dbms.service.reload(changing, {"table_open_cache": 888})
+        live, persisted = server.settings(), changing(PERSISTED_SQL)
+        assert live["table_open_cache"].value == 888
+        assert persisted == [{"name": "table_open_cache", "value": "777"}], "nothing is persisted by otterflow"
+        [problem] = overriding_settings(live, {"table_open_cache"}, ORIGINS, persisted)
+        assert "is persisted as '777', which wins over every option file" in problem.found
+    finally:
+        changing("RESET PERSIST table_open_cache")
 
 
 def test_a_user_who_may_not_is_told_and_every_change_takes_a_restart(server: Server, changing: Query) -> None:
