@@ -61,12 +61,6 @@ class SuiteServer:
         """Whether the server's process lives."""
         return self.pid is not None
 
-    @property
-    def pid(self) -> int | None:
-        """The server's process, if it runs."""
-        process = self._found()
-        return process.pid if process else None
-
     def start(self, timeout_s: int = 120) -> None:
         """Start the server and wait until it answers; the first time, make it. Raises StackError if it ends."""
         if self.is_running:

@@ -17,7 +17,7 @@ from stack.family_host import FamilyHost
 from stack.mariadb import DATABASE, USER, PrivateMariadb
 from stack.mariadb_host import MariadbHost
 from stack.processes import StackError
-from stack.suite_host import MysqlHost
+from stack.suite_host import SuiteHost
 from stack.suite_server import SuiteServer
 from stack.suites import fetch
 
@@ -25,7 +25,7 @@ PRODUCTS = ("mariadb", "mysql")
 PASSWORD = "own"
 
 
-class MysqlWithUser(MysqlHost):
+class MysqlWithUser(SuiteHost):
     """A MySQL with the tuning user of a MariaDB's host, who has a password."""
 
     @property
@@ -34,7 +34,7 @@ class MysqlWithUser(MysqlHost):
         return super().sql_connection | {"login": USER, "password": PASSWORD}
 
     def start(self) -> None:
-        """See `MysqlHost.start`; the user is made at the first."""
+        """See `SuiteHost.start`; the user is made at the first."""
         super().start()
         Source(self).sql(
             f"CREATE DATABASE IF NOT EXISTS {DATABASE};"
