@@ -79,7 +79,11 @@ def test_other_spellings_are_understood(live: dict[str, LiveSetting], name: str,
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("work_mem", "4 gb", ["'gb' is not a unit", "GB"]),
+        ("work_mem", "4 gb", ["of '4gb', 'gb' is not a unit", "; use 4GB"]),
+        ("work_mem", "64M", ["of '64M', 'M' is not a unit", "; use 64MB"]),
+        ("shared_buffers", "1.5g", ["; use 1.5GB"]),
+        ("work_mem", "64K", ["; use 64kB"]),
+        ("checkpoint_timeout", "5m", ["use one of d, h, min, s, ms, us"]),
         ("work_mem", "5min", ["'min' is not a unit", "kB"]),
         ("work_mem", "lots", ["'lots' is not an integer"]),
         ("work_mem", "", ["'' is not an integer"]),

@@ -74,6 +74,8 @@ def test_what_the_server_would_refuse_is_told_before_it_is_tried(live: Mapping[s
     ]  # fmt: skip
     assert "the server takes 16 to" in found[1]
     assert problems({"bigger": BIGGER}, live, spelling) == []
+    (of_another_dbms,) = problems({"bigger": {"work_mem": "64M"}}, live, spelling)
+    assert str(of_another_dbms) == "arms: bigger.work_mem: of '64M', 'M' is not a unit of it; use 64MB"
 
 
 def result(**values: list[float]) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def test_values(text: str, value: float, dimension: str) -> None:
         ("if(1 == 1, 2)", 1, "got 2 arguments"),
         ("memory * 2", 1, "'memory' is not known"),
         ("4parsec", 1, "'parsec' is not a unit"),
+        ("64M", 1, "'M' is not a unit; use 64MB"),
+        ("5m", 1, "'m' is not a unit; use one of TB"),
         ("2 ** 3", 4, "'*' does not belong here"),
         ("cores @ 2", 7, "'@' does not belong here"),
         ("__import__('os')", 1, "is not known"),

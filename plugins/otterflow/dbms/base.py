@@ -112,7 +112,7 @@ class Spelling(Protocol):
     """Values as the DBMS's users write them."""
 
     def parse(self, text: str, live: LiveSetting) -> Value:
-        """The canonical value of what a configuration file or a user says. Raises InvalidInput."""
+        """The canonical value of what a user says, as in a configuration file. Raises InvalidInput."""
 
     def display(self, value: Value, live: LiveSetting) -> str:
         """How a canonical value reads."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from otterflow.errors import InvalidInput, Problem
-from otterflow.language.quantities import BYTES, MICROSECONDS, Dimension, Quantity
+from otterflow.language.quantities import BYTES, MICROSECONDS, Dimension, Quantity, unit_advice
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _FUNCTIONS = {"min": "two values or more", "max": "two values or more", "if": "a condition and two values"}
@@ -128,8 +128,8 @@ class Parser:
             return Quantity(number * BYTES[unit], "size")
         if unit in MICROSECONDS:
             return Quantity(number * MICROSECONDS[unit], "time")
-        known = ", ".join([*BYTES, *MICROSECONDS])
-        raise refuse(self.text, start, f"{unit!r} is not a unit", f"use one of {known}")
+        advice = unit_advice(token["number"], unit, [*BYTES, *MICROSECONDS])
+        raise refuse(self.text, start, f"{unit!r} is not a unit", advice)
 
     def _named(self, name: str, start: int) -> Node:
         if name in self.names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +37,13 @@ def is_known(unit: str) -> bool:
     """Whether `unit` is one of size or of time, or a multiple of one."""
     match = _BASE_UNIT.fullmatch(unit)
     return match is not None and (match[2] in BYTES or match[2] in MICROSECONDS)
+
+
+def unit_advice(number: str, given: str, units: Iterable[str]) -> str:
+    """What is right instead of `number` with an unknown unit: `64MB` for `64M` or `64mb`, else one of the units."""
+    known, lower = tuple(units), given.lower()
+    meant = [unit for unit in known if unit.lower() in (lower, f"{lower}b") or unit.startswith(given)]
+    return f"use {number}{meant[0]}" if len(meant) == 1 else f"use one of {', '.join(known)}"
 
 
 @dataclass(frozen=True)

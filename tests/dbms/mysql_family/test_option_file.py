@@ -49,7 +49,7 @@ LIVE = {
     ],
 )
 def test_values_are_read_as_the_servers_do(name: str, text: str, value: object, shown: str) -> None:
-    assert spelling.parse(text, LIVE[name]) == value
+    assert spelling.parse(text, LIVE[name]) == spelling.in_file(text, LIVE[name]) == value
     assert spelling.display(value, LIVE[name]) == shown
 
 
@@ -57,8 +57,10 @@ def test_values_are_read_as_the_servers_do(name: str, text: str, value: object, 
     ("name", "text"),
     [
         ("innodb_buffer_pool_size", "1.5G"),
-        ("innodb_buffer_pool_size", "128MB"),
+        ("innodb_buffer_pool_size", "1.5GB"),
+        ("innodb_buffer_pool_size", "128 M"),
         ("innodb_buffer_pool_size", "1Q"),
+        ("innodb_io_capacity", "2KB"),
         ("innodb_adaptive_hash_index", "maybe"),
         ("innodb_flush_method", "banana"),
         ("innodb_flush_method", "3"),
@@ -68,6 +70,16 @@ def test_values_are_read_as_the_servers_do(name: str, text: str, value: object, 
 def test_what_the_servers_refuse_is_refused(name: str, text: str) -> None:
     with pytest.raises(InvalidInput, match=name):
         spelling.parse(text, LIVE[name])
+
+
+@pytest.mark.parametrize("text", ["64MB", "64mb", "64 MB", "'64MB'", "65536kB", "67108864B", "64M", "67108864"])
+def test_a_size_may_be_written_as_catalogs_have_it_but_not_in_a_file(text: str) -> None:
+    size = LIVE["innodb_buffer_pool_size"]
+    assert spelling.parse(text, size) == 64 * 2**20
+    assert spelling.render(64 * 2**20, size) == "64M"
+    if "B" in text.upper():
+        with pytest.raises(InvalidInput, match="K, M, G or T may follow"):
+            spelling.in_file(text, size)
 
 
 def test_a_file_keeps_what_it_does_not_set() -> None:

@@ -64,6 +64,8 @@ def test_sizes_have_units(tmp_path: Path) -> None:
         ({"cron": "0 25 * * *"}, r"cron: value '0 25 \* \* \*'.*five fields are right"),
         ({"cron": "@daily"}, "cron: value '@daily'.*five fields are right"),
         ({"timezone": "Europe/Berlino"}, "timezone: value 'Europe/Berlino'.*IANA"),
+        ({"max_size": "500M"}, "max_size: value '500M'.*use 500MB"),
+        ({"max_size": 500}, "max_size: value 500 .*use one of TB, GB"),
         ({"share": 0}, "share: value 0 .*greater than 0"),
         ({"share": 2}, "share: value 2 .*less than or equal to 1"),
         ({"method": "transaction_sample"}, "share: 1 is no sample"),

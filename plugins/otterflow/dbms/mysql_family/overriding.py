@@ -48,7 +48,7 @@ def lost_at_a_start(
 def _comes_back(setting: LiveSetting, at_start: Mapping[str, str]) -> bool:
     text = at_start.get(setting.name, setting.row["default_value"])
     try:
-        value = None if text is None else spelling.parse(text, setting)
+        value = None if text is None else spelling.in_file(text, setting)
     except InvalidInput:
         return False
     return value is not None and (is_equal(value, setting) or is_rounded(value, setting))

@@ -2,7 +2,8 @@
 
 A canonical value is what Python code holds: an integer setting as int (sizes in bytes), a real one as float, an enum
 as str, a boolean as bool. The spelling is what an option file holds: `4G`, `ON`, `O_DIRECT`. A size takes a whole
-number with one of the suffixes K, M, G, T, P, E, and nothing else: the servers refuse `1.5G` and `128MB`.
+number with one of the suffixes K, M, G, T, P, E, and nothing else: the servers refuse `1.5G` and `128MB`. A person may
+write `128MB` all the same, as catalogs do and PostgreSQL's users are used to; no file and no server is handed that.
 """
 
 from __future__ import annotations
@@ -18,15 +19,23 @@ SUFFIXES: dict[str, int] = {letter: 1024**power for power, letter in enumerate("
 """What may stand behind a whole number, whatever it counts."""
 
 _WHOLE = re.compile(r"([+-]?\d+)([KMGTPE]?)", re.IGNORECASE)
+_SIZE_BY_HABIT = re.compile(r"(\d+) ?([KMGTPE]?)B", re.IGNORECASE)
 _PLAIN_IN_FILE = re.compile(r"[\w.,:/+=-]*")
 _TRUE, _FALSE = ("on", "true", "1"), ("off", "false", "0")
 
 
 def parse(text: str, live: LiveSetting) -> Value:
-    """The canonical value of what an option file or a user says, quoted or not.
+    """The canonical value of what a user says, as in an option file, or a size with a `B` behind it: `64MB` is `64M`.
 
-    Raises InvalidInput where the server would refuse the spelling; limits are not checked, and nothing is rounded.
+    Raises InvalidInput for any other spelling that the server would refuse; limits are not checked, and nothing is
+    rounded.
     """
+    by_habit = _SIZE_BY_HABIT.fullmatch(unquoted(text.strip())) if live.unit == UNIT else None
+    return in_file("".join(by_habit.groups()) if by_habit else text, live)
+
+
+def in_file(text: str, live: LiveSetting) -> Value:
+    """The canonical value of what an option file says, quoted or not. Raises InvalidInput where the server would."""
     return read(unquoted(text.strip()), live.name, live.vartype, live.enumvals)
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from otterflow.errors import InvalidInput, Problem
 from otterflow.knobs.setting import LiveSetting, SettingType
 from otterflow.knobs.space import Value
-from otterflow.language.quantities import is_known, unit_family
+from otterflow.language.quantities import is_known, unit_advice, unit_family
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)\s*")
 _WHOLE = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]+)\s*([A-Za-z]*)\s*")
@@ -119,19 +119,21 @@ def _read_number(text: str, name: str, vartype: SettingType, unit: str | None) -
     whole, match = _WHOLE.fullmatch(text), _NUMBER.fullmatch(text)
     if whole and (whole[2][1] in "xX" or vartype == "integer"):
         base = 16 if whole[2][1] in "xX" else 8
-        number, given = Fraction(int(whole[1] + whole[2], base)), whole[3]
+        written, given = whole[1] + whole[2], whole[3]
+        number = Fraction(int(written, base))
     elif match:
-        number, given = Fraction(match[1]), match[2]
+        written, given = match[1], match[2]
+        number = Fraction(written)
     else:
         kind = "an integer" if vartype == "integer" else "a number"
         raise InvalidInput(Problem(name, f"{text!r} is not {kind}", "use a number, with a unit if it has one"))
     if given:
-        number = _in_base_unit(number, given, name, unit)
+        number = _in_base_unit(number, written, given, name, unit)
     return round(number) if vartype == "integer" else float(number)
 
 
-def _in_base_unit(number: Fraction, given: str, name: str, unit: str | None) -> Fraction:
-    """`number` of unit `given` in the setting's unit.
+def _in_base_unit(number: Fraction, written: str, given: str, name: str, unit: str | None) -> Fraction:
+    """`number`, which was `written` so, of unit `given` in the setting's unit.
 
     It is first rounded to whole units of the next smaller one (30.1GB is 30822MB, not 30822.4MB), as the server does.
     """
@@ -139,7 +141,8 @@ def _in_base_unit(number: Fraction, given: str, name: str, unit: str | None) -> 
         raise InvalidInput(Problem(name, f"{given!r} stands for a unit, but it takes none", "give a bare number"))
     family, base = unit_family(unit)
     if given not in family:
-        raise InvalidInput(Problem(name, f"{given!r} is not a unit of it", f"use one of {', '.join(family)}"))
+        found = f"of {written + given!r}, {given!r} is not a unit of it"
+        raise InvalidInput(Problem(name, found, unit_advice(written, given, family)))
     names = list(family)
     smaller = names[names.index(given) + 1 :]
     size = number * family[given]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from otterflow.clocks import Cron, ZoneName
 from otterflow.dbms.target import AbsolutePath
 from otterflow.errors import InvalidInput
-from otterflow.language.quantities import BYTES, MICROSECONDS
+from otterflow.language.quantities import BYTES, MICROSECONDS, unit_advice
 from otterflow.yaml_files import NAME_PATTERN, checked_name, read_model
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
@@ -32,7 +32,8 @@ def _quantity(value: object, units: dict[str, int], example: str) -> int:
     """A whole number with one of the units as a multiple of the smallest. Raises ValueError."""
     found = re.fullmatch(r"(\d+) ?([A-Za-z]+)", value) if isinstance(value, str) else None
     if found is None or found[2] not in units:
-        raise ValueError(f"a whole number and one of {', '.join(units)} are right, such as {example}")
+        advice = unit_advice(found[1], found[2], units) if found else f"use one of {', '.join(units)}"
+        raise ValueError(f"a whole number and a unit are right, such as {example}: {advice}")
     return int(found[1]) * units[found[2]]
 
 
