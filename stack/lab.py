@@ -40,30 +40,34 @@ H_co = TypeVar("H_co", bound=Host, covariant=True)
 class AnyLab(Generic[H_co]):
     """A database host and Airflow under `root`; `environment` is added to Airflow's.
 
+    With `backfills` Airflow has a triggerer, and its metadata in a PostgreSQL whose programs are in `bin_dir`.
     A lab may be taken up again from its folder alone: `lab_of(root).stop()` ends what another process started.
     """
 
     def __init__(
-        self, root: Path, host: H_co, *, standalone: bool = False, environment: Mapping[str, str] | None = None
+        self,
+        root: Path,
+        host: H_co,
+        *,
+        standalone: bool = False,
+        environment: Mapping[str, str] | None = None,
+        backfills: bool = False,
+        bin_dir: Path | None = None,
     ) -> None:
         self.root = root.resolve()
         self.host = host
         self.otterflow_home = self.root / "otterflow"
         self._standalone = standalone
         self._environment = dict(environment or {})
+        self._metadata = PrivateCluster(self.root / "metadata", host.user, bin_dir) if backfills else None
 
     @cached_property
     def airflow(self) -> AirflowStack:
         """Airflow, with the connections to the host in its environment. The host must have been started once."""
-        metadata = self._metadata()
         return AirflowStack(
-            self.root / "control", self.environment(), standalone=self._standalone, triggerer=metadata is not None,
-            metadata=metadata,
+            self.root / "control", self.environment(), standalone=self._standalone,
+            triggerer=self._metadata is not None, metadata=self._metadata,
         )  # fmt: skip
-
-    def _metadata(self) -> PrivateCluster | None:
-        """A cluster for Airflow's metadata, where backfills need one."""
-        return None
 
     def environment(self) -> dict[str, str]:
         """What Airflow's environment has of otterflow."""
@@ -120,8 +124,8 @@ class AnyLab(Generic[H_co]):
 class Lab(AnyLab[DatabaseHost]):
     """A lab with a PostgreSQL.
 
-    `target` is the target file's name, `fields` are fields of it that are to be otherwise; with `backfills` Airflow has
-    a triggerer and its metadata in PostgreSQL; `bin_dir` names the PostgreSQL to use.
+    `target` is the target file's name, `fields` are fields of it that are to be otherwise; `bin_dir` names the
+    PostgreSQL to use.
     """
 
     def __init__(
@@ -136,13 +140,9 @@ class Lab(AnyLab[DatabaseHost]):
         fields: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         host = DatabaseHost(root.resolve() / "host", name=target, bin_dir=bin_dir, fields=fields)
-        super().__init__(root, host, standalone=standalone, environment=environment)
-        self._backfills = backfills
-
-    def _metadata(self) -> PrivateCluster | None:
-        if not self._backfills:
-            return None
-        return PrivateCluster(self.root / "metadata", self.host.user, self.host.cluster.bin_dir)
+        super().__init__(
+            root, host, standalone=standalone, environment=environment, backfills=backfills, bin_dir=bin_dir
+        )
 
 
 class MariadbLab(AnyLab[MariadbHost]):
@@ -155,9 +155,10 @@ class MariadbLab(AnyLab[MariadbHost]):
         *,
         standalone: bool = False,
         environment: Mapping[str, str] | None = None,
+        backfills: bool = False,
     ) -> None:
         host = MariadbHost(root.resolve() / "host", name=target)
-        super().__init__(root, host, standalone=standalone, environment=environment)
+        super().__init__(root, host, standalone=standalone, environment=environment, backfills=backfills)
 
 
 SYSTEMS = ("postgresql", "mariadb")

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from stack.lab import Lab
+from stack.lab import Lab, MariadbLab
 
 RUNS_OF = ("tuning_experiment", "tuning_iteration", "tuning_finish")
 
@@ -36,19 +36,23 @@ def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 600) ->
     raise AssertionError(f"not within {timeout_s:g} s: {what}") from refused
 
 
-def must_not_have_failed(lab: Lab, name: str) -> None:
+def must_not_have_failed(lab: Lab | MariadbLab, name: str) -> None:
     """Raise an AssertionError with the logs of the failed tasks where a run of the experiment is red."""
-    client = lab.airflow.client
     for dag_id in RUNS_OF:
-        for run in client.dag_runs(dag_id):
+        for run in lab.airflow.client.dag_runs(dag_id):
             run_id = str(run["dag_run_id"])
             if run["state"] == "failed" and (run_id == name or run_id.startswith(f"{name}-")):
-                failed = [t for t in client.task_instances(dag_id, run_id) if t["state"] == "failed"]
-                logs = [client.task_log(dag_id, run_id, t["task_id"], t["try_number"])[-20:] for t in failed]
-                raise AssertionError(f"{run_id} failed: {logs}")
+                raise AssertionError(f"{run_id} failed: {logs_of_failed(lab, dag_id, run_id)}")
 
 
-def states(lab: Lab, dag_id: str, run_id: str) -> dict[str, str | None]:
+def logs_of_failed(lab: Lab | MariadbLab, dag_id: str, run_id: str) -> list[list[str]]:
+    """The end of the log of each task that has failed."""
+    client = lab.airflow.client
+    failed = [t for t in client.task_instances(dag_id, run_id) if t["state"] == "failed"]
+    return [client.task_log(dag_id, run_id, t["task_id"], t["try_number"])[-20:] for t in failed]
+
+
+def states(lab: Lab | MariadbLab, dag_id: str, run_id: str) -> dict[str, str | None]:
     """The state of each task of a run."""
     return {t["task_id"]: t["state"] for t in lab.airflow.client.task_instances(dag_id, run_id)}
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pymysql.cursors import Cursor
 
 from otterflow.dbms.statement import Statement
-from otterflow.dbms.statements.dialect import dialect_of
 from otterflow.operators.connections import open_repository
 from otterflow.operators.undo import UndoTuningOperator
-from otterflow.workloads.recording.writing import RecordingWriter
 from stack.mariadb_host import MariadbHost
 from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
 from tests.operators.harness import Dags, Run
 from tests.operators.test_mariadb_in_process import lab, params  # noqa: F401 fixtures
 from tests.operators.test_replay_in_process import MIX, REPLAY
-from tests.workloads.recording.samples import ORIGIN
+from tests.workloads.recording.samples import write
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
@@ -44,6 +42,14 @@ def load() -> Iterator[Statement]:
                 yield Statement(f"s{number}", at_s, text, place, duration_ms=0.2)
 
 
+def make_copy(cursor: Cursor) -> None:
+    """The database that the load is sent to."""
+    rows = ", ".join(f"({number}, 1000)" for number in range(1, ROWS + 1))
+    cursor.execute(f"CREATE DATABASE {COPY}")
+    cursor.execute(f"CREATE TABLE {COPY}.stock (id INT PRIMARY KEY, n INT) ENGINE=InnoDB")
+    cursor.execute(f"INSERT INTO {COPY}.stock VALUES {rows}")
+
+
 Rows = Callable[[str], list[dict[str, Any]]]
 
 
@@ -56,9 +62,8 @@ def copy(lab: MariadbHost) -> Iterator[Rows]:  # noqa: F811
             cursor.execute(sql)
             return list(cursor.fetchall()) if cursor.description else []
 
-    run(f"CREATE DATABASE {COPY}")
-    run(f"CREATE TABLE {COPY}.stock (id INT PRIMARY KEY, n INT) ENGINE=InnoDB")
-    run(f"INSERT INTO {COPY}.stock VALUES {', '.join(f'({number}, 1000)' for number in range(1, ROWS + 1))}")
+    with lab.mariadb.connect(None) as connection, connection.cursor() as cursor:
+        make_copy(cursor)
     yield run
     run(f"DROP DATABASE {COPY}")
 
@@ -71,11 +76,7 @@ def recorded(lab: MariadbHost) -> Iterator[Callable[..., None]]:  # noqa: F811
 
     def make(kind: dict[str, Any], dbms: str = "mariadb") -> None:
         path = folder / "of-today"
-        origin = replace(ORIGIN, dbms=dbms)
-        with RecordingWriter(path, origin, dialect_of(dbms).classes(), max_bytes=10**9, keep_free_bytes=0) as writer:
-            for statement in sorted(load(), key=lambda each: each.at_s):
-                writer.add(statement)
-            writer.finish()
+        write(path, sorted(load(), key=lambda each: each.at_s), dbms)
         for each in (folder, path, *path.iterdir()):
             os.chown(each, lab.user.uid, lab.user.gid)
         benchmark = kind | {"workload": kind["workload"] | {"recording": str(path)}}

@@ -22,8 +22,9 @@ import httpx
 import pytest
 
 from stack.lab import Lab
-from tests.e2e.test_backfill import DAG as REPLAY_DAG
-from tests.e2e.test_backfill import STARTS, recording_id
+from tests.e2e.backfills import DAG as REPLAY_DAG
+from tests.e2e.backfills import recording_id
+from tests.e2e.test_backfill import STARTS
 from tests.e2e.test_backfill import lab as replay_lab  # noqa: F401 - a fixture
 from tests.e2e.test_whole_stack import (
     asked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from otterflow.dbms.postgresql.server_log.files import LogFormat
 from otterflow.dbms.postgresql.server_log.reading import LogReading
 from otterflow.dbms.postgresql.statements.classes import Classes
 from otterflow.dbms.statement import Statement
+from otterflow.dbms.statements.dialect import dialect_of
 from otterflow.workloads.recording.making import make_recording
 from otterflow.workloads.recording.manifest import Manifest, Origin
 from otterflow.workloads.recording.writing import RecordingWriter
@@ -29,8 +31,9 @@ STATEMENTS = [
 ]
 
 
-def write(folder: Path, statements: list[Statement] = STATEMENTS, **options: int) -> Manifest:
-    with RecordingWriter(folder, ORIGIN, Classes(), **({"max_bytes": 10**9, "keep_free_bytes": 0} | options)) as writer:
+def write(folder: Path, statements: list[Statement] = STATEMENTS, dbms: str = "postgresql", **options: int) -> Manifest:
+    origin, classes = replace(ORIGIN, dbms=dbms), dialect_of(dbms).classes()
+    with RecordingWriter(folder, origin, classes, **({"max_bytes": 10**9, "keep_free_bytes": 0} | options)) as writer:
         for statement in statements:
             writer.add(statement)
         return writer.finish()
