@@ -13,6 +13,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -63,12 +64,27 @@ _OWN = {"scheduler": {"OTTERFLOW_PRELOAD": "1"}, "standalone": {"OTTERFLOW_PRELO
 
 _SCHEDULER = ("scheduler", "--skip-serve-logs")
 _API = ("api-server",)
-_PROCESSES = (_SCHEDULER, ("dag-processor",), _API)
+_DAG_PROCESSOR = ("dag-processor",)
+_PROCESSES = (_SCHEDULER, _DAG_PROCESSOR, _API)
 """Without the server for tasks' logs, which listens on all addresses and knows no other: the API server reads the files
 itself."""
 _STANDALONE = (("standalone",),)
 _DATABASE = "airflow"
 _TRIGGERER = ((TRIGGERER, "--skip-serve-logs"),)
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A process of Airflow that is to run until it is stopped, and where it logs."""
+
+    name: str
+    process: psutil.Process
+    log: Path
+
+    def must_run(self) -> None:
+        """Raise StackError with the end of the log, long enough for a trace back, where it has ended by itself."""
+        if not is_alive(self.process):
+            raise StackError(f"Airflow's {self.name} has ended by itself\n{tail(self.log, 60)}")
 
 
 class AirflowStack:
@@ -99,7 +115,7 @@ class AirflowStack:
     ) -> None:
         self.root = root.resolve()
         self.home = self.root / "airflow"
-        self.log_file = self.root / "airflow.log"
+        self.migration_log = self.root / "airflow-db.log"
         self.passwords_file = self.root / "airflow-passwords.json"
         self.secrets_file = self.root / "airflow-secrets.json"
         self.port_file = self.root / "airflow-port"
@@ -115,6 +131,7 @@ class AirflowStack:
         if api_alone:
             self._components, self._commands = (), (_API,)
         self._roles = {ADMIN: "admin", **users}
+        self._servers: list[_Server] = []
 
     @property
     def url(self) -> str:
@@ -150,30 +167,43 @@ class AirflowStack:
             _make_database(self._metadata)
         if not self._standalone:
             self._airflow("db", "migrate")
-        started = [self._start(command) for command in self._commands]
+        self._servers = [self._start(command) for command in self._commands]
+
+        def healthy() -> bool:
+            self.must_run()
+            return self.client.is_healthy(*self._components)
+
         wait_until(
-            lambda: not all(map(is_alive, started)) or self.client.is_healthy(*self._components),
-            timeout_s=timeout_s, what="Airflow is healthy", log=self.log_file, poll_s=0.25,
-        )  # fmt: skip
-        if not all(map(is_alive, started)):
-            raise StackError(f"Airflow did not start\n{tail(self.log_file)}")
+            healthy, timeout_s=timeout_s, what="Airflow is healthy", log=self._log_of(self._commands[0]), poll_s=0.25
+        )
+        if self._standalone:  # which goes on when one of those that it has started ends
+            self._servers += _started_by(self._servers[0])
+
+    def must_run(self) -> None:
+        """Raise StackError, with its name and the end of its log, where a process that `start` made is gone.
+
+        Not where that was asked for, by `stop` or `kill_scheduler`.
+        """
+        for server in self._servers:
+            server.must_run()
 
     def wait_for_dags(self, *dag_ids: str, timeout_s: float = 90) -> None:
         """Wait until the Dags are parsed. Raises StackError with the import errors, as soon as there are some."""
 
         def ready() -> bool:
+            self.must_run()
             errors = self.client.import_errors()
             if errors:
                 raise StackError("a Dag file cannot be imported:\n" + "\n".join(errors))
             return set(dag_ids) <= set(self.client.dags())
 
-        wait_until(
-            ready, timeout_s=timeout_s, what=f"Dags {', '.join(dag_ids)} are known", log=self.log_file, poll_s=0.5
-        )
+        log = self._log_of(_STANDALONE[0] if self._standalone else _DAG_PROCESSOR)
+        wait_until(ready, timeout_s=timeout_s, what=f"Dags {', '.join(dag_ids)} are known", log=log, poll_s=0.5)
 
     def stop(self) -> None:
         """End Airflow with all its children and tasks. Raises StackError if a process is left."""
         self.__dict__.pop("client", None)
+        self._servers = []
         end_all(self._processes())
         left = self._processes()
         if left:
@@ -186,25 +216,29 @@ class AirflowStack:
         schedulers = [process for process in self._processes() if "scheduler" in process.cmdline()]
         workers = {child.pid for process in schedulers for child in process.children(recursive=True)}
         (scheduler,) = (process for process in schedulers if process.pid not in workers)
+        self._servers = [server for server in self._servers if server.process != scheduler]
         scheduler.kill()
         psutil.wait_procs([scheduler], timeout=10)
 
     def start_scheduler(self) -> None:
         """Start one again after `kill_scheduler`."""
-        self._start(_SCHEDULER)
+        self._servers.append(self._start(_SCHEDULER))
 
-    def _start(self, command: tuple[str, ...]) -> psutil.Process:
-        environment = self.environment() | _OWN.get(command[0], {})
-        return start([_airflow(), *command], log=self.log_file, cwd=self.home, env=environment)
+    def _start(self, command: tuple[str, ...]) -> _Server:
+        environment, log = self.environment() | _OWN.get(command[0], {}), self._log_of(command)
+        return _Server(command[0], start([_airflow(), *command], log=log, cwd=self.home, env=environment), log)
+
+    def _log_of(self, command: tuple[str, ...]) -> Path:
+        return self.root / f"airflow-{command[0]}.log"
 
     def _airflow(self, *arguments: str) -> None:
-        with self.log_file.open("ab") as log:
+        with self.migration_log.open("ab") as log:
             command = [_airflow(), *arguments]
             done = subprocess.run(
                 command, check=False, cwd=self.home, env=self.environment(), stdout=log, stderr=subprocess.STDOUT
             )
         if done.returncode != 0:
-            raise StackError(f"airflow {' '.join(arguments)} failed\n{tail(self.log_file)}")
+            raise StackError(f"airflow {' '.join(arguments)} failed\n{tail(self.migration_log)}")
 
     def _processes(self) -> list[psutil.Process]:
         return belonging_to(self.home)
@@ -263,6 +297,12 @@ def _make_database(server: PrivateCluster) -> None:
     with server.connect("postgres") as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone() is None:
             connection.execute(f"CREATE DATABASE {_DATABASE}")
+
+
+def _started_by(standalone: _Server) -> list[_Server]:
+    """What `airflow standalone` has started; it logs for all of them."""
+    children = standalone.process.children()
+    return [_Server(f"process {describe([child])}", child, standalone.log) for child in children]
 
 
 def _airflow() -> str:

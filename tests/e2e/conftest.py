@@ -17,6 +17,7 @@ from stack.free_cache import FreeCacheRule
 from stack.host import DatabaseHost
 from stack.lab import Lab
 from stack.processes import belonging_to
+from tests.e2e.watching import watched
 from tests.operators.conftest import small_benchmarks
 
 COUNTED = "counted_tpcb"
@@ -53,7 +54,8 @@ def wide_lab(request: pytest.FixtureRequest) -> Iterator[WideLab]:
         for name, host in hosts.items():
             _write_target(host, asked[name], lab.host.targets_dir)
         lab.start(print)
-        yield WideLab(lab, hosts)
+        with watched(lab):
+            yield WideLab(lab, hosts)
     finally:
         if lab is not None:
             lab.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stack.lab import Lab, MariadbLab
 from stack.processes import belonging_to
+from tests.e2e.watching import watched
 
 
 @contextmanager
@@ -25,9 +26,10 @@ def lab_folder() -> Iterator[Path]:
 
 @contextmanager
 def stopped_at_the_end(lab: Lab | MariadbLab) -> Iterator[None]:
-    """The lab is stopped as the block ends, and nothing of it is left running."""
+    """The lab is stopped as the block ends, and nothing of it is left running; a wait in the block watches Airflow."""
     try:
-        yield
+        with watched(lab):
+            yield
     finally:
         lab.stop()
         assert not belonging_to(lab.root), "nothing is left running"

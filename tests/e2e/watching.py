@@ -13,20 +13,33 @@ import httpx
 from stack.lab import Lab, MariadbLab
 
 RUNS_OF = ("tuning_experiment", "tuning_iteration", "tuning_finish")
+_WATCHED: list[Lab | MariadbLab] = []
+
+
+@contextmanager
+def watched(lab: Lab | MariadbLab) -> Iterator[None]:
+    """Within the block nobody waits for a lab whose Airflow has lost a process: see `wait_for`."""
+    _WATCHED.append(lab)
+    try:
+        yield
+    finally:
+        _WATCHED.remove(lab)
 
 
 def wait_for(what: str, condition: Callable[[], Any], timeout_s: float = 600) -> Any:
     """What `condition` gives once that is true; an AssertionError that says `what` when it never is.
 
     On a machine that has other work too, the API server may answer late, or that its database is locked: it is asked
-    again.
+    again. Raises StackError, with the end of its log, once a process of a watched lab's Airflow has ended by itself.
     """
     deadline = time.monotonic() + timeout_s
     refused: httpx.HTTPError | None = None
     while time.monotonic() < deadline:
+        for lab in _WATCHED:
+            lab.airflow.must_run()
         try:
             found = condition()
-        except (httpx.TimeoutException, httpx.HTTPStatusError) as error:
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
             if isinstance(error, httpx.HTTPStatusError) and not error.response.is_server_error:
                 raise
             refused, found = error, None

@@ -65,7 +65,9 @@ def test_start_run_a_dag_stop_and_start_again(airflow: AirflowStack, tmp_path: P
         airflow.client.trigger("hello", {}, "one")
     for path in (airflow.passwords_file, airflow.secrets_file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert airflow.password not in airflow.log_file.read_text()
+    logs = {path.name: path.read_text() for path in airflow.root.glob("*.log")}
+    assert {"airflow-api-server.log", "airflow-dag-processor.log", "airflow-scheduler.log"} <= set(logs)
+    assert not [name for name, text in logs.items() if airflow.password in text]
 
     url = airflow.url
     airflow.stop()

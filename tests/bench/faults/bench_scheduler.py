@@ -19,7 +19,7 @@ import yaml
 
 from stack.lab import Lab
 from stack.processes import belonging_to
-from tests.e2e.watching import must_not_have_failed, run_state, states, wait_for
+from tests.e2e.watching import must_not_have_failed, run_state, states, wait_for, watched
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import as_shown, in_force_on
 
@@ -76,7 +76,8 @@ def gate_and_lab() -> Iterator[tuple[Gate, Lab]]:
     lab = Lab(folder / "lab", environment={"OTTERFLOW_INCLUDE_DIR": str(include), **TAKEN_FOR_LOST})
     try:
         lab.start(print)
-        yield gate, lab
+        with watched(lab):
+            yield gate, lab
     finally:
         lab.stop()
         assert not belonging_to(lab.root), "nothing is left running"
