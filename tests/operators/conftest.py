@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +47,12 @@ def dags() -> Dags:
 def lab(
     clean_host: DatabaseHost, host_environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> DatabaseHost:
-    """The host, small benchmarks, and an empty repository."""
+    """The host with no data loaded, no snapshot and no job's folder, small benchmarks, and an empty repository."""
+    clean_host.cluster.renew_database()
+    for left in (clean_host.snapshot_dir, clean_host.work_dir / "jobs"):
+        shutil.rmtree(left, ignore_errors=True)
+    for folder in (clean_host.snapshot_dir, clean_host.work_dir):
+        clean_host.user.make_dir(folder)
     monkeypatch.setenv("OTTERFLOW_INCLUDE_DIR", str(small_benchmarks(tmp_path)))
     monkeypatch.setenv("OTTERFLOW_HOME", str(tmp_path / "home"))
     return clean_host

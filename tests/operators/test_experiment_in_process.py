@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +92,6 @@ def experiment_home() -> str:
 
 
 def test_data_is_restored_every_other_iteration(lab: DatabaseHost, dags: Dags, params: dict[str, Any]) -> None:
-    lab.cluster.renew_database()  # what another test has loaded and kept is not this one's
-    shutil.rmtree(lab.snapshot_dir, ignore_errors=True)
-    lab.user.make_dir(lab.snapshot_dir)
     form = {**params, "benchmark": "pgbench_tpcb", "restore_every": 2, "iterations": 3}
     runs = dags.follow("tuning_experiment", form)
     assert all(r.state == SUCCESS for r in runs), explain(runs)

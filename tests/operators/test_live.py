@@ -26,9 +26,7 @@ from tests.operators.test_experiment_in_process import as_shown, explain, in_for
 
 pytestmark = pytest.mark.integration
 
-USERS_TABLE = (
-    "CREATE TABLE IF NOT EXISTS users_own AS SELECT g AS id, md5(g::text) AS word FROM generate_series(1, 2000) AS g"
-)
+USERS_TABLE = "CREATE TABLE users_own AS SELECT g AS id, md5(g::text) AS word FROM generate_series(1, 2000) AS g"
 SCRIPT = r"""
 \set id random(1, 2000)
 BEGIN;
@@ -108,7 +106,7 @@ def comment_on_bench(host: DatabaseHost) -> Any:
 def test_a_live_server_is_tuned_without_a_restart(
     live: DatabaseHost, dags: Dags, form: dict[str, Any], tmp_path: Path
 ) -> None:
-    begun, comment, snapshots = started_at(live), comment_on_bench(live), sorted(live.snapshot_dir.iterdir())
+    begun, comment = started_at(live), comment_on_bench(live)
     with users(live, tmp_path) as load:
         runs = dags.follow("tuning_experiment", {**form, "iterations": 3})
         assert load.poll() is None, "no user was sent away"
@@ -134,7 +132,7 @@ def test_a_live_server_is_tuned_without_a_restart(
     assert experiment.last_good is not None
     assert all(shown[knob] == as_shown(value) for knob, value in experiment.last_good.configuration.items())
     assert {experiment.live[knob["name"]]["context"] for knob in experiment.space} <= {"sighup", "superuser", "user"}
-    assert sorted(live.snapshot_dir.iterdir()) == snapshots
+    assert list(live.snapshot_dir.iterdir()) == []
 
 
 def test_an_idle_server_ends_the_experiment_with_the_reason_and_stays_as_it_was(

@@ -19,7 +19,7 @@ from otterflow.operators.connections import open_repository
 from otterflow.operators.task_command import SERVER
 from otterflow.operators.undo import UndoTuningOperator
 from stack.mariadb_host import MariadbHost
-from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, private_mariadb  # noqa: F401 fixtures
+from tests.dbms.mysql_family.conftest import clean_host, mariadb, mariadb_host, nothing_kept, private_mariadb  # noqa: F401 fixtures
 from tests.operators.family_hosts import set_up
 from tests.operators.harness import Dags, Run
 
@@ -32,7 +32,8 @@ def lab(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> MariadbHost:
-    """The host, a small benchmark, and an empty repository."""
+    """The host with no data loaded and no snapshot, a small benchmark, and an empty repository."""
+    nothing_kept(clean_host)
     set_up(clean_host, tmp_path, monkeypatch)
     monkeypatch.setenv(*SERVER)
     return clean_host

@@ -16,6 +16,7 @@ from otterflow.measures.user_metrics import LATE_S, LATE_SHARE, Reading
 from otterflow.operators.connections import open_repository
 from stack.host import DatabaseHost
 from tests.operators.harness import SUCCESS, Dags, Run
+from tests.operators.test_data import prepare
 from tests.operators.test_experiment_in_process import explain
 
 pytestmark = pytest.mark.integration
@@ -55,7 +56,6 @@ def test_their_numbers_are_recorded_with_the_trial(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
     """The tables that the SQL speaks of are made by the benchmark's own load, after check_target."""
-    lab.cluster.renew_database()
     define(*GOOD)
     runs = dags.follow("tuning_experiment", form, most=2)
     assert all(r.state == SUCCESS for r in runs), explain(runs)
@@ -76,6 +76,8 @@ def test_their_numbers_are_recorded_with_the_trial(
 def test_each_is_tried_before_anything_is_touched(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
+    """With the data loaded, so that nothing is excused which the load is yet to make."""
+    assert prepare(dags, form, "loaded").states["take_snapshot"] == SUCCESS
     wrong: dict[str, dict[str, Any]] = {
         "text": {"sql": "SELECT 'seven' AS text"},
         "empty": {"sql": "SELECT 1 AS empty WHERE false"},
@@ -91,7 +93,7 @@ def test_each_is_tried_before_anything_is_touched(
     }
     define(*({**how, "numbers": {name: "gauge"}} for name, how in wrong.items()))
     with lab.cluster.connect("bench") as connection:
-        connection.execute("CREATE SEQUENCE IF NOT EXISTS numbers")
+        connection.execute("CREATE SEQUENCE numbers")
     before = _tables(lab)
     run = dags.run("tuning_experiment", form)
     message = str(run.errors["check_target"])
@@ -110,8 +112,6 @@ def test_each_is_tried_before_anything_is_touched(
     ):
         assert sentence in message, message
     assert _tables(lab) == before
-    with lab.cluster.connect("bench") as connection:
-        connection.execute("DROP SEQUENCE numbers")
     assert open_repository().holder(lab.name) is None
 
 
@@ -125,7 +125,6 @@ def _tables(host: DatabaseHost) -> list[Any]:
 def test_a_metric_that_the_load_does_not_make_is_found_after_it(
     lab: DatabaseHost, dags: Dags, define: Any, form: dict[str, Any]
 ) -> None:
-    lab.cluster.renew_database()
     define({"sql": "SELECT count(*) AS orders FROM orders", "numbers": {"orders": "gauge"}})
     run = dags.run("tuning_experiment", form)
     assert run.states["check_target"] == SUCCESS, run.errors

@@ -13,9 +13,10 @@ import yaml
 
 from otterflow.dbms.mariadb.target import MariadbTarget
 from otterflow.dbms.mysql.target import MysqlTarget
+from otterflow.dbms.mysql_family.database import beside, drop_sql
 from otterflow.dbms.target import Target
 from otterflow.remote.session import Completed, Session
-from stack.mariadb import PrivateMariadb
+from stack.mariadb import DATABASE, PrivateMariadb
 from stack.mariadb_host import MariadbHost
 from tests.remote.conftest import client_of
 
@@ -80,6 +81,14 @@ def _put_back(server: PrivateMariadb) -> None:
         server.knobs_file.unlink()
         server.stop()
     server.start()
+
+
+def nothing_kept(host: MariadbHost) -> None:
+    """Whatever a test before has loaded and kept is gone: the benchmark's database is new, and there is no snapshot."""
+    host.mariadb.sql("".join(f"{drop_sql(name)};\n" for name in (DATABASE, *beside(DATABASE))))
+    host.mariadb.sql(f"CREATE DATABASE {DATABASE};")
+    shutil.rmtree(host.snapshot_dir, ignore_errors=True)
+    host.user.make_dir(host.snapshot_dir)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +17,6 @@ from otterflow.dbms.mariadb.data import DATA
 from otterflow.dbms.mariadb.service import SERVICE
 from otterflow.dbms.mariadb.target import MariadbTarget
 from otterflow.dbms.mysql_family.access import DatabaseAccess
-from otterflow.dbms.mysql_family.database import beside, drop_sql
 from otterflow.dbms.snapshot_folder import NOT_POSSIBLE
 from otterflow.dbms.target import Target
 from otterflow.dbms.values import DataState, Login, Query
@@ -27,6 +25,7 @@ from otterflow.remote.script import JobScript
 from otterflow.remote.session import Completed, Session
 from stack.mariadb import DATABASE, USER
 from stack.mariadb_host import MariadbHost
+from tests.dbms.mysql_family.conftest import nothing_kept
 from tests.remote.conftest import client_of
 
 pytestmark = pytest.mark.integration
@@ -82,10 +81,9 @@ def work(clean_host: MariadbHost) -> Iterator[Work]:
 @pytest.fixture
 def data(clean_host: MariadbHost, opened: Open) -> Iterator[Open]:
     """A database with all sorts of things in it, marked; SQL in it, on a new connection each time."""
+    nothing_kept(clean_host)
     query = opened()
-    for name in (DATABASE, *beside(DATABASE)):
-        query(drop_sql(name))
-    query(f"CREATE DATABASE {DATABASE} CHARACTER SET latin1")
+    query(f"ALTER DATABASE {DATABASE} CHARACTER SET latin1")
 
     def inside() -> Query:
         asked = opened()
@@ -104,16 +102,8 @@ def data(clean_host: MariadbHost, opened: Open) -> Iterator[Open]:
     fill("CREATE PROCEDURE p() SELECT 'it''s; here' AS said")
     DATA.mark(query, DATABASE, "1234", fresh=True)
     yield inside
-    _empty(clean_host)
     clean_host.mariadb.start()
-    clean_host.mariadb.sql("".join(f"{drop_sql(name)};\n" for name in (DATABASE, *beside(DATABASE))))
-    clean_host.mariadb.sql(f"CREATE DATABASE {DATABASE};")
-
-
-def _empty(host: MariadbHost) -> None:
-    if host.snapshot_dir.exists():
-        shutil.rmtree(host.snapshot_dir)
-    host.user.make_dir(host.snapshot_dir)
+    nothing_kept(clean_host)
 
 
 def databases(query: Query) -> set[str]:
