@@ -70,7 +70,7 @@ def write_recordings(lab: Lab | MariadbLab, dbms: str, begins: Sequence[datetime
 
 def backfill(lab: Lab | MariadbLab, first: datetime, last: datetime) -> None:
     """As a user does it in a shell, over what the cron names from `first` to `last`; the Dag is unpaused then."""
-    wait_for("the Dag is parsed", lambda: DAG in lab.airflow.client.dags(), 120)
+    wait_for("the Dag is parsed", lambda: DAG in lab.airflow.client.dags())
     dates = ["--from-date", first.isoformat(), "--to-date", last.isoformat()]
     command = ["airflow", "backfill", "create", "--dag-id", DAG, *dates, "--max-active-runs", "1"]
 
@@ -80,7 +80,7 @@ def backfill(lab: Lab | MariadbLab, first: datetime, last: datetime) -> None:
         assert done.returncode == 0 or "database is locked" in said.lower(), said
         return done.returncode == 0
 
-    wait_for("the backfill is made", made, 180)
+    wait_for("the backfill is made", made)
     lab.airflow.client.unpause(DAG)
 
 
@@ -109,7 +109,7 @@ def verdict_of_all(lab: Lab | MariadbLab) -> list[dict[str, Any]]:
     """What `replay_verdict` has made of all intervals, a candidate each; its log says the same."""
     client = lab.airflow.client
     client.trigger("replay_verdict", {"recording": "shop"}, "all")
-    wait_for("it ends", lambda: client.dag_run("replay_verdict", "all")["state"] == "success", 120)
+    wait_for("it ends", lambda: client.dag_run("replay_verdict", "all")["state"] == "success")
     told: list[dict[str, Any]] = client.xcom("replay_verdict", "all", "verdict")["candidates"]
     said = " ".join(" ".join(client.task_log("replay_verdict", "all", "verdict")).split())
     assert all(each["verdict"]["sentence"] in said for each in told), said

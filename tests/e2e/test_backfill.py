@@ -77,7 +77,7 @@ def test_a_backfill_waits_for_its_target_and_each_interval_has_its_verdict(lab: 
         known = {run["dag_run_id"] for run in client.dag_runs("tuning_experiment")}
         return name in known and states(lab, "tuning_experiment", name)["check_target"] == "deferred"
 
-    wait_for("check_target is deferred", waits, 300)
+    wait_for("check_target is deferred", waits)
     assert "held by 'night'" in lab.repository.experiment(name).message
     lab.repository.release_target("staging", "night")
 
@@ -106,7 +106,7 @@ def test_a_run_that_is_cleared_measures_again_and_keeps_the_old_result(lab: Lab)
     run_id = runs(lab)[f"{STARTS[0]:%Y-%m-%dT%H:%M}"]["dag_run_id"]
     old = lab.repository.experiment(name).outcome
     client.clear(DAG, run_id)
-    wait_for("it is begun again", lambda: f"{name}-2" in {e.name for e in lab.repository.experiments()}, 180)
+    wait_for("it is begun again", lambda: f"{name}-2" in {e.name for e in lab.repository.experiments()})
     end(lab, STARTS)
     assert client.xcom(DAG, run_id, "verdict")[0]["experiment"] == f"{name}-2"
     assert lab.repository.experiment(name).outcome == old
@@ -125,7 +125,7 @@ def test_an_interval_that_was_not_recorded_is_asked_of_the_recordings_dag(lab: L
         known = {run["dag_run_id"]: run["state"] for run in client.dag_runs("record_shop")}
         return known.get(made) == "failed"
 
-    wait_for("the recording's Dag has tried", ended, 300)
+    wait_for("the recording's Dag has tried", ended)
     said = "\n".join(client.task_log("record_shop", made, "check"))
     assert (
         f"recording {recording_id(start)}: from {start.isoformat()} to {(start + timedelta(hours=1)).isoformat()}"

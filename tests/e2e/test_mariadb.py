@@ -30,7 +30,7 @@ from tests.e2e.test_whole_stack import finishes, states
 from tests.e2e.watching import wait_for
 from tests.operators.test_mariadb_replay_in_process import load, make_copy
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 BENCHMARK = "sysbench_oltp_read_write"
 
@@ -92,7 +92,7 @@ def test_three_trials_end_with_the_winner_in_force(lab: MariadbLab) -> None:
     client.trigger("tuning_experiment", form, "maria")
     experiment = finishes(lab, "maria")
     assert experiment.state == "finished", experiment.message
-    wait_for("the last run ends", lambda: client.dag_run("tuning_finish", "maria-finish-1")["state"] == "success", 180)
+    wait_for("the last run ends", lambda: client.dag_run("tuning_finish", "maria-finish-1")["state"] == "success")
     trials = lab.repository.trials("maria")
     assert [t.state for t in trials] == ["ok"] * 3, [t.message for t in trials]
     assert [t.kind for t in trials][:2] == ["baseline", "rules"]

@@ -98,8 +98,8 @@ def paused(lab: Lab, dag_id: str) -> Iterator[None]:
             (client.pause if wanted else client.unpause)(dag_id)
         return bool(client.dags()[dag_id]["is_paused"] == wanted)
 
-    wait_for(f"{dag_id} is paused", lambda: is_paused(True), 180)
+    wait_for(f"{dag_id} is paused", lambda: is_paused(True))
     try:
         yield
     finally:
-        wait_for(f"{dag_id} is unpaused", lambda: is_paused(False), 180)
+        wait_for(f"{dag_id} is unpaused", lambda: is_paused(False))

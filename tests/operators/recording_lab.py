@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, LiteralString, Protocol, TypeVar, cast
 
 import pytest
 import yaml
@@ -188,7 +188,7 @@ class RecordingLab(AnyRecordingLab):
     def run_load(self, each: int = 250) -> int:
         """The load to its end, so many transactions of each client; how many it made."""
         with self.load(f"-t{each}") as process:
-            said, _ = process.communicate(timeout=120)
+            said, _ = process.communicate(timeout=400)
         (line,) = [each for each in said.splitlines() if "transactions actually processed" in each]
         return int(line.rpartition(":")[2].partition("/")[0])
 
@@ -204,6 +204,33 @@ class RecordingLab(AnyRecordingLab):
             row = connection.execute(sql, values).fetchone()
         assert row is not None
         return row[0]
+
+
+class OpenWindow(Protocol):
+    """A run whose window is open, and when that closes."""
+
+    @property
+    def run(self) -> RecordingRun: ...
+
+    @property
+    def closes(self) -> datetime: ...
+
+
+W = TypeVar("W", bound=OpenWindow)
+
+
+def roomy(lab: AnyRecordingLab, windowed: Callable[[int], W], length_s: int) -> W:
+    """What `windowed` has opened for so many seconds, with half of them left; on a busy machine for more of them."""
+    for seconds in (length_s, 150, 280):  # no two of them end in the same minute, by which a recording is named
+        with suppress(AirflowSkipException):
+            window = windowed(seconds)
+            left_s = (window.closes - datetime.now(UTC)).total_seconds()
+            if left_s > seconds / 2:
+                return window
+            time.sleep(max(0.0, left_s + 3))
+            for task in ("capture", "put_back"):
+                lab.task(window.run, task)
+    raise AssertionError("a window of 280 s was too short")
 
 
 Lab = TypeVar("Lab", bound=AnyRecordingLab)
@@ -248,4 +275,4 @@ def recording_lab(
         shutil.rmtree(root)
 
 
-__all__ = ["AirflowSkipException", "AnyRecordingLab", "RecordingLab", "RecordingRun", "recording_lab"]
+__all__ = ["AirflowSkipException", "AnyRecordingLab", "RecordingLab", "RecordingRun", "recording_lab", "roomy"]

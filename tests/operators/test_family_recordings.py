@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pymysql
 import pytest
@@ -33,7 +34,7 @@ from stack.suite_server import SuiteServer
 from tests.bench.faults.acts import forget_boot, kill_jobs_of
 from tests.dbms.mysql_family.conftest import mariadb_host  # noqa: F401 fixture
 from tests.operators.family_source import PRODUCTS, Source, cleaned, mysql_host
-from tests.operators.recording_lab import AnyRecordingLab, RecordingRun, recording_lab
+from tests.operators.recording_lab import AnyRecordingLab, RecordingRun, recording_lab, roomy
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -148,8 +149,15 @@ def lab(source_host: FamilyHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 cursor.execute("DROP TABLE stock")
 
 
-def windowed(lab: FamilyLab, length_s: int) -> tuple[RecordingRun, datetime]:
-    """A run whose window is open, and when it closes. Raises AirflowSkipException where it is too late to open it."""
+class Window(NamedTuple):
+    """A run whose window is open, and when that closes."""
+
+    run: RecordingRun
+    closes: datetime
+
+
+def windowed(lab: FamilyLab, length_s: int) -> Window:
+    """A run whose window is open. Raises AirflowSkipException where it is too late to open it."""
     lab.define(method="window", length=f"{LENGTH.total_seconds():g}s", budget={"core_percent": 100})
     run = lab.begin()
     closes = datetime.now(UTC) + timedelta(seconds=length_s)
@@ -157,7 +165,7 @@ def windowed(lab: FamilyLab, length_s: int) -> tuple[RecordingRun, datetime]:
     lab.task(run, "check")
     lab.task(run, "capture")
     assert "capture" in run.deferred, "it waits without a worker"
-    return run, closes
+    return Window(run, closes)
 
 
 def until(moment: datetime) -> None:
@@ -278,7 +286,7 @@ def test_a_host_that_reboots_in_a_window_comes_up_as_it_is_configured(lab: Famil
     kill_jobs_of(lab.host)
     assert lab.server.pid
     os.kill(lab.server.pid, signal.SIGKILL)
-    wait_until(lambda: not lab.server.is_running, 20)
+    wait_until(lambda: not lab.server.is_running)
     forget_boot(lab.host)
     time.sleep(1)  # another second than the one that it was started in
     lab.server.start()
@@ -309,14 +317,14 @@ def test_a_server_that_is_restarted_in_a_window_ends_it(lab: FamilyLab) -> None:
 
 def test_a_password_that_is_changed_in_a_window_keeps_it_from_nothing(lab: FamilyLab) -> None:
     before, own = lab.settings(), lab.source.password
-    run, closes = windowed(lab, 10)
+    run, closes = roomy(lab, partial(windowed, lab), 10)
     lab.client()
     lab.source.sql("ALTER USER otterflow@'%' IDENTIFIED BY 'another'")
     try:
         with pytest.raises(pymysql.OperationalError):
             lab.settings()
         until(closes)
-        wait_until(lambda: lab.knobs() == FOUND, 60)
+        wait_until(lambda: lab.knobs() == FOUND, 400)
     finally:
         lab.source.sql(f"ALTER USER otterflow@'%' IDENTIFIED BY '{own}'")
     assert (lab.settings(), lab.logged()) == (before, 0)

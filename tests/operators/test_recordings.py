@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -31,12 +32,20 @@ from otterflow.workloads.recording.manifest import Origin
 from stack.host import DatabaseHost
 from tests.bench.faults.acts import forget_boot, kill_jobs_of
 from tests.moved_clock import WorkerClock
-from tests.operators.recording_lab import TOLD, RecordingLab, RecordingRun, end_after, pgbench_tables, recording_lab
+from tests.operators.recording_lab import (
+    TOLD,
+    RecordingLab,
+    RecordingRun,
+    end_after,
+    pgbench_tables,
+    recording_lab,
+    roomy,
+)
 from tests.repository.samples import new_experiment
 from tests.small_disk import fill, small_disk
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 STATEMENTS_OF_TPCB = 7
 LENGTH = timedelta(minutes=5)
@@ -194,7 +203,7 @@ class Window:
         assert -2 < (origin.end - self.closes).total_seconds() < 30
 
 
-def windowed(lab: RecordingLab, *, length_s: int, worker_ahead_s: int = 0, **changes: object) -> Window:
+def windowed(lab: RecordingLab, length_s: int, *, worker_ahead_s: int = 0, **changes: object) -> Window:
     """A run whose window is open, for so long from now.
 
     Raises AirflowSkipException where the machine was too slow to open it at all.
@@ -222,7 +231,7 @@ def in_a_window(
     """
     for length_s in WINDOWS_S:
         try:
-            window = windowed(lab, length_s=length_s, worker_ahead_s=worker_ahead_s, **changes)
+            window = windowed(lab, length_s, worker_ahead_s=worker_ahead_s, **changes)
         except AirflowSkipException:
             continue
         try:
@@ -285,11 +294,11 @@ def test_of_a_sample_each_transaction_is_whole(lab: RecordingLab) -> None:
 
 def test_the_host_ends_a_window_that_no_worker_comes_back_to(lab: RecordingLab) -> None:
     lab.tell(FOUND)
-    window = windowed(lab, length_s=30)
+    window = roomy(lab, partial(windowed, lab), 30)
     # From here on no task runs: the worker is dead, and Airflow with it.
-    wait_until(lambda: lab.source.cluster.knobs_file.read_text() == FOUND, 120)
+    wait_until(lambda: lab.source.cluster.knobs_file.read_text() == FOUND, 400)
     assert datetime.now(UTC) > window.closes - timedelta(seconds=1)
-    wait_until(lambda: lab.setting("log_min_duration_statement") == "-1", 120)
+    wait_until(lambda: lab.setting("log_min_duration_statement") == "-1", 400)
     # Airflow is back: what was told of the load is not lost.
     record = lab.rest(window.run, "capture", "put_back", "record", "keep_manifest")
     window.check_length(lab.opened(record).manifest.origin)
@@ -300,7 +309,7 @@ def test_what_a_killed_job_leaves_is_told_by_check_target_and_taken_back_by_put_
     from otterflow.dbms.postgresql.capture import left_on
 
     lab.tell(FOUND)
-    run = windowed(lab, length_s=120).run
+    run = windowed(lab, 280).run
     jobs = [int((path / "pid").read_text().split()[0]) for path in lab.jobs()]
     assert len(jobs) == 1
     for line in Path("/proc").glob("[0-9]*/stat"):
@@ -323,7 +332,7 @@ def test_a_host_that_reboots_in_a_window_has_its_settings_back_and_the_interval_
     from otterflow.dbms.postgresql.capture import left_on
 
     lab.tell(FOUND)
-    run, cluster = windowed(lab, length_s=120).run, lab.source.cluster
+    run, cluster = windowed(lab, 280).run, lab.source.cluster
     lab.run_load(20)
     kill_jobs_of(lab.source)
     server = psutil.Process(cluster.pid)
@@ -364,10 +373,10 @@ def test_a_disk_that_is_full_as_the_window_ends_keeps_no_setting_in_force(lab: R
         knobs.unlink(missing_ok=True)
         knobs.symlink_to(kept)
         try:
-            run = windowed(lab, length_s=30).run
+            run = roomy(lab, partial(windowed, lab), 30).run
             fill(disk)
-            wait_until(lambda: kept.read_text() == FOUND, 120)
-            wait_until(lambda: lab.setting("log_min_duration_statement") == "-1", 120)
+            wait_until(lambda: kept.read_text() == FOUND, 400)
+            wait_until(lambda: lab.setting("log_min_duration_statement") == "-1", 400)
             for task in ("capture", "put_back"):
                 lab.task(run, task)
         finally:
@@ -416,11 +425,11 @@ def changed_password(lab: RecordingLab) -> Iterator[Callable[[], str]]:
 
 def test_a_password_that_is_changed_in_a_window_keeps_it_from_nothing(lab: RecordingLab) -> None:
     lab.tell(FOUND)
-    window = windowed(lab, length_s=45)
+    window = roomy(lab, partial(windowed, lab), 45)
     transactions = lab.run_load(20)
     with changed_password(lab) as in_force:
         assert in_force() == "0"
-        wait_until(lambda: lab.source.cluster.knobs_file.read_text() == FOUND, 120)
+        wait_until(lambda: lab.source.cluster.knobs_file.read_text() == FOUND, 400)
         assert in_force() == "-1"
         record = lab.rest(window.run, "capture", "put_back", "record", "keep_manifest")
     recording = lab.opened(record)
@@ -436,7 +445,7 @@ def test_a_server_that_lets_nobody_in_at_the_end_of_a_window_is_told_of_until_it
 
     monkeypatch.setattr(capture_window, "DOWN_S", 4)
     lab.tell(FOUND)
-    window, cluster = windowed(lab, length_s=45), lab.source.cluster
+    window, cluster = roomy(lab, partial(windowed, lab), 45), lab.source.cluster
     cluster.restart()  # the job's own session is gone
     with changed_password(lab) as in_force:
         until(window.closes)
@@ -496,8 +505,8 @@ def test_what_costs_more_than_its_budget_is_refused_with_the_numbers_or_sampled(
     tight = {"core_percent": 0.1}
     lab.define(method="window", budget=tight)
     idle = lab.transactions()
-    with lab.load("-T120"):
-        wait_until(lambda: lab.transactions() > idle + 100, 60)
+    with lab.load("-T900"):
+        wait_until(lambda: lab.transactions() > idle + 100, 400)
         run = lab.begin()
         with pytest.raises(InvalidInput, match=r"budget: the recording would cost .* % of a core .* a second"):
             lab.task(run, "check")
