@@ -41,7 +41,8 @@ from tests.knobs.server import (
 from tests.operators.harness import SKIPPED, SUCCESS, Dags, Run
 from tests.versions.conftest import HostOf
 from tests.workloads.conftest import Ran
-from tests.workloads.test_integration import SHIPPED, small
+from tests.workloads.shipped import SHIPPED
+from tests.workloads.test_integration import small
 
 pytestmark = pytest.mark.integration
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, LiteralString
@@ -16,7 +17,6 @@ import psutil
 import psycopg
 import pytest
 
-from otterflow import settings
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import BenchmarkFailed
@@ -26,20 +26,15 @@ from otterflow.workloads.analytics.output import TIMINGS_FILE
 from otterflow.workloads.analytics.workload import AnalyticsWorkload
 from otterflow.workloads.base import Workload, plan, workload_for
 from otterflow.workloads.belief import believe
-from otterflow.workloads.definition import Benchmark, RunPlan, benchmarks
+from otterflow.workloads.definition import Benchmark, RunPlan
 from otterflow.workloads.pgbench.workload import PgbenchWorkload
 from stack.host import DatabaseHost
 from tests.workloads.conftest import Ran
+from tests.workloads.shipped import SHIPPED, check_believed, runnable, short_plan
 
 pytestmark = pytest.mark.integration
 
-SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
-RUNNABLE = [
-    name
-    for name, benchmark in SHIPPED.items()
-    if benchmark.driver not in ("benchbase", "live", "replay", "mix") and "postgresql" in (benchmark.dbms or ())
-]
-"""All but BenchBase's, which is not a package that the tests could install, and what loads nothing."""
+RUNNABLE = runnable("postgresql")
 Run = Callable[[JobScript], Ran]
 
 
@@ -56,12 +51,6 @@ def small(benchmark: Benchmark) -> Benchmark:
 
 ONE_BRANCH: LiteralString = "SELECT FROM pgbench_branches FOR UPDATE"
 """Of scale 1 there is one, and each of pgbench's transactions updates it."""
-LENGTHS_S = (2, 8, 30)
-"""How long a benchmark of a given time runs. On a busy machine the shorter ones are rightly not believed."""
-
-
-def short_plan(benchmark: Benchmark, seconds: float = LENGTHS_S[0]) -> RunPlan:
-    return plan(benchmark, seed=11) if benchmark.workload.in_passes else plan(benchmark, 2, seconds, seed=11)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -75,24 +64,18 @@ def test_a_shipped_benchmark_loads_runs_and_is_believed(
         done = run_job(job)
         assert done.exit_code == 0, done.log
         assert any(map(workload.progress, done.log.splitlines())), done.log
-    for seconds in LENGTHS_S:
-        asked = short_plan(benchmark, seconds)
+
+    def run(asked: RunPlan) -> BenchmarkResult:
         done = run_job(workload.run(database, asked, bin_dir))
         assert done.exit_code == 0, done.log
         assert not [left for left in done.left if left.startswith("transactions.")]
         assert not _secret_of(database) & set(done.log.split())
-        result = workload.parse(done.results, done.log)
-        try:
-            believe(result, benchmark, asked)
-            check_result(result, benchmark, seconds)
-        except (AssertionError, BenchmarkFailed):
-            if seconds == LENGTHS_S[-1] or benchmark.workload.in_passes:
-                raise
-        else:
-            break
+        return workload.parse(done.results, done.log)
+
+    check_believed(benchmark, run, partial(check_result, benchmark))
 
 
-def check_result(result: BenchmarkResult, benchmark: Benchmark, seconds: float) -> None:
+def check_result(benchmark: Benchmark, result: BenchmarkResult, seconds: float) -> None:
     assert benchmark.objective.read(result) > 0
     assert set(result.queries_ms) == set(benchmark.workload.query_names)
     if benchmark.workload.in_passes:
@@ -265,14 +248,21 @@ def test_an_abandoned_query_ends_on_the_server(
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
     process = subprocess.Popen(["bash", "-c", job.script], cwd=tmp_path, start_new_session=True)
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%' AND state = 'active'"
+    sleeping: LiteralString = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = %s AND query LIKE 'SELECT pg_sleep(600)%%' AND state = 'active'"
+    )
+
+    def asleep(connection: psycopg.Connection[Any]) -> bool:
+        return connection.execute(sleeping, [database.database]).fetchone() == (1,)
+
     with db_host.cluster.connect("postgres") as connection:
         try:
-            _wait_for(lambda: connection.execute(sleeping).fetchone() == (1,))
+            _wait_for(lambda: asleep(connection))
         finally:
             subprocess.run(["kill", "-KILL", "--", f"-{process.pid}"], check=True)
             process.wait()
-        _wait_for(lambda: connection.execute(sleeping).fetchone() == (0,))
+        _wait_for(lambda: not asleep(connection))
 
 
 def test_a_client_that_is_cut_off_fails_the_run(

@@ -12,15 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otterflow import settings
 from otterflow.dbms.postgresql.access import DatabaseAccess
 from otterflow.dbms.postgresql.dbms import DBMS
 from otterflow.errors import InvalidInput
 from otterflow.workloads.base import RunPlan, plan, workload_for
-from otterflow.workloads.definition import Benchmark, benchmarks
+from otterflow.workloads.definition import Benchmark
+from tests.workloads.shipped import LOADED, SHIPPED
 
-SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
-LOADED = {name: found for name, found in SHIPPED.items() if not (found.is_live or found.is_recorded)}
 ODD = 'it\'s; $(touch /tmp/owned) `id` "x" \\ *'
 ODD_ACCESS = DatabaseAccess(f"/run/{ODD}", 5433, ODD, ODD, "h:1:d:u:top-secret\n")
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)

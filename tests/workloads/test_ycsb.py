@@ -79,7 +79,8 @@ def run(workload: PgbenchScriptsWorkload, access: DatabaseAccess, bin_dir: str, 
 
 
 def test_the_six_mixes_share_their_data() -> None:
-    assert {name: found.workload.scripts for name, found in YCSB.items()} == MIXES  # type: ignore[union-attr]
+    shipped = {name: found.workload.scripts for name, found in YCSB.items()}  # type: ignore[union-attr]
+    assert {name: shipped[name] for name in MIXES} == MIXES
     assert len({PgbenchScriptsWorkload(found.workload, 1, 1).data_fingerprint() for found in YCSB.values()}) == 1  # type: ignore[arg-type]
 
 

@@ -9,27 +9,21 @@ from typing import Any, cast
 
 import pytest
 
-from otterflow import settings
 from otterflow.dbms.base import Dbms
 from otterflow.dbms.mysql_family.access import DatabaseAccess
 from otterflow.errors import BenchmarkFailed
+from otterflow.measures.result import BenchmarkResult
 from otterflow.remote.script import JobScript
-from otterflow.workloads.base import Workload, plan, workload_for
-from otterflow.workloads.belief import believe
-from otterflow.workloads.definition import Benchmark, RunPlan, benchmarks
+from otterflow.workloads.base import Workload, workload_for
+from otterflow.workloads.definition import Benchmark, RunPlan
 from stack.mariadb_host import MariadbHost
 from tests.workloads.conftest import Ran
+from tests.workloads.shipped import SHIPPED, check_believed, runnable, short_plan
 
 pytestmark = pytest.mark.integration
 
 MARIADB = cast(Dbms, SimpleNamespace(name="mariadb"))
-SHIPPED = benchmarks(settings.include_dir() / "benchmarks")
-RUNNABLE = [
-    name
-    for name, b in SHIPPED.items()
-    if b.driver not in ("benchbase", "live", "replay", "mix") and "mariadb" in (b.dbms or ())
-]
-"""All but BenchBase's, which is not a package that the tests could install, and those that load nothing themselves."""
+RUNNABLE = runnable("mariadb")
 Run = Callable[[JobScript], Ran]
 
 
@@ -43,10 +37,6 @@ def small(benchmark: Benchmark) -> Benchmark:
     return benchmark.model_copy(update=changes)
 
 
-def asked_of(benchmark: Benchmark) -> RunPlan:
-    return plan(benchmark, seed=11) if benchmark.workload.in_passes else plan(benchmark, 2, 2, seed=11)
-
-
 def test_there_are_benchmarks_of_each_kind() -> None:
     kinds = {SHIPPED[name].driver for name in RUNNABLE}
     assert kinds >= {"sysbench", "sysbench_scripts", "analytics"}
@@ -57,20 +47,25 @@ def test_a_shipped_benchmark_loads_runs_and_is_believed(
     name: str, database: DatabaseAccess, bin_dir: str, run_job: Run
 ) -> None:
     benchmark = small(SHIPPED[name])
-    workload, asked = workload_for(benchmark, MARIADB), asked_of(benchmark)
+    workload, asked = workload_for(benchmark, MARIADB), short_plan(benchmark)
     for job in (workload.load(database, bin_dir), workload.warm_up(database, asked, bin_dir)):
         assert job is not None
         done = run_job(job)
         assert done.exit_code == 0, done.log
         assert any(map(workload.progress, done.log.splitlines())), done.log
-    done = run_job(workload.run(database, asked, bin_dir))
-    assert done.exit_code == 0, done.log
-    assert not [left for left in done.left if left.startswith("numbers.") and left != "numbers.txt"]
-    assert database.password not in done.log
-    result = workload.parse(done.results, done.log)
-    believe(result, benchmark, asked)
-    assert benchmark.objective.read(result) > 0
-    assert set(result.queries_ms) == set(benchmark.workload.query_names)
+
+    def run(asked: RunPlan) -> BenchmarkResult:
+        done = run_job(workload.run(database, asked, bin_dir))
+        assert done.exit_code == 0, done.log
+        assert not [left for left in done.left if left.startswith("numbers.") and left != "numbers.txt"]
+        assert database.password not in done.log
+        return workload.parse(done.results, done.log)
+
+    def check(result: BenchmarkResult, seconds: float) -> None:
+        assert benchmark.objective.read(result) > 0
+        assert set(result.queries_ms) == set(benchmark.workload.query_names)
+
+    check_believed(benchmark, run, check)
 
 
 @pytest.fixture
