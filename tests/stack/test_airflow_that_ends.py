@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,18 +19,22 @@ from tests.e2e.watching import wait_for, watched
 
 pytestmark = pytest.mark.slow
 
-STAND_IN = """\
-#!/bin/sh
-echo "this is $1"
-case "$1" in
-db) exit ;;
-standalone) for each in scheduler dag-processor; do "$0" $each & done; sleep 0.5; touch "$AIRFLOW_HOME/healthy"; wait ;;
-api-server) sleep 0.5; touch "$AIRFLOW_HOME/healthy" ;;
-esac
-while ! [ -e "$AIRFLOW_HOME/$1 ends" ]; do sleep 0.05; done
-echo "duplicate key of $1"
-exit 1
+STAND_IN = f"""\
+#!{sys.executable} -IS
+import os, subprocess, sys, time
+home, name = os.environ["AIRFLOW_HOME"], sys.argv[1]
+print("this is", name, flush=True)
+if name == "db":
+    sys.exit()
+if name == "standalone":
+    children = [subprocess.Popen([sys.argv[0], each]) for each in ("scheduler", "dag-processor")]
+if name in ("standalone", "api-server") and not any(each.endswith(" ends") for each in os.listdir(home)):
+    open(home + "/healthy", "w").close()
+while not os.path.exists(home + "/" + name + " ends"):
+    time.sleep(0.05)
+sys.exit("duplicate key of " + name)
 """
+"""It starts nothing that could be left for a moment when it is ended."""
 
 
 Start = Callable[..., AirflowStack]
