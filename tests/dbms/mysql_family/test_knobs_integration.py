@@ -77,6 +77,7 @@ def test_what_takes_a_restart_is_known(server: Server) -> None:
     live = server.settings()
     known = {n: k.restart for n, k in catalog_of(server.dbms).tunable(server.version).items() if n in live}
     assert {name: answer_to_a_set(server, "GLOBAL", name) == READ_ONLY for name in known} == known
+    assert {name: live[name].needs_restart for name in known} == known, "and so say a report and a promotion"
 
 
 def test_what_a_session_has_too_is_known(server: Server) -> None:

@@ -14,6 +14,14 @@ _ONE_WAY = frozenset({"innodb_doublewrite"})
 """Left to a start as well: one that is ON takes no OFF while the server runs (error 1210)."""
 
 
+def taking_restarts(major: int) -> dict[str, bool]:
+    """Whether a knob of a version can be changed at a start alone, by its name.
+
+    Raises InvalidInput where the catalog cannot be read.
+    """
+    return {knob.name: knob.restart for knob in catalog_for(MYSQL.name, MYSQL.versions).tunable(major).values()}
+
+
 def changed_while_running(major: int) -> list[str]:
     """The knobs of a version that are global and dynamic, and may be changed while users work; sorted.
 

@@ -6,7 +6,9 @@ server runs (see `changing`).
 
 from __future__ import annotations
 
-from otterflow.dbms.mysql.changing import changed_while_running
+from collections.abc import Iterable
+
+from otterflow.dbms.mysql.changing import changed_while_running, taking_restarts
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql_family.origins import Origins
 from otterflow.dbms.mysql_family.privileges import GLOBAL_SQL
@@ -38,20 +40,28 @@ MAY_SET_SQL = f"('SUPER' IN ({GLOBAL_SQL}) OR 'SYSTEM_VARIABLES_ADMIN' IN ({GLOB
 
 def settings_sql(number: int) -> str:
     """All settings that hold no secret, with the columns of `rows`, of a server of that version number."""
-    changed = ", ".join(literal(name) for name in changed_while_running(major_of(number))) or "NULL"
+    major = major_of(number)
+    takes = taking_restarts(major)
+    changed = _names(changed_while_running(major))
+    at_starts, any_time = (_names(name for name, restart in takes.items() if restart is kind) for kind in (True, False))
     typed = number >= TYPES_SINCE
     told = "m.DATA_TYPE AS type, m.DOCUMENTATION" if typed else "NULL AS type, NULL"
     join = "LEFT JOIN performance_schema.variables_metadata AS m ON m.VARIABLE_NAME = i.VARIABLE_NAME" if typed else ""
     return f"""
 SELECT i.VARIABLE_NAME AS name, g.VARIABLE_VALUE AS value, i.VARIABLE_SOURCE AS origin, i.VARIABLE_PATH AS path,
        NULL AS default_value, {told} AS description, i.MIN_VALUE AS minimum, i.MAX_VALUE AS maximum, NULL AS block,
-       NULL AS members, NULL AS read_only,
+       NULL AS members, CASE WHEN i.VARIABLE_NAME IN ({at_starts}) THEN 1
+            WHEN i.VARIABLE_NAME IN ({any_time}) THEN 0 END AS read_only,
        COALESCE(i.VARIABLE_NAME IN ({changed}), FALSE) AND {MAY_SET_SQL} AS settable
   FROM performance_schema.variables_info AS i
   JOIN performance_schema.global_variables AS g ON g.VARIABLE_NAME = i.VARIABLE_NAME
   {join}
  WHERE NOT {withheld_sql("i.VARIABLE_NAME")}
  ORDER BY i.VARIABLE_NAME"""  # noqa: S608 constants
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(literal(name) for name in names) or "NULL"
 
 
 SETTINGS = FamilySettings(MYSQL, Asking(settings=settings_sql, identity=IDENTITY_SQL, persisted=PERSISTED_SQL), ORIGINS)

@@ -2,8 +2,8 @@
 
 `settable`, whether the SQL user may change it for all sessions at once, is newer than the rows of older experiments.
 
-What a product does not tell is NULL there: MySQL tells neither the members of an enum nor whether a setting can be
-changed while it runs, and before 9.0 no types.
+What a product does not tell is NULL there: MySQL tells no members of an enum, and before 9.0 no types. Whether a
+setting can be changed while it runs (`read_only`) its catalog says, of the knobs alone.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ COLUMNS = (
 AT_A_START = frozenset(
     {
         "innodb_buffer_pool_size", "innodb_buffer_pool_chunk_size", "innodb_log_file_size", "innodb_redo_log_capacity",
-        "thread_pool_size",
+        "binlog_cache_size", "binlog_stmt_cache_size", "thread_pool_size",
     }
 )  # fmt: skip
-"""Left to a start, though newer servers take them as they run: memory is moved, or a log written anew, meanwhile; and
-`thread_pool_size` reads 0 from then on where there is no pool."""
+"""Left to a start, though newer servers take them as they run: memory is moved, or a log written anew, meanwhile; a
+session keeps the binary log's caches that it has made; and `thread_pool_size` reads 0 from then on where there is no
+pool. Source of the caches: https://dev.mysql.com/doc/refman/8.4/en/replication-options-binary-log.html."""
 
 _TYPES: dict[str, SettingType] = {
     "boolean": "bool", "enum": "enum", "enumeration": "enum", "double": "real", "numeric": "real",
