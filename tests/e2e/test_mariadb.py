@@ -28,7 +28,7 @@ from tests.e2e.backfills import (
 from tests.e2e.folders import lab_folder, stopped_at_the_end
 from tests.e2e.test_whole_stack import finishes, states
 from tests.e2e.watching import wait_for
-from tests.operators.test_mariadb_replay_in_process import load, make_copy
+from tests.operators.test_mariadb_replay_in_process import COPY, load, make_copy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -52,14 +52,6 @@ STARTS = starts(3)
 """The last of these intervals has no recording."""
 
 
-def prepare(lab: MariadbLab) -> None:
-    """What a backfill needs: the copy, the two target files, and the recordings."""
-    write_targets(lab, method="dump")
-    with lab.host.mariadb.connect(None) as connection, connection.cursor() as cursor:
-        make_copy(cursor)
-    write_recordings(lab, "mariadb", STARTS[:-1], load())
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[MariadbLab]:
     with lab_folder() as folder:
@@ -71,9 +63,20 @@ def lab() -> Iterator[MariadbLab]:
         lab.root.chmod(0o755)
         with patch.dict(os.environ, environment), stopped_at_the_end(lab):
             lab.host.start()
-            prepare(lab)
+            write_targets(lab, method="dump")
+            write_recordings(lab, "mariadb", STARTS[:-1], load())
             lab.start(print)
             yield lab
+
+
+@pytest.fixture
+def copy(lab: MariadbLab) -> Iterator[None]:
+    """The data that are replayed on. A restore of the whole server, as of `demo`, would be refused beside them."""
+    with lab.host.mariadb.connect(None) as connection, connection.cursor() as cursor:
+        make_copy(cursor)
+    yield
+    with lab.host.mariadb.connect(None) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {COPY}")
 
 
 def in_force(lab: MariadbLab) -> dict[str, str]:
@@ -108,6 +111,7 @@ def test_three_trials_end_with_the_winner_in_force(lab: MariadbLab) -> None:
     assert lab.host.mariadb.is_running
 
 
+@pytest.mark.usefixtures("copy")
 def test_a_backfill_replays_each_interval_and_one_verdict_is_made_of_all(lab: MariadbLab) -> None:
     client, before = lab.airflow.client, in_force(lab)
     backfill(lab, STARTS[0], STARTS[-1])  # the beginnings, which a window's cron names
