@@ -10,7 +10,7 @@ import pytest
 from otterflow.dbms.mariadb.capture import CAPTURE as capture
 from otterflow.dbms.mysql.capture import CAPTURE as MYSQL
 from otterflow.dbms.mysql_family.access import DatabaseAccess
-from otterflow.dbms.mysql_family.capture_window import LOG_FILE
+from otterflow.dbms.mysql_family.capture_window import LOG_FILE, ZONES_S
 from tests.dbms.mysql_family.conftest import target_of
 
 SETTINGS = {
@@ -54,6 +54,10 @@ def test_what_is_somebodys_own_stands_in_the_way(facts: dict[str, Any], field: s
     (problem,) = capture.window_problems(facts, sampled=False)
     assert problem.field == field
     assert advice in problem.advice
+
+
+def test_rows_are_read_in_zones_that_every_mysql_knows() -> None:
+    assert all(-13 * 3600 < zone_s <= 13 * 3600 for zone_s in ZONES_S.values())
 
 
 def test_no_other_method_is_for_mariadb() -> None:
@@ -131,6 +135,12 @@ def test_a_mysql_is_set_to_what_it_has() -> None:
     assert plan.log["table"] == "mysql"
     (problem,) = MYSQL.log_problems(facts)
     assert "use method window" in problem.advice
+
+
+def test_sessions_of_a_percona_server_keep_their_own_settings_in_a_window() -> None:
+    given = {"slow_query_log_use_global_control": "all"}
+    plan = MYSQL.window_plan(of_mysql(**given), target_of(dbms="mysql"), None)
+    assert next(iter(plan.settings.items())) == ("slow_query_log_use_global_control", ""), "before what they would obey"
 
 
 def test_a_mysql_that_is_read_only_could_not_empty_the_table() -> None:

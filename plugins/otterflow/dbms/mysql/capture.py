@@ -40,6 +40,7 @@ class MysqlCapture(FamilyCapture):
     PRICE = CapturePrice(cpu_us=(10.0, 19.0), log_bytes=(160.0, 400.0))
     """MariaDB's: not measured apart."""
     WANTED: Mapping[str, str] = {
+        "slow_query_log_use_global_control": "",
         "log_output": "TABLE",
         "long_query_time": "0",
         "min_examined_row_limit": "0",
@@ -52,8 +53,9 @@ class MysqlCapture(FamilyCapture):
     }
     """With log_queries_not_using_indexes its throttle would keep statements out that are logged anyway.
 
-    From log_slow_rate_limit on they are Percona Server's (https://docs.percona.com/percona-server/8.0/slow-extended.html);
-    what a procedure does is logged there unless log_slow_sp_statements is off.
+    The first one, and from log_slow_rate_limit to log_slow_sp_statements, they are Percona Server's
+    (https://docs.percona.com/percona-server/8.0/slow-extended.html): what a procedure does is logged there unless the
+    latter is off, and sessions that are there obey what is set of those that the first one names.
     """
     LOOKED_AT = ("general_log", "read_only", "super_read_only")
     UPGRADE = "start the server with --upgrade=FORCE, which makes it"

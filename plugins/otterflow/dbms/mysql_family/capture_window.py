@@ -65,8 +65,9 @@ The table's file has a start as text, in the time zone of its session. One that 
 as in the hour that a summer's begin leaves out, makes MariaDB give no row at all ("marked as crashed", 1194). So it is
 read in a zone that leaves out none, and brought from there to the server's.
 """
-ZONES_S = {"+00:00": 0, "-12:59": -46_740, "+14:00": 50_400}
-"""The zones to read in, one after the other: a start near 1970 or 2038, which a session has set, is none in some."""
+ZONES_S = {"+00:00": 0, "-12:59": -46_740, "+13:00": 46_800}
+"""The zones to read in, one after the other: a start near 1970 or 2038, which a session has set, is none in some. No
+MySQL before 8.0.19 knows one outside of these."""
 EMPTY_SQL = "SET SESSION sql_log_bin = 0; TRUNCATE TABLE mysql.slow_log"
 """By itself a TRUNCATE goes to the binary log, and replicas would empty the tables of their own."""
 
