@@ -24,6 +24,8 @@ from otterflow.dbms.mysql.client import CLIENT as MYSQL_CLIENT
 from otterflow.dbms.mysql_family.capture import FamilyCapture
 from otterflow.dbms.mysql_family.capture_window import LOG_FILE
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, open_reading
+from otterflow.dbms.mysql_family.slow_log.rows import NO_CLIENT
+from otterflow.dbms.mysql_family.slow_log.sessions import CUT, OLD
 from otterflow.dbms.mysql_family.slow_log.tables import BY_EXECUTE
 from otterflow.dbms.statement import Statement
 from otterflow.dbms.values import Captured, Login
@@ -36,6 +38,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.integration
 
 WINDOW_S = 5
+COM_RESET_CONNECTION = 31
 CAPTURES: dict[str, FamilyCapture] = {"mariadb": of_mariadb.CAPTURE, "mysql": of_mysql.CAPTURE}
 CLIENTS = {"mariadb": MARIADB_CLIENT, "mysql": MYSQL_CLIENT}
 CONFIGURED = "[mysqld]\nlog_bin\nserver_id = 1\n"
@@ -120,6 +123,12 @@ def window(server: Server, tmp_path: Path) -> Window:
     return Window(server, tmp_path)
 
 
+def reset(connection: Any) -> None:
+    """As pools do, by what the client has no word for."""
+    connection._execute_command(COM_RESET_CONNECTION, b"")
+    connection._read_ok_packet()
+
+
 def run(cursor: Any, *texts: str | bytes) -> None:
     for text in texts:
         try:
@@ -168,6 +177,7 @@ def check_mysqls_words(texts: list[str], missing: list[str], left_out: dict[str,
     assert left_out == {RUNNING: 1, BY_EXECUTE: 1}
 
 
+MYSQL = pytest.mark.parametrize("server", ["mysql-9"], indirect=True)
 BOTH = pytest.mark.parametrize("server", ["mysql-9", THIS_MACHINES], indirect=True)
 
 
@@ -207,6 +217,67 @@ def test_what_a_window_tells(window: Window) -> None:
     assert after.at_s - call.at_s == pytest.approx(call.duration_ms / 1000, abs=0.2)
     assert by_text["SELECT 'late'"].at_s >= after.at_s, "whatever the session says of the time"
     check_nothing_is_left(window, before)
+
+
+@MYSQL
+def test_a_session_from_before_the_window_begins_where_its_client_resets_it(window: Window) -> None:
+    """MySQL's switch of the log is for all sessions: one that is slow by its own settings is logged from then on."""
+    with closing(window.connect()) as old, old.cursor() as cursor:
+        run(cursor, "SET long_query_time = 0", "BEGIN", "UPDATE t SET v = 'b'")
+        process = window.open()
+        run(cursor, "UPDATE t SET v = 'torn'", "COMMIT")
+        reset(old)
+        run(cursor, "SELECT 'after'")
+        captured = window.closed(process)
+    statements, missing, left_out = window.statements(captured)
+    assert [each.text for each in statements] == ["SELECT 'after'"]
+    assert (missing, left_out) == ([], {OLD: 2})
+
+
+@BOTH
+def test_large_statements_cost_no_others(window: Window) -> None:
+    """A row is twice as long as its text, and the client program takes 16 MiB by itself; the table 16 MB of a text."""
+    large = f"SELECT LENGTH('{'x' * 9_000_000}')"
+    process = window.open(length_s=15)
+    with closing(window.connect(max_allowed_packet=2**30)) as connection, connection.cursor() as cursor:
+        run(cursor, "SELECT 'before'", large, "SELECT 'after'")
+    window.server.query("SET GLOBAL max_allowed_packet = 67108864")
+    with closing(window.connect(max_allowed_packet=2**30)) as connection, connection.cursor() as cursor:
+        run(cursor, f"SELECT LENGTH('{'x' * 17_000_000}')")
+    window.server.query("SET GLOBAL max_allowed_packet = DEFAULT")
+    statements, _, left_out = window.statements(window.closed(process))
+    assert {"SELECT 'before'", large, "SELECT 'after'"} <= {each.text for each in statements}
+    assert left_out == {CUT: 1}
+
+
+@BOTH
+def test_choices_of_a_database_are_counted_on_both_sides_or_on_none(window: Window) -> None:
+    process = window.open(length_s=10)
+    for _ in range(30):
+        with closing(window.connect()) as connection, connection.cursor() as cursor:
+            connection.select_db("bench")
+            connection.ping()
+            run(cursor, "USE bench", "SELECT 1")
+    statements, missing, left_out = window.statements(window.closed(process))
+    assert len([each for each in statements if each.text == "SELECT 1"]) == 30
+    assert (missing, left_out) == ([], {})
+
+
+@MYSQL
+@pytest.mark.parametrize(
+    ("user_host", "is_of_client"),
+    [
+        ("root[root] @ localhost []", True), ("u[u] @ there [192.0.2.1]", True), ("u[u] @  [2001:db8::1]", True),
+        ("skip-grants user[] @  []", False), ("pcu[pcu] @ % []", False),
+    ],
+)  # fmt: skip
+def test_a_replicas_applier_is_no_client(window: Window, user_host: str, is_of_client: bool) -> None:
+    """So 9.7 names it, the second where it has PRIVILEGE_CHECKS_USER."""
+    sql = (
+        f"SELECT {window.capture.LOG.session} AS session FROM (SELECT '{user_host}' AS user_host, 5 AS thread_id) AS r"
+    )
+    (row,) = window.server.query(sql)
+    assert row["session"] == ("5" if is_of_client else f"{NO_CLIENT}5")
 
 
 @pytest.fixture

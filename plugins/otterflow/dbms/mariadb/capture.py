@@ -13,7 +13,7 @@ from otterflow.dbms.mariadb.product import MARIADB
 from otterflow.dbms.mysql_family.capture import FamilyCapture
 from otterflow.dbms.mysql_family.capture_window import SlowLog
 from otterflow.dbms.mysql_family.quoting import literal
-from otterflow.dbms.mysql_family.slow_log.rows import EVENT
+from otterflow.dbms.mysql_family.slow_log.rows import NO_CLIENT
 from otterflow.dbms.values import CapturePrice
 from otterflow.errors import Problem
 
@@ -37,8 +37,9 @@ class MariadbCapture(FamilyCapture):
         began_s="UNIX_TIMESTAMP(start_time)",
         seconds="TIME_TO_SEC(query_time)",
         rows_changed="rows_affected",
-        session=f"CONCAT(IF({_IS_OF_EVENT}, {literal(EVENT)}, ''), thread_id)",
+        session=f"CONCAT(IF({_IS_OF_EVENT}, {literal(NO_CLIENT)}, ''), thread_id)",
         kept="long_query_time = 0, log_slow_filter = ''",
+        unlogged=("Com_change_db",),
     )
     PRICE = CapturePrice(cpu_us=(10.0, 19.0), log_bytes=(160.0, 400.0))
     """Processor time of the server, and bytes of the table, for one statement, least and most: 10.11, sysbench's point

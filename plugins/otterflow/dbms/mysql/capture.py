@@ -12,6 +12,8 @@ from typing import Any
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql_family.capture import FamilyCapture
 from otterflow.dbms.mysql_family.capture_window import SlowLog
+from otterflow.dbms.mysql_family.quoting import literal
+from otterflow.dbms.mysql_family.slow_log.rows import NO_CLIENT
 from otterflow.dbms.values import CapturePrice
 from otterflow.errors import Problem
 
@@ -19,6 +21,8 @@ _TO_SET = ("SYSTEM_VARIABLES_ADMIN", "SUPER")
 """Each is enough to switch the log on, and to keep the emptying of its table out of the binary log."""
 _WHERE_READ_ONLY = ("CONNECTION_ADMIN", "SUPER")
 """Each is enough to empty the table of a server that is read_only."""
+_IS_OF_APPLIER = "user_host LIKE '%[]' AND user_host NOT LIKE '%@ localhost []'"
+"""A client has an address, or comes over the server's socket; a replica's applier has none (9.7)."""
 _SECONDS = "(TIME_TO_SEC(query_time) + MICROSECOND(query_time) / 1000000)"
 
 
@@ -34,7 +38,7 @@ class MysqlCapture(FamilyCapture):
         began_s=f"UNIX_TIMESTAMP(start_time) - {_SECONDS}",
         seconds=_SECONDS,
         rows_changed="NULL",
-        session="thread_id",
+        session=f"CONCAT(IF({_IS_OF_APPLIER}, {literal(NO_CLIENT)}, ''), thread_id)",
         kept="long_query_time = 0",
     )
     PRICE = CapturePrice(cpu_us=(10.0, 19.0), log_bytes=(160.0, 400.0))

@@ -110,7 +110,7 @@ class FamilyCapture:
         """What a recording will lack, but can be made without; for the log."""
         said = [
             Problem(
-                "sessions", "those that are there before the window are not logged: a session takes the settings of "
+                "sessions", "those that are there before the window are not in it: a session takes the settings of "
                 "the slow log over as it begins", "have the application open its connections anew when the window "
                 "begins",
             ),

@@ -41,6 +41,8 @@ _LOGGED_OF_A_LOOK = 3
 
 MySQL's newer ones ask `SELECT $$` besides, which is an error of syntax, and such have no row.
 """
+_LONG_ROWS = "--max-allowed-packet=1G"
+"""For the client program: a text of 16 MiB makes a row of twice that, and by itself it takes half of that."""
 _STARTED = "# of the server that was started at"
 
 OTHERS = """(SELECT COUNT(*) FROM information_schema.PROCESSLIST
@@ -53,13 +55,19 @@ SELECT 'the slow log is on by now: it is to be off before a window' FROM DUAL WH
 UNION ALL SELECT 'the general log is on by now: it is to be off' FROM DUAL WHERE @@GLOBAL.general_log = 1
 UNION ALL SELECT 'mysql.slow_log has rows by now: a window ends by emptying it' FROM DUAL
  WHERE EXISTS (SELECT 1 FROM mysql.slow_log)"""
+NEWEST_SQL = "SELECT MAX(ID) FROM information_schema.PROCESSLIST"
+"""The number of the newest session that there is: they grow."""
 USED_SQL = "SELECT @@GLOBAL.slow_query_log = 1 AND FIND_IN_SET('TABLE', @@GLOBAL.log_output) > 0"
 ROWS_SQL = """
 SET time_zone = @@GLOBAL.time_zone; SET @ahead_s = TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW());
 SET time_zone = '{zone}';
-SELECT {began_s} + {zone_s} - @ahead_s, {seconds}, rows_sent, {rows_changed}, {session}, HEX(db), HEX(sql_text)
+SELECT {began_s} + {zone_s} - @ahead_s, {seconds}, rows_sent, {rows_changed}, {session}, HEX(db),
+  HEX(LEFT(CAST(sql_text AS BINARY), @@max_allowed_packet DIV 2)),
+  HEX(SUBSTR(CAST(sql_text AS BINARY), @@max_allowed_packet DIV 2 + 1))
   FROM mysql.slow_log"""
-"""The rows, their starts in UTC where their sessions have the server's time zone: a row does not tell its own.
+"""The rows, a text in two halves: MariaDB makes no string that is longer than its max_allowed_packet.
+
+The starts are in UTC where their sessions have the server's time zone: a row does not tell its own.
 
 The table's file has a start as text, in the time zone of its session. One that is no time in the zone of who reads it,
 as in the hour that a summer's begin leaves out, makes MariaDB give no row at all ("marked as crashed", 1194). So it is
@@ -89,9 +97,11 @@ class SlowLog:
     """How long it took, with its microseconds."""
     rows_changed: str
     session: str
-    """The number of the session, that of an event's with `EVENT` before it."""
+    """The number of the session, with `NO_CLIENT` before it where it is an event's or a replica's applier's."""
     kept: str
     """The settings that a session keeps which began in a window, as `name = value, ...`."""
+    unlogged: tuple[str, ...] = ()
+    """The counters of what clients send and the table has no row of, or not always; all are in `Questions`."""
 
     @property
     def started(self) -> str:
@@ -100,8 +110,8 @@ class SlowLog:
 
     @property
     def questions(self) -> str:
-        """What clients sent, but for the choice of a database, of which not every product has a row."""
-        return self._sum("IF(VARIABLE_NAME = 'Questions', 1, -1)", "Questions", "Com_change_db")
+        """What clients sent, but for what is `unlogged`."""
+        return self._sum("IF(VARIABLE_NAME = 'Questions', 1, -1)", "Questions", *self.unlogged)
 
     @property
     def own_questions(self) -> str:
@@ -190,7 +200,7 @@ unlogged=$(( unlogged > {_LOGGED_OF_A_LOOK} ? unlogged - {_LOGGED_OF_A_LOOK} : 0
 before=$(by_kept {quote(f"SELECT CONCAT_WS(' ', {log.questions}, {OTHERS}, {log.growth})")})
 read -r questions others sent <<< "$before"
 on=$(date +%s.%N)
-must {quote(_set_sql(settings))}
+newest=$(must {quote(f"{_set_sql(settings)}; {NEWEST_SQL}")})
 echo "on $on" > {CAPTURED_FILE}
 echo "logging of statements is on until $(date -u -d @$end +%H:%M:%S) UTC"
 why=end seen=$on asked=$questions looks=1
@@ -218,7 +228,7 @@ if found=$(sql {quote(f"SELECT CONCAT_WS(' ', {log.started}, {log.questions}, {R
 fi
 # What came between the last look and a restart may have been lost with it.
 if [ $why = restarted ]; then off=$seen; fi
-printf '%s\\t' "$started" $(( asked - questions - looks * unlogged )) "$others" "$running" > counted
+printf '%s\\t' "$started" $(( asked - questions - looks * unlogged )) "$others" "$running" "$newest" > counted
 echo >> counted
 echo "off $off $why" >> {CAPTURED_FILE}
 keep=yes
@@ -289,7 +299,7 @@ keep_session() {{
   (
     trap '' TERM INT HUP
     exec {client} --defaults-file="$client_file" --batch --skip-column-names --raw --quick --unbuffered \\
-      --skip-reconnect --database=information_schema <&6 >> answered 2> kept_refused 6<&- 7>&-
+      --skip-reconnect {_LONG_ROWS} --database=information_schema <&6 >> answered 2> kept_refused 6<&- 7>&-
   ) &
   kept=$!
   exec 6<&-
@@ -362,7 +372,7 @@ packed() {{ nice -n 19 gzip -1 > part; }}
 take_log() {{
   local rows
   for rows in {rows}; do
-    if {{ cat counted; ask --quick <<< "$rows"; }} 2> refused | packed ||
+    if {{ cat counted; ask --quick {_LONG_ROWS} <<< "$rows"; }} 2> refused | packed ||
       {{ cat counted; by_kept "$rows"; }} | packed; then
       mv -- part {LOG_FILE}
       return 0

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 
 from otterflow.dbms.log_interval import AFTER, BEFORE, TORN
+from otterflow.dbms.mysql_family.slow_log import rows
 from otterflow.dbms.mysql_family.slow_log.reading import RUNNING, SlowLogReading, open_reading
-from otterflow.dbms.mysql_family.slow_log.sessions import BY_EVENTS, ELSEWHERE
+from otterflow.dbms.mysql_family.slow_log.rows import NO_CLIENT
+from otterflow.dbms.mysql_family.slow_log.sessions import BY_SERVER, CUT, ELSEWHERE, OLD
 from otterflow.dbms.mysql_family.slow_log.tables import BY_EXECUTE, HIDDEN
 from otterflow.dbms.statement import Statement
 from otterflow.errors import InvalidInput
 
 START = datetime(2026, 12, 1, 12, tzinfo=UTC)
 END = START + timedelta(minutes=1)
-COUNTED = "1764590000\t{questions}\t{before}\t{running}\t\n"
+COUNTED = "1764590000\t{questions}\t{before}\t{running}\t{newest}\t\n"
 
 
 def row(
@@ -31,7 +33,8 @@ def row(
     return "\t".join(
         (
             f"{START.timestamp() + at_s:.6f}", f"{seconds:.6f}", str(fields.get("sent", 0)),
-            str(fields.get("affected", 0)).replace("None", "NULL"), str(thread), place, data.hex().upper(),
+            str(fields.get("affected", 0)).replace("None", "NULL"), str(thread), place,
+            data[:9].hex().upper(), data[9:].hex().upper(),
         )
     ) + "\n"  # fmt: skip
 
@@ -42,11 +45,12 @@ def reading(
     questions: int = 0,
     before: int = 0,
     running: int = 0,
+    newest: int = 0,
     end: datetime = END,
     table: str = "mariadb",
 ) -> SlowLogReading:
-    head = COUNTED.format(questions=questions, before=before, running=running)
-    (folder / "rows.gz").write_bytes(gzip.compress("".join((head, *rows)).encode()))
+    head = COUNTED.format(questions=questions, before=before, running=running, newest=newest)
+    (folder / "rows.gz").write_bytes(gzip.compress("".join((head, *rows)).encode(), 1))
     return open_reading({"patterns": [f"{folder}/rows.gz"], "table": table}, "bench", START, end)
 
 
@@ -187,12 +191,12 @@ def test_what_a_statement_in_a_string_has_made_is_done_once(tmp_path: Path) -> N
     assert [(each.text, each.at_s) for each in log.statements()] == [(within, 1.5), (around, 2.0)]
 
 
-def test_what_the_servers_events_do_is_counted_and_left_out(tmp_path: Path) -> None:
-    rows = [row("BEGIN", thread="event 4"), row("COMMIT", thread="event 4"), row("SELECT 1"),
-            row("SELECT 2", thread="event 5", database="other")]  # fmt: skip
+def test_what_the_server_itself_does_is_counted_and_left_out(tmp_path: Path) -> None:
+    rows = [row("BEGIN", thread=f"{NO_CLIENT}4"), row("COMMIT", thread=f"{NO_CLIENT}4"), row("SELECT 1"),
+            row("SELECT 2", thread=f"{NO_CLIENT}5", database="other")]  # fmt: skip
     log = reading(tmp_path, *rows)
     assert [each.text for each in log.statements()] == ["SELECT 1"]
-    assert dict(log.left_out) == {BY_EVENTS: 2}
+    assert dict(log.left_out) == {BY_SERVER: 2}
 
 
 def test_the_ends_of_short_sessions_are_no_statements_that_lack(tmp_path: Path) -> None:
@@ -258,11 +262,35 @@ def mysqls(folder: Path, *rows: str, **counted: int) -> SlowLogReading:
 
 
 def test_mysqls_commands_of_the_protocol_are_no_statements(tmp_path: Path) -> None:
-    texts = ("Prepare", "SELECT 1", "Close stmt", "Init DB", "Ping", "Quit")
-    log = mysqls(tmp_path, *[row(text, at_s=place + 1) for place, text in enumerate(texts)], questions=2)
-    assert [each.text for each in log.statements()] == ["SELECT 1"]
+    """Of each session the server counts all but the first four; its Field List has a row without a text."""
+    texts = ("Prepare", "Close stmt", "Reset stmt", "Ping", "Init DB", "Fetch", "", "USE bench", "SELECT 1", "Quit")
+    rows = [row(text, at_s=place + 1, thread=thread) for thread in range(1, 101) for place, text in enumerate(texts)]
+    log = mysqls(tmp_path, *rows, questions=600)
+    assert {each.text for each in log.statements()} == {"USE bench", "SELECT 1"}
     assert dict(log.left_out) == {}
     assert list(log.missing(END)) == []
+    (said,) = whole_of(mysqls(tmp_path, *rows, questions=650)).missing(END)
+    assert said.startswith("the server was sent some 250 statements, of which 200 (80 %) were logged")
+
+
+def test_a_mysql_session_from_before_is_left_out_up_to_where_it_is_reset(tmp_path: Path) -> None:
+    texts = ("UPDATE t SET a = 1", "COMMIT", "Reset Connection", "SELECT 1")
+    rows = [row(text, at_s=place + 1) for place, text in enumerate(texts)]
+    rows += [row("SELECT 2", database="other"), row("SELECT 3", at_s=5, thread=8)]
+    log = mysqls(tmp_path, row("SELECT 0", thread=6, database="other"), *rows, questions=105, newest=7)
+    assert [each.text for each in log.statements()] == ["SELECT 1", "SELECT 3"]
+    assert dict(log.left_out) == {OLD: 2, ELSEWHERE: 1}
+    (said,) = log.missing(END)
+    assert said.startswith("the server was sent some 104 statements, of which 3 (3 %) were logged")
+    assert len(list(reading(tmp_path, *rows, newest=7).statements())) == 5, "a switch that is a session's logs no other"
+
+
+@pytest.mark.parametrize("table", ["mariadb", "mysql"])
+def test_a_text_that_may_be_cut_off_is_left_out(tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "LONGEST", 100)
+    log = reading(tmp_path, *[row("x" * length) for length in (96, 97, 100, 101)], table=table)
+    assert [len(each.text) for each in log.statements()] == [96, 101], "a wider column has it whole"
+    assert dict(log.left_out) == {CUT: 2}
 
 
 @pytest.mark.parametrize("command", ["Reset Connection", "Change user"])

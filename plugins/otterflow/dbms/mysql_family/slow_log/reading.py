@@ -68,7 +68,7 @@ class SlowLogReading:
                 "in it: the table's times are not what they were taken for"
             )
         counts, logged = self._file.counts, self._sessions.logged
-        questions = counts.questions - self._sessions.sessions if counts else 0  # each session's end is counted as one
+        questions = counts.questions - self._sessions.besides if counts else 0
         if counts and questions - logged > max(FEW, SHARE * questions):
             share = f"{logged:,} ({100 * logged / questions:.0f} %)"
             yield (

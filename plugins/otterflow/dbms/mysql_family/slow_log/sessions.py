@@ -1,8 +1,9 @@
 """From the rows of a window to the statements of one database, session by session.
 
-A row is written as its statement ends. A session is in the rows from its beginning or not at all, so its state is
-known: in which database it is, and whether it is in a transaction. What it sent before it chose a database belongs to
-the one that it chose, as far as it sets something.
+A row is written as its statement ends. A session is taken from its beginning or not at all, so its state is known: in
+which database it is, and whether it is in a transaction. MariaDB's rows have none that was there before the window;
+MySQL's may have the rest of one, which is left out up to where its client resets it. What a session sent before it
+chose a database belongs to the one that it chose, as far as it sets something.
 
 The table has the start of a statement, in MySQL its end, as text in the time zone of its session, which the row does
 not name. Read as if all sessions had the server's, that of another is off by a multiple of a quarter of an hour. Which
@@ -21,12 +22,14 @@ from dataclasses import dataclass, field
 from otterflow.dbms.log_interval import why_outside
 from otterflow.dbms.mysql_family.slow_log.charset import charsets_of, in_utf8
 from otterflow.dbms.mysql_family.slow_log.rows import Row
-from otterflow.dbms.mysql_family.slow_log.tables import COMMANDS, RESETS, TABLES, Table, not_told
+from otterflow.dbms.mysql_family.slow_log.tables import COMMANDS, NO_QUESTIONS, RESETS, TABLES, Table, not_told
 from otterflow.dbms.mysql_family.statements.transactions import autocommit_after, commits_before, state_after
 from otterflow.dbms.statement import Statement
 
 ELSEWHERE = "sent in another database by a session of this one"
-BY_EVENTS = "done by an event of the server's, which no client sent"
+BY_SERVER = "done by an event of the server's or a replica's applier, which no client sent"
+OLD = "sent by a session that was there before the window"
+CUT = "is as long as mysql.slow_log can have it, and may be cut off"
 
 _HELD = 1_000
 """So many statements are kept of a session that has chosen no database yet."""
@@ -68,8 +71,9 @@ class SessionsStatements:
     """Reads one database's statements out of rows. `start_s` and `end_s` bound the interval.
 
     `left_out` counts, by reason, what was seen and not given; `logged` is how many statements of any database there
-    are, without those that choose one, `altered` how many of the given ones may have lost bytes, and `untold` how many
-    have bytes of a character set that their session has not named. `table` is that of the DBMS of this name.
+    are, without those of sessions from before and, where other choices of a database have no row, without USE.
+    `altered` is how many of the given ones may have lost bytes, and `untold` how many have bytes of a character set
+    that their session has not named. `table` is that of the DBMS of this name.
     """
 
     def __init__(self, database: str, start_s: float, end_s: float, table: str) -> None:
@@ -81,23 +85,26 @@ class SessionsStatements:
         self.logged = 0
         self.altered = 0
         self.untold = 0
+        self._commands = 0
         self._resets: Counter[str] = Counter()
 
     @property
-    def sessions(self) -> int:
-        """How many sessions, of any database, have sent statements."""
-        return len(self._sessions)
+    def besides(self) -> int:
+        """What the server counts as questions and is no statement: the commands, or else the end of each session."""
+        return self._commands if self._table.has_commands else len(self._sessions)
 
     def read(self, rows: Iterable[Row]) -> Iterator[Statement]:
         """The statements of the rows; `at_s` counts from the interval's start."""
         for row in rows:
-            if row.is_of_event:
-                self.left_out[BY_EVENTS] += row.database == self._database
-                continue
-            if self._table.has_commands and row.text in COMMANDS:
+            if not row.is_of_client:
+                self.left_out[BY_SERVER] += row.database == self._database
+            elif self._table.has_commands and row.text in COMMANDS:
+                self._commands += row.text not in NO_QUESTIONS
                 self._resets[row.session] += row.text in RESETS
-                continue
-            yield from self._of_client(row)
+            elif self._table.is_global and row.is_old and not self._resets[row.session]:
+                self.left_out[OLD] += row.database == self._database
+            else:
+                yield from self._of_client(row)
 
     def _of_client(self, row: Row) -> Iterator[Statement]:
         again = self._resets[row.session]
@@ -107,8 +114,8 @@ class SessionsStatements:
         told_before_s, session.told_start_s = session.told_start_s, row.start_s
         if row.start_s == told_before_s and _IMMEDIATE.match(row.text):
             return
-        self.logged += _USES.match(row.text) is None
-        reason = not_told(row.text) if self._table.has_commands else None
+        self.logged += self._table.has_commands or _USES.match(row.text) is None
+        reason = self._not_told(row)
         if reason:
             self.left_out[reason] += row.database == self._database
             return
@@ -116,6 +123,12 @@ class SessionsStatements:
         for statement in self._statements(row, session):
             self._look_at_bytes(statement.text, session)
             yield statement
+
+    def _not_told(self, row: Row) -> str | None:
+        """Why the row's text cannot be sent again as it stands there."""
+        if row.may_be_cut:
+            return CUT
+        return not_told(row.text) if self._table.has_commands else None
 
     def _look_at_bytes(self, text: str, session: _Session) -> None:
         if not self._table.as_sent:

@@ -1,8 +1,9 @@
 """What the tables of the products say differently, and which of MySQL's rows are no statements to send again.
 
 MySQL (9.7) has a row for each command of the protocol, its text the command's name, which as a statement would be an
-error of syntax, and such have no row. It hides what a statement prepares (`PREPARE s FROM ...`) and passwords
-(`<secret>`); what is executed has its text with the values in it. Its texts are the bytes that the client sent.
+error of syntax, and such have no row; that of a Field List is empty. It hides what a statement prepares
+(`PREPARE s FROM ...`) and passwords (`<secret>`); what is executed has its text with the values in it. Its texts are
+the bytes that the client sent.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ class Table(NamedTuple):
     as_sent: bool
     """Whether a text is in its client's character set; else it is in UTF-8, with `?` for what is none."""
     has_commands: bool
-    """Whether it has rows of the protocol's commands, and hides what is prepared."""
+    """Whether it has rows of the protocol's commands, each choice of a database too, and hides what is prepared."""
+    is_global: bool
+    """Whether the log's switch is for all sessions: one from before the window is logged by its own idea of slow."""
 
 
 TABLES = {
-    "mariadb": Table(spans_mislead=True, as_sent=False, has_commands=False),
-    "mysql": Table(spans_mislead=False, as_sent=True, has_commands=True),
+    "mariadb": Table(spans_mislead=True, as_sent=False, has_commands=False, is_global=False),
+    "mysql": Table(spans_mislead=False, as_sent=True, has_commands=True, is_global=True),
 }
 """By the name of the DBMS."""
 
@@ -38,12 +41,14 @@ RESETS = frozenset({"Reset Connection", "Change user"})
 """The session is as new after these: no transaction, nothing set."""
 COMMANDS = RESETS | frozenset(
     {
-        "Quit", "Init DB", "Field List", "Create DB", "Drop DB", "Refresh", "Shutdown", "Statistics", "Processlist",
+        "", "Quit", "Init DB", "Field List", "Create DB", "Drop DB", "Refresh", "Shutdown", "Statistics", "Processlist",
         "Connect", "Kill", "Debug", "Ping", "Prepare", "Execute", "Long Data", "Close stmt", "Reset stmt", "Set option",
         "Fetch", "Query", "Query Attributes", "Sleep", "Time", "Binlog Dump", "Binlog Dump GTID", "Register Slave",
         "Register Replica",
     }
 )  # fmt: skip
+NO_QUESTIONS = frozenset({"Ping", "Statistics", "Prepare", "Close stmt", "Reset stmt"})
+"""The counter Questions has none of these commands, and each of the others."""
 _SECRET = re.compile(r"\s*(?:create|alter|set|grant|change|start)\b.*<secret>", re.IGNORECASE | re.DOTALL)
 
 
