@@ -26,8 +26,8 @@ from tests.e2e.backfills import (
     write_targets,
 )
 from tests.e2e.folders import lab_folder, stopped_at_the_end
-from tests.e2e.test_whole_stack import finishes, states
-from tests.e2e.watching import wait_for
+from tests.e2e.test_whole_stack import finishes
+from tests.e2e.watching import states, wait_for
 from tests.operators.test_mariadb_replay_in_process import COPY, load, make_copy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]

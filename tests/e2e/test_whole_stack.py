@@ -31,7 +31,7 @@ from stack.processes import belonging_to
 from tests.e2e import question, trigger_form
 from tests.e2e.folders import lab_folder, stopped_at_the_end
 from tests.e2e.pages_lab import chromium, logged_in, tuning
-from tests.e2e.watching import wait_for
+from tests.e2e.watching import must_not_have_failed, states, wait_for
 from tests.operators.conftest import small_benchmarks
 from tests.operators.test_experiment_in_process import as_shown, in_force_on
 
@@ -137,21 +137,10 @@ def finishes(lab: Lab | MariadbLab, name: str) -> Any:
     """Wait for the experiment's end; a run that fails on the way ends the wait with the logs of its failed tasks."""
 
     def ended_or_failed() -> Any:
-        client = lab.airflow.client
-        for dag_id in ("tuning_experiment", "tuning_iteration", "tuning_finish"):
-            for run in client.dag_runs(dag_id):
-                run_id = str(run["dag_run_id"])
-                if run["state"] == "failed" and run_id.startswith(name):
-                    failed = [t for t in client.task_instances(dag_id, run_id) if t["state"] == "failed"]
-                    logs = [client.task_log(dag_id, run_id, t["task_id"], t["try_number"])[-20:] for t in failed]
-                    raise AssertionError(f"{run_id} failed: {logs}")
+        must_not_have_failed(lab, name)
         return ended(lab, name)
 
     return wait_for(f"experiment {name} ends", ended_or_failed)
-
-
-def states(lab: Lab | MariadbLab, dag_id: str, run_id: str) -> dict[str, str | None]:
-    return {t["task_id"]: t["state"] for t in lab.airflow.client.task_instances(dag_id, run_id)}
 
 
 def test_four_trials_are_triggered_by_the_form_watched_and_end_with_the_winner_in_force(lab: Lab) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,15 +24,24 @@ SMALL = {"tables": 2, "table_size": 2000, "threads": 2, "load_threads": 2}
 
 
 @contextmanager
-def running_host(name: str) -> Iterator[FamilyHost]:
-    """A running host with the server of that name in `servers.ALL`; the test is skipped where it cannot be had."""
+def running_host(
+    server: str, name: str = "private", *, of_suite: Callable[..., FamilyHost] = SuiteHost, **fields: Any
+) -> Iterator[FamilyHost]:
+    """A running host with the server of that name in `servers.ALL`; the test is skipped where it cannot be had.
+
+    `of_suite` makes the host of a server that is not this machine's; `fields` are those of a `Host`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="otterflow-family-"))
     folder.chmod(0o755)  # the server's user has to pass
     try:
-        host: FamilyHost = MariadbHost(folder) if name == THIS_MACHINES else SuiteHost(folder, fetch(name))
+        host = (
+            MariadbHost(folder, name, **fields)
+            if server == THIS_MACHINES
+            else of_suite(folder, fetch(server), name, **fields)
+        )
     except StackError as error:
         shutil.rmtree(folder)
-        pytest.skip(f"{name} cannot be had here, so nothing was tried on it: {error}")
+        pytest.skip(f"{server} cannot be had here, so nothing was tried on it: {error}")
     try:
         host.start()
         yield host

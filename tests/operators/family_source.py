@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pymysql
-import pytest
 
 from stack.family_host import FamilyHost
 from stack.mariadb import DATABASE, USER, PrivateMariadb
-from stack.mariadb_host import MariadbHost
-from stack.processes import StackError
 from stack.suite_host import SuiteHost
 from stack.suite_server import SuiteServer
-from stack.suites import fetch
+from tests.dbms.mysql_family.servers import THIS_MACHINES
+from tests.operators.family_hosts import running_host
 
 PRODUCTS = ("mariadb", "mysql")
 PASSWORD = "own"
@@ -100,38 +95,10 @@ class Source:
         subprocess.run(argv, check=True, capture_output=True, timeout=120)
 
 
-@contextmanager
-def mysql_host(name: str = "private", **fields: Any) -> Iterator[MysqlWithUser]:
-    """A running host with a MySQL; the test is skipped, and says why, where none can be had."""
-    folder = Path(tempfile.mkdtemp(prefix="otterflow-mysql-"))
-    folder.chmod(0o755)  # the server's user has to pass
-    try:
-        host = MysqlWithUser(folder, fetch("mysql-9"), name, **fields)
-    except StackError as error:
-        shutil.rmtree(folder)
-        pytest.skip(f"MySQL 9 cannot be had here, so nothing was tried on it: {error}")
-    with _running(host):
-        yield host
-
-
-@contextmanager
-def mariadb_copy(name: str, **fields: Any) -> Iterator[MariadbHost]:
-    """Another running host with a MariaDB."""
-    folder = Path(tempfile.mkdtemp(prefix="otterflow-copy-"))
-    folder.chmod(0o755)
-    host = MariadbHost(folder, name, **fields)
-    with _running(host):
-        yield host
-
-
-@contextmanager
-def _running(host: FamilyHost) -> Iterator[None]:
-    try:
-        host.start()
-        yield
-    finally:
-        host.stop()
-        shutil.rmtree(host.root)
+def host_of(dbms: str, name: str = "private", **fields: Any) -> AbstractContextManager[FamilyHost]:
+    """A running host with a server of that product; the test is skipped, and says why, where none can be had."""
+    server = {"mariadb": THIS_MACHINES, "mysql": "mysql-9"}[dbms]
+    return running_host(server, name, of_suite=MysqlWithUser, **fields)
 
 
 @contextmanager

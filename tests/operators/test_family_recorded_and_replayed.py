@@ -6,8 +6,7 @@ Two servers, and the tasks of all Dags.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from stack.family_host import FamilyHost
 from stack.mariadb import DATABASE
 from tests.dbms.mysql_family.conftest import mariadb_host  # noqa: F401 fixture
 from tests.operators.conftest import small_benchmarks
-from tests.operators.family_source import Source, cleaned, mariadb_copy, mysql_host
+from tests.operators.family_source import Source, cleaned, host_of
 from tests.operators.family_users import (
     ERRORS,
     OF_THE_SERVER,
@@ -97,9 +96,7 @@ def contents(source: Source) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def copy_host(source_host: FamilyHost) -> Iterator[FamilyHost]:  # noqa: F811
     """Another host of the same product."""
-    made: Mapping[str, Callable[..., AbstractContextManager[FamilyHost]]]
-    made = {"mariadb": mariadb_copy, "mysql": mysql_host}
-    with made[source_host.dbms]("staging", connections="staging") as host:
+    with host_of(source_host.dbms, "staging", connections="staging") as host:
         yield host
 
 

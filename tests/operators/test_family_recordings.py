@@ -33,7 +33,7 @@ from stack.mariadb import PrivateMariadb
 from stack.suite_server import SuiteServer
 from tests.bench.faults.acts import forget_boot, kill_jobs_of
 from tests.dbms.mysql_family.conftest import mariadb_host  # noqa: F401 fixture
-from tests.operators.family_source import PRODUCTS, Source, cleaned, mysql_host
+from tests.operators.family_source import PRODUCTS, Source, cleaned, host_of
 from tests.operators.recording_lab import AnyRecordingLab, RecordingRun, recording_lab, roomy
 from tests.waiting import wait_until
 
@@ -124,7 +124,7 @@ def source_host(request: pytest.FixtureRequest) -> Iterator[FamilyHost]:
     if request.param == "mariadb":
         yield request.getfixturevalue("mariadb_host")
     else:
-        with mysql_host() as host:
+        with host_of("mysql") as host:
             yield host
 
 

@@ -17,8 +17,6 @@ from otterflow.dbms.mysql_family.slow_log.rows import NO_CLIENT
 from otterflow.dbms.values import CapturePrice
 from otterflow.errors import Problem
 
-_TO_SET = ("SYSTEM_VARIABLES_ADMIN", "SUPER")
-"""Each is enough to switch the log on, and to keep the emptying of its table out of the binary log."""
 _WHERE_READ_ONLY = ("CONNECTION_ADMIN", "SUPER")
 """Each is enough to empty the table of a server that is read_only."""
 _IS_OF_APPLIER = "user_host LIKE '%[]' AND user_host NOT LIKE '%@ localhost []'"
@@ -65,8 +63,11 @@ class MysqlCapture(FamilyCapture):
     UPGRADE = "start the server with --upgrade=FORCE, which makes it"
 
     def lacks(self, everywhere: Collection[str], settings: Mapping[str, str], version: int) -> list[str]:
-        """What is missing of the rights to set what is global, and to see what others do."""
-        missing = [] if {*_TO_SET} & {*everywhere} else [_TO_SET[0]]
+        """What is missing of the rights to set what is global, and to see what others do.
+
+        The former are enough to keep the emptying of the table out of the binary log as well.
+        """
+        missing = [] if {*MYSQL.enough_to_set_global} & {*everywhere} else [*MYSQL.to_set_global]
         if settings.get("read_only") == "ON" and not {*_WHERE_READ_ONLY} & {*everywhere}:
             missing.append(_WHERE_READ_ONLY[0])
         return missing + [name for name in ("PROCESS",) if name not in everywhere]

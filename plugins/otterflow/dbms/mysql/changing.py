@@ -6,9 +6,11 @@ server whether it is right.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from otterflow.dbms.mysql.product import MYSQL
 from otterflow.dbms.mysql_family.rows import AT_A_START
-from otterflow.knobs.catalog import catalog_for
+from otterflow.knobs.catalog import TunableKnob, catalog_for
 
 _ONE_WAY = frozenset({"innodb_doublewrite"})
 """Left to a start as well: one that is ON takes no OFF while the server runs (error 1210)."""
@@ -19,7 +21,7 @@ def taking_restarts(major: int) -> dict[str, bool]:
 
     Raises InvalidInput where the catalog cannot be read.
     """
-    return {knob.name: knob.restart for knob in catalog_for(MYSQL.name, MYSQL.versions).tunable(major).values()}
+    return {knob.name: knob.restart for knob in _knobs(major)}
 
 
 def changed_while_running(major: int) -> list[str]:
@@ -27,5 +29,8 @@ def changed_while_running(major: int) -> list[str]:
 
     Raises InvalidInput where the catalog cannot be read.
     """
-    knobs = catalog_for(MYSQL.name, MYSQL.versions).tunable(major).values()
-    return sorted({knob.name for knob in knobs if not (knob.restart or knob.session)} - AT_A_START - _ONE_WAY)
+    return sorted({knob.name for knob in _knobs(major) if not (knob.restart or knob.session)} - AT_A_START - _ONE_WAY)
+
+
+def _knobs(major: int) -> Collection[TunableKnob]:
+    return catalog_for(MYSQL.name, MYSQL.versions).tunable(major).values()

@@ -34,8 +34,8 @@ ORIGINS = Origins(
 )
 
 
-MAY_SET_SQL = f"('SUPER' IN ({GLOBAL_SQL}) OR 'SYSTEM_VARIABLES_ADMIN' IN ({GLOBAL_SQL}))"
-"""Either is enough for every knob. https://dev.mysql.com/doc/refman/8.4/en/system-variable-privileges.html"""
+MAY_SET_SQL = f"({' OR '.join(f'{literal(name)} IN ({GLOBAL_SQL})' for name in MYSQL.enough_to_set_global)})"
+"""Each is enough for every knob. https://dev.mysql.com/doc/refman/8.4/en/system-variable-privileges.html"""
 
 
 def settings_sql(number: int) -> str:

@@ -96,6 +96,7 @@ class SlowLog:
     seconds: str
     """How long it took, with its microseconds."""
     rows_changed: str
+    """How many rows it changed, `NULL` where the table does not tell."""
     session: str
     """The number of the session, with `NO_CLIENT` before it where it is an event's or a replica's applier's."""
     kept: str

@@ -95,7 +95,7 @@ SELECT PRIVILEGE_TYPE AS privilege FROM information_schema.TABLE_PRIVILEGES
 
 def cannot_set_global(has: Rights, target: Target, product: Product) -> list[Problem]:
     """That the connected user can change no knob while the server runs."""
-    if has.everywhere & {*product.to_set_global, "SUPER"}:
+    if has.everywhere.intersection(product.enough_to_set_global):
         return []
     return _ungranted(has, target, "change a knob while the server runs", {"*.*": product.to_set_global})
 

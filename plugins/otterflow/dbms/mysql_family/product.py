@@ -47,9 +47,14 @@ class Product:
     without_tls: tuple[str, ...]
     """The options of its client programs for a connection that checks no certificate: to ask whether it is up."""
     to_set_global: tuple[str, ...]
-    """The privileges for all that can be changed while it runs. Each is enough for some of it, and so is SUPER."""
+    """The privileges for all that can be changed while it runs; each is enough for some of it."""
     dump_options: tuple[str, ...] = ()
     """What the dump program is told besides, and the other product's does not know."""
+
+    @property
+    def enough_to_set_global(self) -> tuple[str, ...]:
+        """The privileges of which one is enough to change something while it runs."""
+        return tuple(sorted({*self.to_set_global, "SUPER"}))
 
     @property
     def version_range(self) -> str:
